@@ -1,0 +1,52 @@
+# Chores. A fresh machine needs Python 3.11 or newer and make; everything else is installed into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test check format bench clean
+
+help:
+	@echo "make demo    install the core, then train on real photographs of solar cells"
+	@echo "make test    install everything, then run the test suite"
+	@echo "make check   formatting, lint and types"
+	@echo "make format  put the code into its form"
+	@echo "make bench   every benchmark (about half an hour)"
+	@echo "make clean   remove what was built here"
+
+demo: $(VENV)/.demo-installed
+	$(BIN)/headstart demo
+
+test: $(VENV)/.test-installed
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test-installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test-installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test-installed
+	$(BIN)/python benchmarks/embed.py
+	$(BIN)/python benchmarks/heads.py
+	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/coverage.py
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Headstart needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}: run make PYTHON=/path/to/python3.11") if v < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test-installed: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[test]'
+	@touch $@ $(VENV)/.demo-installed
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache demo-model

@@ -1,0 +1,47 @@
+"""Headstart: transfer learning that measures.
+
+    import headstart
+
+    result = headstart.train("photos/")          # a folder of class folders
+    print(result.summary())
+    result.save("model/")
+
+    model = headstart.load("model/")             # needs neither torch nor scikit-learn
+    model.predict(["new.jpg"]).labels
+
+`TransferClassifier` is the same thing under scikit-learn's contract. Names load on first use, so importing the package
+costs almost nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from headstart.runtime import Predictor as Predictor
+    from headstart.runtime import load as load
+    from headstart.tasks.classifier import TransferClassifier as TransferClassifier
+    from headstart.tasks.classify import train as train
+
+_HOMES = {
+    "Predictor": "headstart.runtime",
+    "TransferClassifier": "headstart.tasks.classifier",
+    "load": "headstart.runtime",
+    "train": "headstart.tasks.classify",
+}
+
+__all__ = ["Predictor", "TransferClassifier", "__version__", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headstart' has no attribute {name!r}; it has {', '.join(__all__)}.")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,53 @@
+"""Input checks in one message form: what was asked, what was found, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from headstart.errors import OptionError
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    """Return `value` if it is among `allowed`; else raise `OptionError` naming the nearest right spelling."""
+    if value in allowed:
+        return value
+    hint = nearest(value, allowed)
+    suggestion = f" Did you mean {hint[0]!r}?" if hint else ""
+    raise OptionError(f"{name} must be one of {listed(allowed)}; found {value!r}.{suggestion}")
+
+
+def at_least(name: str, value: float, low: float) -> None:
+    """Raise `OptionError` unless `value` is at least `low` (NaN never is)."""
+    if not value >= low:
+        raise OptionError(f"{name} must be at least {low:g}; found {value!r}.")
+
+
+def between(name: str, value: float, low: float, high: float) -> None:
+    """Raise `OptionError` unless `low` <= `value` <= `high` (NaN never is)."""
+    if not low <= value <= high:
+        raise OptionError(f"{name} must lie between {low:g} and {high:g}; found {value!r}.")
+
+
+def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The `known` words spelt most like `word`, best first; empty when none is close."""
+    return difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
+
+
+def listed(words: Sequence[object], most: int = 12) -> str:
+    """Words as a readable list, cut after `most`.
+
+    >>> listed(["cat", "dog"])
+    "'cat', 'dog'"
+    """
+    shown = ", ".join(repr(word) for word in words[:most])
+    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun in the right form.
+
+    >>> counted(1, "image"), counted(1200, "image"), counted(2, "class", "classes")
+    ('1 image', '1,200 images', '2 classes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,91 @@
+"""The `headstart` command: finds the verb's file, runs it, and turns errors into one sentence and an exit code.
+
+Exit codes: 0 done, 1 a fault of ours (with a traceback), 2 something the user can change, 130 interrupted.
+A verb's file is imported only when its name is asked for, or listed in `--help`; verbs import heavy things inside.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from headstart import __version__
+from headstart.checks import nearest
+from headstart.errors import UserError
+
+VERBS = ("train", "predict", "evaluate", "info", "embed", "backbones", "cache", "demo")
+
+
+class Verbs(click.Group):
+    """Loads a verb's file when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order in which a newcomer meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a verb; None when there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"headstart.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest right spelling in the error."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = nearest(args[0], VERBS, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"there is no command {args[0]!r}.{hint} The commands are: {', '.join(VERBS)}.")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="headstart")
+def headstart() -> None:
+    """Turn a folder of labelled images into a model you can trust, in minutes, on this machine.
+
+    \b
+    headstart train photos/ -o model/        measure, choose, fit, save
+    headstart predict model/ new-photos/     classes with their confidence
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        headstart(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _stop("interrupted; nothing half-written was left.", 130)
+    except UserError as error:
+        if os.environ.get("HEADSTART_DEBUG"):
+            raise
+        _stop(str(error), 2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as error:
+        if os.environ.get("HEADSTART_DEBUG"):
+            raise
+        _stop(_system_refusal(error), 2)
+
+
+def _system_refusal(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full{where}: free some space and run the same command again."
+    return f"the system refused{where}: {error.strerror or error}."
+
+
+def _stop(sentence: str, code: int) -> None:
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(sentence, err=True)
+    sys.exit(code)

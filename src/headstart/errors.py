@@ -1,0 +1,59 @@
+"""What can go wrong, drawn once.
+
+    HeadstartError
+    ├── UserError            the request cannot be met as asked (exit code 2, HTTP 400)
+    │   ├── OptionError      an option or argument is out of its range (also a ValueError)
+    │   ├── DataError        the data cannot be used as they are
+    │   │   └── UnreadableImage   one image cannot be decoded
+    │   ├── BackboneError    a backbone is unknown, or its weights are not on this machine
+    │   ├── BundleError      a saved model is damaged, foreign, or newer than this version
+    │   └── MissingExtra     the work needs an optional dependency that is not installed
+    └── InternalError        a broken promise inside Headstart: please report it
+
+Every message says, in one sentence a newcomer can act on, what was asked, what was found and what to do.
+"""
+
+from __future__ import annotations
+
+
+class HeadstartError(Exception):
+    """Any error that Headstart raises on purpose."""
+
+
+class UserError(HeadstartError):
+    """The request cannot be met as asked; the message says what to change."""
+
+
+class OptionError(UserError, ValueError):
+    """An option or argument is out of its range."""
+
+
+class DataError(UserError, ValueError):
+    """The data cannot be used as they are."""
+
+
+class UnreadableImage(DataError):
+    """One image cannot be decoded; the message is the reason alone, without the image's name."""
+
+
+class BackboneError(UserError):
+    """A backbone is unknown, or its weights are not on this machine."""
+
+
+class BundleError(UserError):
+    """A saved model is damaged, foreign, or written by a newer version."""
+
+
+class MissingExtra(UserError, ImportError):
+    """The work needs an optional dependency that is not installed."""
+
+    def __init__(self, work: str, extra: str, missing: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{work} needs the package '{missing}', which is not installed: "
+            f"run  pip install 'headstart[{extra}]'  and try again."
+        )
+
+
+class InternalError(HeadstartError):
+    """A broken promise inside Headstart: a fault of ours, worth a report."""

@@ -1,0 +1,47 @@
+"""Progress on a terminal: what runs, how fast, how long still. Silent when standard error is not a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Advance = Callable[[int], None]
+"""Report that so many more items are done."""
+
+
+def _ignore(count: int) -> None:
+    return None
+
+
+@contextmanager
+def bar(label: str, total: int, *, unit: str = "images", shown: bool | None = None) -> Iterator[Advance]:
+    """A progress bar for `total` items; the context's value is called with the number of items just done.
+
+    `shown=None` shows it on a terminal only.
+
+    >>> with bar("embedding", 3, shown=False) as advance:
+    ...     advance(3)
+    """
+    if not (sys.stderr.isatty() if shown is None else shown) or total == 0:
+        yield _ignore
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=total, rate="")
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+            speed = progress.tasks[0].speed
+            progress.update(task, rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield advance

@@ -1,0 +1,1 @@
+"""What people call: data in, trained and measured model out."""
