@@ -1,0 +1,56 @@
+"""How verbs print: tables for a person's terminal, tab-separated lines in a pipe, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()) -> None:
+    """Print a table: ruled on a terminal, tab-separated otherwise. `right` are the columns of numbers."""
+    if not sys.stdout.isatty():
+        click.echo("\n".join("\t".join(row) for row in [headers, *rows]))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for i, header in enumerate(headers):
+        shown.add_column(header, justify="right" if i in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    Console().print(shown)
+
+
+def as_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print a value as indented JSON."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def note(sentence: str) -> None:
+    """Tell the user something on standard error, so that piped output stays clean."""
+    click.secho("note: ", fg="yellow", nl=False, err=True)
+    click.echo(sentence, err=True)
+
+
+def percent(value: float) -> str:
+    """A share as a percentage with one decimal.
+
+    >>> percent(0.9246)
+    '92.5 %'
+    """
+    return f"{100 * value:.1f} %"
+
+
+def points(value: float) -> str:
+    """A difference of shares in percentage points, signed.
+
+    >>> points(-0.0312)
+    '-3.1'
+    """
+    return f"{100 * value:+.1f}"
