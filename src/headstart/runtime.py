@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from headstart import bundle
 from headstart.errors import BundleError, DataError
 from headstart.records import Embeddings, Failure, Floats, ImageSource, Predictions
+from headstart.trust.temperature import probabilities
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
@@ -53,14 +54,6 @@ def join(embedded: Sequence[Embeddings], taps: Sequence[tuple[str, ...]]) -> Joi
     failures = {f.row: f for e in embedded for f in e.failures}
     X = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
     return Joined(X, rows, tuple(failures[row] for row in sorted(failures)))
-
-
-def probabilities(scores: Floats, temperature: float) -> Floats:
-    """Softmax of the head's scores over `temperature`, (n, classes); each row sums to one."""
-    z = scores.astype(np.float64) / temperature
-    z -= z.max(axis=1, keepdims=True)
-    np.exp(z, out=z)
-    return (z / z.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

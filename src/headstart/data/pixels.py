@@ -1,8 +1,9 @@
 """From whatever a picture holds to eight-bit grey or RGB.
 
-`from_image` takes a PIL image of any mode, `from_array` an array of numbers; both return a PIL image of mode L or RGB.
-Transparency goes over white, 16-bit values are scaled by their whole range (never clipped), and what has no sure
-meaning (32-bit numbers, floats outside 0..1) is refused with what was found. Nothing here turns, resizes or opens files.
+`from_image` takes a PIL image of any mode, `from_array` an array of numbers; both return a PIL image of
+mode L or RGB. Transparency goes over white, 16-bit values are scaled by their whole range (never clipped),
+and what has no sure meaning (32-bit numbers, floats outside 0..1) is refused with what was found. Nothing
+here opens files, turns or resizes.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def from_image(image: Image.Image) -> Image.Image:
 def from_array(array: NDArray[Any]) -> Image.Image:
     """The picture in mode L or RGB from numbers of shape (height, width) or (height, width, 1 | 3 | 4).
 
-    uint8 is taken as it is, uint16 scaled from 0..65535, floats from 0..1, booleans are black and white; a fourth
-    channel is opacity, laid over white. Raises `UnreadableImage` for anything else.
+    uint8 is taken as it is, uint16 scaled from 0..65535, floats from 0..1, booleans are black and white; a
+    fourth channel is opacity, laid over white. Raises `UnreadableImage` for anything else.
 
     >>> from_array(np.ones((2, 3), dtype=np.float32)).getpixel((0, 0))
     255
@@ -58,8 +59,8 @@ def _shaped(array: NDArray[Any]) -> NDArray[Any]:
     if not fits or 0 in array.shape:
         hint = "; move the channels last" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
         raise UnreadableImage(
-            f"an array of shape {array.shape} is not a picture: (height, width) or (height, width, 1, 3 or 4) "
-            f"was expected{hint}"
+            f"an array of shape {array.shape} is not a picture: (height, width) or "
+            f"(height, width, 1, 3 or 4) was expected{hint}"
         )
     return array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
 

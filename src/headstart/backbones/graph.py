@@ -1,0 +1,202 @@
+"""A backbone as a file: an ONNX graph with named taps, and the JSON beside it that says what it is.
+
+The graph takes `image`, uint8 (N, size, size, 3) as `headstart.data.images.decode` makes it; normalisation happens
+inside. For every tap it has `<tap>.pooled`, float32 (N, width), and `<tap>.spatial`, float32 (N, channels, rows,
+columns); `logits`, float32 (N, 1000), where the network kept its original head. Weights are stored in half precision
+and computed with in single precision.
+
+`open_backbone` finds one by name, `read_backbone` reads one from a folder, `write` puts one there whole or not at all.
+This module runs nothing and needs neither torch nor OpenVINO.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from headstart import fingerprint
+from headstart.checks import listed, nearest
+from headstart.data.images import ImageSpec
+from headstart.errors import BackboneError, BundleError
+from headstart.folders import cache_folder
+
+SCHEMA = 1
+PACKAGED_FOLDER = Path(__file__).with_name("packaged")
+PACKAGED = ("efficientnet_lite0", "efficientnet_lite2")
+SHORT = {"lite0": "efficientnet_lite0", "lite2": "efficientnet_lite2"}
+INPUT = "image"
+LOGITS = "logits"
+_MOST_FACTS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A layer that an embedding can be read from.
+
+    name: the stage it follows. width: length of its pooled vector. depth: position among the taps, 0 the earliest.
+    kind: `last` for the usual embedding (the network's own pooling), `stage` for the mean over positions of any other.
+    """
+
+    name: str
+    width: int
+    depth: int
+    kind: Literal["stage", "last"]
+
+    @property
+    def pooled(self) -> str:
+        """The graph's output (N, width)."""
+        return f"{self.name}.pooled"
+
+    @property
+    def spatial(self) -> str:
+        """The graph's output (N, channels, rows, columns)."""
+        return f"{self.name}.spatial"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network with its weights, as a graph on this machine.
+
+    name: what it is called. graph: the .onnx file. spec: what it expects of its input. taps: earliest first, the usual
+    embedding last. weights: fingerprint of the graph file. licence, source: of the weights. facts: what is known of
+    the network (parameters, accuracy, ...). packaged: whether it came with Headstart.
+    """
+
+    name: str
+    graph: Path
+    spec: ImageSpec
+    taps: tuple[Tap, ...]
+    weights: str
+    licence: str
+    source: str
+    facts: Mapping[str, object] = field(default_factory=dict, hash=False)
+    packaged: bool = False
+
+    def tap(self, name: str) -> Tap:
+        """The tap of this name; raises `BackboneError` with the names there are."""
+        for tap in self.taps:
+            if tap.name == name:
+                return tap
+        raise BackboneError(
+            f"tap {name!r} was asked of {self.name}, which has {listed([t.name for t in self.taps], 40)}: choose one."
+        )
+
+    @property
+    def last(self) -> Tap:
+        """The tap that is usually called the embedding."""
+        return self.taps[-1]
+
+
+def open_backbone(name: str) -> Backbone:
+    """The backbone of this name: packaged with Headstart, else from the cache, else converted now.
+
+    Conversion needs `headstart[finetune]`, and the network's weights where they are not on this machine. Raises
+    `BackboneError` for a name that nobody knows or weights that cannot be had, `MissingExtra` without the extra.
+
+    >>> open_backbone("lite0").last
+    Tap(name='conv_head', width=1280, depth=8, kind='last')
+    """
+    name = SHORT.get(name, name)
+    if name in PACKAGED:
+        return read_backbone(PACKAGED_FOLDER, name)
+    from headstart.backbones import convert
+
+    return convert.kept(name) or convert.convert(name)
+
+
+def read_backbone(folder: Path, name: str) -> Backbone:
+    """The backbone kept in `folder` as `<name>.onnx` and `<name>.json`.
+
+    Raises `BundleError` when either is absent, damaged, foreign, or written by a newer Headstart.
+    """
+    graph = folder / f"{name}.onnx"
+    values = _read_facts(folder / f"{name}.json")
+    if values.get("schema") != SCHEMA:
+        raise BundleError(
+            f"the backbone {name} in {folder} has the schema {values.get('schema')!r}; this Headstart reads "
+            f"{SCHEMA}: upgrade Headstart, or convert the backbone again."
+        )
+    try:
+        found = fingerprint.of_file(graph)
+    except OSError as error:
+        raise BundleError(f"the backbone {name} in {folder} lacks its graph: {error.strerror}.") from error
+    if found != values.get("weights"):
+        raise BundleError(f"the graph {graph} is damaged: its bytes are not those that {name}.json promises.")
+    return _backbone(values, graph, packaged=folder == PACKAGED_FOLDER)
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_FACTS + 1)
+    except OSError as error:
+        raise BundleError(f"the backbone's description {path} cannot be read: {error.strerror}.") from error
+    try:
+        values = json.loads(content) if len(content) <= _MOST_FACTS else None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise BundleError(f"the backbone's description {path} is damaged: it is not a JSON object.")
+    return values
+
+
+def _backbone(values: Mapping[str, Any], graph: Path, *, packaged: bool) -> Backbone:
+    try:
+        taps = tuple(_tap(tap, depth) for depth, tap in enumerate(values["taps"]))
+        if not taps or taps[-1].kind != "last":
+            raise ValueError("no last tap")
+        texts = {key: values[key] for key in ("name", "weights", "licence", "source")}
+        if not all(isinstance(text, str) for text in texts.values()) or not isinstance(values["facts"], dict):
+            raise TypeError("a text or object was expected")
+        spec = ImageSpec.from_dict(values["spec"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"the description of the backbone {graph} is damaged: {error}.") from error
+    return Backbone(**texts, graph=graph, spec=spec, taps=taps, facts=values["facts"], packaged=packaged)
+
+
+def _tap(values: Mapping[str, Any], depth: int) -> Tap:
+    name, width, kind = values["name"], values["width"], values["kind"]
+    if not isinstance(name, str) or type(width) is not int or width < 1 or kind not in ("stage", "last"):
+        raise ValueError(f"tap {depth} is {dict(values)!r}")
+    return Tap(name, width, depth, cast(Literal["stage", "last"], kind))
+
+
+def write(
+    folder: Path,
+    name: str,
+    graph: bytes,
+    *,
+    spec: ImageSpec,
+    taps: tuple[Tap, ...],
+    licence: str,
+    source: str,
+    facts: Mapping[str, object],
+) -> Backbone:
+    """Put a backbone into `folder`, each file under a temporary name first, the description last; return it read back."""
+    values = {
+        "schema": SCHEMA,
+        "name": name,
+        "weights": fingerprint.of_bytes(graph),
+        "licence": licence,
+        "source": source,
+        "spec": spec.to_dict(),
+        "taps": [{"name": tap.name, "width": tap.width, "kind": tap.kind} for tap in taps],
+        "facts": dict(facts),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(folder / f"{name}.onnx", graph)
+    _write_whole(folder / f"{name}.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    return read_backbone(folder, name)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

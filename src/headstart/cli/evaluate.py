@@ -1,0 +1,70 @@
+"""`headstart evaluate`: how a saved model does on labelled images it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headstart.cli.options import columns
+
+if TYPE_CHECKING:
+    from headstart.tasks.evaluate import Evaluation
+
+
+@click.command("evaluate")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--split", help="Only this split of DATA: train, val or test.")
+@columns
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    model: Path,
+    data: Path,
+    split: str | None,
+    path_column: str | None,
+    label_column: str | None,
+    group_column: str | None,
+    split_column: str | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Compare the saved MODEL's answers with the labels of DATA (a folder of class folders, or a table)."""
+    from headstart.cli import show
+    from headstart.data.sources import load
+    from headstart.device import choose
+    from headstart.runtime import load as load_model
+    from headstart.tasks.evaluate import evaluate
+
+    predictor = load_model(model)
+    loaded = load(
+        data,
+        path_column=path_column,
+        label_column=label_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    for sentence in loaded.notes:
+        show.note(sentence)
+    found = evaluate(predictor, loaded.samples, split=split, device=choose(device))
+    if as_json:
+        show.as_json(found.to_dict())
+    else:
+        _print(found)
+
+
+def _print(found: Evaluation) -> None:
+    from headstart.cli import show
+
+    for sentence in found.notes:
+        show.note(sentence)
+    rows = [
+        (row.name, f"{row.count:,}", show.percent(row.recall), show.percent(row.precision), show.percent(row.f1))
+        for row in found.per_class
+    ]
+    show.table(("class", "images", "recall", "precision", "F1"), rows, right=(1, 2, 3, 4))
+    click.echo(f"accuracy            {found.accuracy}")
+    click.echo(f"balanced accuracy   {show.percent(found.balanced_accuracy)}")
+    click.echo(f"macro-F1            {show.percent(found.macro_f1)}")

@@ -1,0 +1,115 @@
+"""`headstart train`: from a folder of labelled images to a measured, saved model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headstart.cli.options import columns
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    return tuple(word.strip() for word in text.split(",") if word.strip()) if text else None
+
+
+@click.command("train")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("model"), show_default=True)
+@click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
+@click.option("--heads", help="Comma-separated heads to compare; default: all that are cheap enough.")
+@click.option(
+    "--metric",
+    default="accuracy",
+    show_default=True,
+    help="What 'best' means: accuracy, balanced-accuracy or macro-f1.",
+)
+@click.option("--class-weight", help="'balanced' weighs every class alike, however few its images.")
+@click.option("--folds", default=5, show_default=True, help="Folds of the cross-validation.")
+@click.option("--repeats", type=int, help="Repeats of the cross-validation; default: more where images are few.")
+@click.option(
+    "--min-gain",
+    default=0.5,
+    show_default=True,
+    help="Points by which a second backbone must be better to be worth its time.",
+)
+@click.option(
+    "--max-unreadable", default=5.0, show_default=True, help="Percent of unreadable images that stops the run."
+)
+@columns
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
+def command(
+    data: Path,
+    output: Path,
+    backbones: str | None,
+    heads: str | None,
+    metric: str,
+    class_weight: str | None,
+    folds: int,
+    repeats: int | None,
+    min_gain: float,
+    max_unreadable: float,
+    path_column: str | None,
+    label_column: str | None,
+    group_column: str | None,
+    split_column: str | None,
+    seed: int,
+    device: str,
+    cache: bool,
+    as_json: bool,
+) -> None:
+    """Train on DATA: a folder of class folders (with or without train/val/test inside), or a CSV/TSV/Parquet table.
+
+    Every head is compared on the same out-of-fold predictions; the number printed for the winner is corrected for its
+    having been chosen. A test split (or, without one, a val split) is kept apart until the end.
+    """
+    from headstart.bundle import check_destination
+    from headstart.data.sources import load
+    from headstart.tasks.classify import BACKBONES, Options, train_loaded
+
+    options = Options(
+        backbones=_words(backbones) or BACKBONES,
+        heads=_words(heads),
+        metric=metric,
+        class_weight=None if class_weight in (None, "none") else class_weight,
+        folds=folds,
+        repeats=repeats,
+        min_gain=min_gain / 100,
+        max_unreadable=max_unreadable / 100,
+        seed=seed,
+        device=device,
+        cache=cache,
+    )
+    check_destination(output)
+    loaded = load(
+        data,
+        path_column=path_column,
+        label_column=label_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    trained = train_loaded(loaded, options)
+    trained.save(output, command=["headstart", *sys.argv[1:]])
+    show_trained(trained, output, as_json)
+
+
+def show_trained(trained: Any, output: Path, as_json: bool) -> None:
+    """Print what was measured and where the model lies."""
+    from headstart.cli import show
+    from headstart.tasks.summary import candidate_rows, summary
+
+    manifest = trained.manifest()
+    if as_json:
+        show.as_json(manifest)
+        return
+    for sentence in manifest["notes"]:
+        show.note(sentence)
+    headers, rows = candidate_rows(manifest)
+    show.table(headers, rows, right=(2, 3, 4, 5))
+    click.echo(summary(manifest))
+    click.echo(f"saved      {output}/   (headstart predict {output} IMAGES…)")

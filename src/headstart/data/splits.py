@@ -1,0 +1,152 @@
+"""Folds for cross-validation: stratified by class, groups never parted, repeatable.
+
+`folds` gives each row its fold, for each repeat; `check_enough` says in words why some data cannot be
+cross-validated. Own arithmetic rather than scikit-learn's splitters, so that a seed means the same folds
+under every version of it, and because a row that is alone in its group (nearly all are) can be dealt out by
+counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from headstart.checks import at_least, counted, listed
+from headstart.errors import DataError
+from headstart.records import Ints
+
+_TRIES = 50
+_LEAST = 2
+
+
+def folds(
+    labels: Ints,
+    groups: Ints | None = None,
+    *,
+    count: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    classes: Sequence[str] | None = None,
+) -> Ints:
+    """The fold of each row, numbered from 0: (repeats, n), a way of dealing the rows out for each repeat.
+
+    labels: (n,) classes as numbers from 0. groups: (n,) equal numbers stay together. count: folds wanted;
+    there are fewer where a class has fewer images (or groups), but at least 2. classes: names, for
+    messages. Raises `DataError` when a class is too small to be cross-validated.
+
+    >>> folds(np.array([0, 0, 1, 1]), count=2).sum(axis=1)
+    array([2])
+    """
+    at_least("folds", count, _LEAST)
+    at_least("repeats", repeats, 1)
+    check_enough(labels, classes, groups)
+    members = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)[1]
+    count = min(count, int(_groups_per_class(labels, members).min()))
+    return np.stack([_dealt(labels, members, count, seed, repeat) for repeat in range(repeats)])
+
+
+def check_enough(labels: Ints, classes: Sequence[str] | None = None, groups: Ints | None = None) -> None:
+    """Raise `DataError` unless there are two classes or more, each with two images or more in two groups "
+    "or more."""
+    if not len(labels) or labels.min() < 0:
+        raise DataError("cross-validation needs labelled images; some or all of these have no label.")
+    number = max(int(labels.max()) + 1, len(classes or ()))
+    names = list(classes) if classes else [f"class {i}" for i in range(number)]
+    sizes = np.bincount(labels, minlength=number)
+    if number < 2:
+        raise DataError(
+            f"there is only one class, {names[0]!r} ({counted(int(sizes[0]), 'image')}): at least two are "
+            "needed to "
+            "tell apart."
+        )
+    few = [f"{name} ({size})" for name, size in zip(names, sizes, strict=True) if size < _LEAST]
+    if few:
+        raise DataError(
+            f"too few images to measure a model on: {listed(few)}, where every class needs at least "
+            f"{_LEAST}: add "
+            "images, or take the class out."
+        )
+    if groups is not None:
+        _check_groups(labels, names, groups)
+
+
+def _check_groups(labels: Ints, names: Sequence[str], groups: Ints) -> None:
+    alone = [name for i, name in enumerate(names) if len(np.unique(groups[labels == i])) < _LEAST]
+    if alone:
+        raise DataError(
+            f"every image of {listed(alone)} belongs to one group (of copies, or by the group column), so "
+            "no model "
+            "can be measured on images of it that it was not trained on: add images of another group, or "
+            "take the "
+            "class out."
+        )
+
+
+def _groups_per_class(labels: Ints, members: Ints) -> Ints:
+    number = int(labels.max()) + 1
+    pairs = np.unique(members * number + labels)
+    return np.bincount(pairs % number, minlength=number)
+
+
+def _dealt(labels: Ints, members: Ints, count: int, seed: int, repeat: int) -> Ints:
+    """One way of dealing the rows out in which no fold is empty and no class lies in a single fold."""
+    for attempt in range(_TRIES):
+        generator = np.random.default_rng([seed, repeat, attempt])
+        fold, shares = _deal(labels, members, count, generator)
+        if shares.sum(axis=1).all() and ((shares > 0).sum(axis=0) >= _LEAST).all():
+            return fold[members]
+    raise DataError(
+        f"the groups are too large or too mixed to make {counted(count, 'fold')} in which every class can be "
+        "measured: use smaller groups, or fewer folds."
+    )
+
+
+def _deal(labels: Ints, members: Ints, count: int, generator: np.random.Generator) -> tuple[Ints, Ints]:
+    """The fold of each group, and the images of each class in each fold.
+
+    Groups of several images come first, the largest first, each into the fold where its classes are
+    scarcest; then the images that are alone fill the classes up.
+    """
+    totals = np.bincount(labels)
+    sizes = np.bincount(members)
+    fold = np.empty(len(sizes), dtype=np.int64)
+    shares = np.zeros((count, len(totals)), dtype=np.int64)
+    order = generator.permutation(len(sizes))
+    large = order[sizes[order] > 1]
+    classes_of = _classes_of_large(labels, members, sizes)
+    for group in large[np.argsort(-sizes[large], kind="stable")]:
+        classes, images = np.unique(classes_of[group], return_counts=True)
+        crowding = shares[:, classes] @ (images / totals[classes] ** 2)
+        fold[group] = best = np.lexsort((shares.sum(axis=1), crowding))[0]
+        shares[best, classes] += images
+    label_of = np.empty(len(sizes), dtype=np.int64)
+    label_of[members] = labels
+    alone = order[sizes[order] == 1]
+    for label in generator.permutation(len(totals)):
+        groups = alone[label_of[alone] == label]
+        fold[groups] = _levelled(shares, label, len(groups))
+        shares[:, label] += np.bincount(fold[groups], minlength=count)
+    return fold, shares
+
+
+def _classes_of_large(labels: Ints, members: Ints, sizes: Ints) -> dict[int, Ints]:
+    """The labels in each group of several images."""
+    order = np.argsort(members, kind="stable")
+    ends = np.cumsum(sizes)
+    large = np.flatnonzero(sizes > 1)
+    return {group: labels[order[ends[group] - sizes[group] : ends[group]]] for group in large.tolist()}
+
+
+def _levelled(shares: Ints, label: int, number: int) -> Ints:
+    """Folds for `number` more images of a class, so that its shares become as equal as they can.
+
+    Every fold has places 0, 1, 2, …; the lowest free places are taken, on a tie in the fold with fewer
+    images.
+    """
+    count = len(shares)
+    taken = shares[:, label]
+    places = np.repeat(taken, number) + np.tile(np.arange(number), count)
+    crowd = np.repeat(shares.sum(axis=1), number)
+    owner = np.repeat(np.arange(count), number)
+    return owner[np.lexsort((owner, crowd, places))[:number]]

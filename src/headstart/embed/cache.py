@@ -1,0 +1,238 @@
+"""The embedding cache: one SQLite file a backbone, so that an image is passed through a network once.
+
+A key names all that a row depends on: the image's content and the engine's recipe (preprocessing, weights, taps,
+precision). A row is every tap's pooled vector, side by side, as the float32 numbers that the engine gave: cached and
+fresh rows are equal bit for bit. Rows carry a checksum. Writes are whole transactions (write-ahead log), so a killed
+run loses at most its last batch; several processes may use a file at once. The least recently used rows go when the
+file outgrows its limit.
+
+A cache never stops the work: when the disk is full, the folder cannot be written to or the file is damaged, it says so
+once (`logging`, logger `headstart`) and embedding goes on. A damaged file is set aside as `.damaged` and made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from headstart import fingerprint
+from headstart.embed import migrations
+from headstart.errors import OptionError
+from headstart.folders import cache_folder
+from headstart.records import Floats
+
+if TYPE_CHECKING:
+    from headstart.backbones.graph import Backbone
+
+Key = bytes
+_Result = TypeVar("_Result")
+
+DEFAULT_LIMIT_GB = 4.0
+_KEYS_A_QUERY = 256
+_BUSY_SECONDS = 30.0
+_RENEW_AFTER = 3600
+_FULLNESS_AFTER_EVICTION = 0.9
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+_log = logging.getLogger("headstart")
+
+
+def key(content: str, recipe: str) -> Key:
+    """The key of an image's row: 16 bytes, from its content's fingerprint and the engine's recipe."""
+    return bytes.fromhex(fingerprint.of_bytes(f"{content} {recipe}".encode()))
+
+
+def default_folder() -> Path:
+    """Where the caches lie."""
+    return cache_folder() / "embeddings"
+
+
+def default_limit() -> int:
+    """Bytes that a backbone's cache may take: HEADSTART_CACHE_GB, or 4 GB. Raises `OptionError` for a wrong value."""
+    text = os.environ.get("HEADSTART_CACHE_GB", "")
+    try:
+        limit = float(text) if text else DEFAULT_LIMIT_GB
+    except ValueError:
+        limit = -1.0
+    if not 0 <= limit < 1e6:
+        raise OptionError(f"HEADSTART_CACHE_GB must be a number of gigabytes; found {text!r}.")
+    return int(limit * 1e9)
+
+
+def open_cache(backbone: Backbone, *, folder: Path | None = None, limit: int | None = None) -> EmbeddingCache:
+    """The cache of a backbone, in the user's cache folder unless another is given."""
+    plain = "".join(c if c.isalnum() or c in "._-" else "_" for c in backbone.name)[:80]
+    mark = "" if plain == backbone.name else "-" + fingerprint.of_bytes(backbone.name.encode())[:8]
+    return EmbeddingCache((folder or default_folder()) / f"{plain}{mark}.sqlite", limit=limit)
+
+
+class EmbeddingCache:
+    """Rows by key, in one SQLite file of at most about `limit` bytes.
+
+    Nothing is opened before the first use. `close` lets go of the file; using the cache again opens it again. Safe to
+    use from several threads and processes.
+
+    path: the file. limit: bytes. clock: seconds since 1970 (for tests of what is evicted first).
+    """
+
+    def __init__(
+        self, path: Path, *, limit: int | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.path = path
+        self.limit = default_limit() if limit is None else limit
+        self._clock = clock
+        self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        self._lock = threading.RLock()
+        self._readable = self._writable = True
+
+    def find(self, keys: Sequence[Key]) -> Iterator[tuple[Key, Floats]]:
+        """The rows that are there, in no particular order; keys that are not there are left out."""
+        rest = iter(keys)
+        while some := tuple(islice(rest, _KEYS_A_QUERY)):
+            if not self._readable:
+                return
+            yield from self._attempt(lambda db, some=some: self._find(db, some)) or ()  # type: ignore[misc]
+
+    def store(self, rows: Iterable[tuple[Key, Floats]]) -> None:
+        """Keep rows, all of them or (when the disk is full, say) none."""
+        entries = [(key, row.tobytes()) for key, row in rows]
+        if entries and self._writable:
+            self._attempt(lambda db: self._store(db, entries))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def __len__(self) -> int:
+        count = self._attempt(lambda db: int(db.execute("SELECT COUNT(*) FROM entries").fetchone()[0]))
+        return count or 0
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
+        """Do some work on the database; None when it cannot be done. A damaged file is replaced, and the work redone."""
+        with self._lock:
+            for _ in range(2):
+                try:
+                    return work(self._database())
+                except (sqlite3.Error, OSError) as error:
+                    self._abandon_transaction()
+                    if not self._recover(error):
+                        return None
+        return None
+
+    def _database(self) -> sqlite3.Connection:
+        """The connection, to the file that bears the name now (another process may have replaced it)."""
+        if self._connection is None or self._identity() != self._opened:
+            self.close()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = migrations.connect(self.path, busy_seconds=_BUSY_SECONDS)
+            self._opened = self._identity()
+        return self._connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _abandon_transaction(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.rollback()
+
+    def _recover(self, error: Exception) -> bool:
+        """Whether the work is worth another attempt; if not, say once what is the matter."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _DAMAGE:
+            self._set_aside()
+            return True
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY) and self._writable:
+            self._writable = False
+            _log.warning("the embedding cache %s keeps nothing new: %s. Embedding goes on.", self.path, error)
+        elif code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
+            self._readable = self._writable = False
+            self.close()
+            _log.warning("the embedding cache %s cannot be used: %s. Embedding goes on without.", self.path, error)
+        return False
+
+    def _set_aside(self) -> None:
+        """Rename the damaged file, unless another process has replaced it already."""
+        same = self._opened is None or self._identity() == self._opened
+        self.close()
+        self._opened = None
+        if not same:
+            return
+        aside = self.path.with_name(self.path.name + ".damaged")
+        with contextlib.suppress(OSError):
+            self.path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        _log.warning("the embedding cache %s was damaged: set aside as %s, made anew.", self.path, aside.name)
+
+    def _find(self, db: sqlite3.Connection, keys: Sequence[Key]) -> list[tuple[Key, Floats]]:
+        marks = ",".join("?" * len(keys))
+        found = db.execute(
+            "SELECT e.key, e.used, e.checksum, v.row FROM entries e JOIN vectors v USING (id) "
+            f"WHERE e.key IN ({marks})",
+            keys,
+        ).fetchall()
+        whole = [(key, row) for key, _, checksum, row in found if zlib.crc32(row) == checksum]
+        now = int(self._clock())
+        if self._writable and any(used < now - _RENEW_AFTER for _, used, _, _ in found):
+            self._renew(db, now, keys, marks)
+        return [(key, np.frombuffer(row, np.float32)) for key, row in whole]
+
+    def _renew(self, db: sqlite3.Connection, now: int, keys: Sequence[Key], marks: str) -> None:
+        try:
+            db.execute(f"UPDATE entries SET used = ? WHERE key IN ({marks})", (now, *keys))
+        except sqlite3.OperationalError:
+            self._writable = False
+
+    def _store(self, db: sqlite3.Connection, entries: Sequence[tuple[Key, bytes]]) -> None:
+        now = int(self._clock())
+        db.execute("BEGIN IMMEDIATE")
+        for key, row in entries:
+            checksum = zlib.crc32(row)
+            (identity,) = db.execute(
+                "INSERT INTO entries (key, used, checksum) VALUES (?, ?, ?) ON CONFLICT (key) "
+                "DO UPDATE SET used = excluded.used, checksum = excluded.checksum RETURNING id",
+                (key, now, checksum),
+            ).fetchone()
+            db.execute("INSERT OR REPLACE INTO vectors (id, row) VALUES (?, ?)", (identity, row))
+        self._evict(db)
+        db.execute("COMMIT")
+        db.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def _evict(self, db: sqlite3.Connection) -> None:
+        """Drop the least recently used rows when the file has outgrown its limit."""
+        size = occupied(db)
+        if size <= self.limit:
+            return
+        (rows,) = db.execute("SELECT COUNT(*) FROM entries").fetchone()
+        excess = max(1, round(rows * (1 - _FULLNESS_AFTER_EVICTION * self.limit / size)))
+        oldest = db.execute("SELECT id FROM entries ORDER BY used, id LIMIT ?", (excess,)).fetchall()
+        db.executemany("DELETE FROM entries WHERE id = ?", oldest)
+        db.executemany("DELETE FROM vectors WHERE id = ?", oldest)
+
+
+def occupied(db: sqlite3.Connection) -> int:
+    """Bytes of a database that hold something."""
+    pages, free, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)

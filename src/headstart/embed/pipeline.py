@@ -1,0 +1,115 @@
+"""Images → rows: decoding and inference at the same time, in bounded memory.
+
+A few workers each decode a batch into a buffer of their own and pass it through the engine; while some wait for the
+engine, the others decode. Decoding and inference run outside the interpreter's lock, so threads are enough. At any
+moment a worker holds one batch, and a bounded queue holds what is done. Nothing is cached here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from headstart.data.images import ImageSpec, decode
+from headstart.device import threads
+from headstart.embed.engine import Engine
+from headstart.errors import UnreadableImage
+from headstart.records import Floats, ImageSource
+
+_DONE_AHEAD = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What became of some images: rows (len(positions), width) and where they belong; or why there are none."""
+
+    positions: tuple[int, ...]
+    rows: Floats
+    unreadable: tuple[tuple[int, str], ...] = ()
+
+
+def run(images: Sequence[ImageSource], wanted: Sequence[int], spec: ImageSpec, engine: Engine) -> Iterator[Done]:
+    """Decode and infer the images at the positions `wanted`; batches come as they are done, in any order.
+
+    Closing the iterator, or an exception where it is used, stops the workers before it returns. An image that cannot
+    be read is reported; any other exception of a worker is raised here.
+    """
+    line = _Line(images, spec, engine, _batches(wanted, engine))
+    workers = [threading.Thread(target=line.work, daemon=True) for _ in range(_workers(engine, len(wanted)))]
+    for worker in workers:
+        worker.start()
+    try:
+        for _ in range(len(workers)):
+            while (done := line.done.get()) is not None:
+                if isinstance(done, BaseException):
+                    raise done
+                yield done
+    finally:
+        line.stop(workers)
+
+
+def _workers(engine: Engine, images: int) -> int:
+    """As many as keep the engine's requests and the processors busy."""
+    return max(1, min(engine.requests + threads(), images))
+
+
+def _batches(wanted: Sequence[int], engine: Engine) -> Iterator[tuple[int, ...]]:
+    """Positions in batches; a small request is spread over the workers."""
+    share = -(-len(wanted) // _workers(engine, len(wanted)))
+    positions = iter(wanted)
+    while batch := tuple(islice(positions, max(1, min(engine.batch, share)))):
+        yield batch
+
+
+@dataclass(eq=False)
+class _Line:
+    """What the workers share. A worker puts None into `done` when it has nothing left to do."""
+
+    images: Sequence[ImageSource]
+    spec: ImageSpec
+    engine: Engine
+    batches: Iterator[tuple[int, ...]]
+    done: queue.Queue[Done | BaseException | None] = field(default_factory=lambda: queue.Queue(_DONE_AHEAD))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def work(self) -> None:
+        side = self.spec.size
+        buffer = np.zeros((self.engine.batch, side, side, 3), np.uint8)
+        try:
+            while not self.stopped.is_set() and (batch := self._next()):
+                self.done.put(self._through(batch, buffer))
+            self.done.put(None)
+        except BaseException as error:
+            self.done.put(error)
+
+    def _next(self) -> tuple[int, ...] | None:
+        with self.lock:
+            return next(self.batches, None)
+
+    def _through(self, batch: tuple[int, ...], buffer: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Done:
+        read: list[int] = []
+        unreadable: list[tuple[int, str]] = []
+        for position in batch:
+            try:
+                buffer[len(read)] = decode(self.images[position], self.spec)
+                read.append(position)
+            except UnreadableImage as reason:
+                unreadable.append((position, str(reason)))
+        rows = self.engine.run(buffer, len(read)) if read else np.zeros((0, 0), np.float32)
+        return Done(tuple(read), rows, tuple(unreadable))
+
+    def stop(self, workers: Sequence[threading.Thread]) -> None:
+        """Let every worker end, emptying the queue that it may be waiting to put something into."""
+        self.stopped.set()
+        for worker in workers:
+            while worker.is_alive():
+                with contextlib.suppress(queue.Empty):
+                    self.done.get_nowait()
+                worker.join(0.005)

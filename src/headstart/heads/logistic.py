@@ -1,0 +1,137 @@
+"""The logistic probe: multinomial logistic regression on standardised embeddings, its strength chosen by folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.heads.base import Head, Setting, row_weights
+from headstart.heads.basis import Basis, Standard, basis, standard
+from headstart.heads.forms import Linear
+from headstart.heads.softmax_loss import NOTHING_HELD, Design
+from headstart.heads.softmax_solver import solve
+from headstart.records import Floats, Ints
+
+STRENGTHS = tuple(0.1 * 10 ** (step / 2) for step in range(10))
+"""C times the number of features: 0.1 to 3162 in half decades. |x|² is about d, so this is free of scale."""
+
+_COLUMNS = 64
+"""Columns of scores that make a product large enough to be quick."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """The rows in their shared basis, and solutions found on the way, to start the final fit from."""
+
+    standard: Standard
+    basis: Basis
+    weights: NDArray[np.float64] | None
+    found: dict[float, NDArray[Any]] = field(default_factory=dict)
+
+
+class LogisticProbe(Head):
+    """Multinomial logistic regression with a ridge penalty, solved for all folds and strengths at once.
+
+    Minimises C Σ loss + |W|² / 2 over standardised features, the intercept free: scikit-learn's objective and C.
+    C: "auto" chooses among ten by internal folds; a number fixes it. class_weight: None or "balanced".
+    root: take the signed square root of the features first (for several layers side by side).
+    tol: relative gap in the objective at which a fit stops; below 1e-6 it computes in float64.
+    The features' mean and deviation are those of all rows given to `fit` or `path_scores`; labels are not used for them.
+
+    >>> X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
+    >>> LogisticProbe(C=0.1).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
+    True
+    """
+
+    _tuned: ClassVar[tuple[str, ...]] = ("C",)
+
+    def __init__(
+        self,
+        *,
+        C: float | str = "auto",
+        class_weight: str | None = None,
+        root: bool = False,
+        tol: float = 1e-5,
+    ) -> None:
+        self.C = C
+        self.class_weight = class_weight
+        self.root = root
+        self.tol = tol
+
+    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
+        fixed = self._fixed()
+        return [fixed] if fixed else [{"C": float(f"{s / X.shape[1]:.3g}")} for s in STRENGTHS]
+
+    def _prepare(self, X: Floats, labels: Ints, count: int) -> _Prepared:
+        learned = standard(X, root=self.root)
+        rows: NDArray[Any] = learned.apply(X)
+        if self.tol < 1e-6:
+            rows = rows.astype(np.float64)
+        return _Prepared(learned, basis(rows), row_weights(labels, count, self.class_weight))
+
+    def _path(
+        self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints
+    ) -> Floats:
+        scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
+        for r, numbers in enumerate(folds):
+            design = Design(prepared.basis.rows, labels, numbers, count, prepared.weights)
+            self._along(prepared, design, [float(s["C"]) for s in settings], scores[:, r])
+        return scores
+
+    def _along(self, prepared: _Prepared, design: Design, strengths: Sequence[float], scores: Floats) -> None:
+        """Solve all folds for one group of strengths after another, each from the one before; fill `scores`."""
+        held = np.unique(design.folds[design.folds >= 0])
+        size = max(1, round(_COLUMNS / (len(held) * design.columns)))
+        start = None
+        for low in range(0, len(strengths), size):
+            group = strengths[low : low + size]
+            solution = solve(
+                design,
+                prepared.basis.energy,
+                np.tile(held, len(group)),
+                np.repeat(group, len(held)),
+                tol=self.tol,
+                start=None if start is None else np.concatenate([start] * len(group)),
+            )
+            for g, C in enumerate(group):
+                found = solution.coefficients[g * len(held) : (g + 1) * len(held)]
+                _fill(scores[low + g], design, held, found)
+                prepared.found[C] = found.mean(axis=0, keepdims=True)
+                start = found
+
+    def _train(self, prepared: _Prepared, labels: Ints, count: int, setting: Setting) -> Linear:
+        C = float(setting["C"])
+        nothing = np.array([NOTHING_HELD])
+        design = Design(prepared.basis.rows, labels, np.zeros_like(labels), count, prepared.weights)
+        solution = solve(
+            design, prepared.basis.energy, nothing, np.array([C]), tol=self.tol, start=prepared.found.get(C)
+        )
+        self.n_iter_ = int(solution.steps[0])
+        self.objective_ = float(solution.objective[0])
+        return linear_form(prepared.standard, prepared.basis, _columns(solution.coefficients[0]))
+
+
+def linear_form(learned: Standard, axes: Basis, coefficients: NDArray[Any]) -> Linear:
+    """The form on raw features of `coefficients` (K, r + 1), intercept last, found on standardised, rotated rows."""
+    weight = axes.axes @ coefficients[:, :-1].T / learned.scale[:, None]
+    return Linear(
+        learned.centre,
+        np.ascontiguousarray(weight, dtype=np.float32),
+        coefficients[:, -1].astype(np.float32),
+        np.array(learned.root, dtype=np.uint8),
+    )
+
+
+def _columns(coefficients: NDArray[Any]) -> NDArray[Any]:
+    """One column a class: two classes are solved with one, the score of the second over the first."""
+    return coefficients if len(coefficients) > 1 else np.concatenate([-coefficients, coefficients]) / 2
+
+
+def _fill(scores: Floats, design: Design, held: Ints, coefficients: NDArray[Any]) -> None:
+    for fold, of_fold in zip(held, coefficients, strict=True):
+        low, high = np.searchsorted(design.folds, [fold, fold + 1])
+        scores[design.order[low:high]] = design.matrix[low:high] @ _columns(of_fold).T

@@ -1,0 +1,158 @@
+"""From loaded data to numbers: embed every image, leave out what cannot be read, set the held-out split apart.
+
+Takes `Loaded`; returns `Prepared` (samples, embeddings and what was noticed) and `Division` (which rows are fitted,
+which are held out, and the folds). It compares nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headstart import fingerprint
+from headstart.checks import counted
+from headstart.errors import DataError
+from headstart.records import Embeddings, Failure, Ints, Samples
+
+if TYPE_CHECKING:
+    from headstart.backbones.graph import Backbone
+    from headstart.data.loaded import Loaded
+
+_FEW, _SOME = 500, 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Readable, deduplicated samples with their embeddings, one for each backbone, in the same order of rows."""
+
+    samples: Samples
+    embedded: tuple[Embeddings, ...]
+    backbones: tuple[Backbone, ...]
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the images' contents with their labels."""
+        labels = [self.samples.classes[i] for i in self.samples.labels]
+        return fingerprint.of_parts(list(self.samples.content), labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """fit, held_out: row numbers. folds: (repeats, fit rows). groups: of the fit rows, None where all are alone."""
+
+    fit: Ints
+    held_out: Ints
+    folds: Ints
+    groups: Ints | None
+    notes: tuple[str, ...]
+
+
+def prepare(
+    loaded: Loaded, backbones: Sequence[str], *, device: str, cache: bool, max_unreadable: float
+) -> Prepared:
+    """Check the data, embed every image with every backbone, and leave out what cannot be used.
+
+    Raises `DataError` when the share of unreadable images is above `max_unreadable`.
+    """
+    from headstart.backbones.graph import open_backbone
+    from headstart.data.duplicates import resolve
+    from headstart.device import choose
+    from headstart.embed.cache import open_cache
+    from headstart.embed.extract import embed
+
+    opened = tuple(open_backbone(name) for name in backbones)
+    chosen = choose(device)
+    samples, duplicates = resolve(loaded.samples)
+    _check_fitted(samples)
+    embedded = [
+        embed(
+            samples.images,
+            backbone,
+            content=samples.content,
+            names=samples.names,
+            device=chosen,
+            cache=open_cache(backbone) if cache else None,
+        )
+        for backbone in opened
+    ]
+    failures = tuple({failure.row: failure for each in embedded for failure in each.failures}.values())
+    _check_share(failures, len(samples), max_unreadable)
+    notes = [*loaded.notes, *duplicates.notes]
+    if failures:
+        notes.append(
+            f"{counted(len(failures), 'image')} cannot be read and took no part "
+            f"(listed in unreadable.csv; the first: {failures[0].name}: {failures[0].reason})."
+        )
+        samples, embedded = _without(samples, embedded, failures)
+        _check_fitted(samples)
+    return Prepared(samples, tuple(embedded), opened, failures, tuple(notes))
+
+
+def _check_fitted(samples: Samples) -> None:
+    """Raise `DataError` now, before any long work, where what will be fitted cannot be cross-validated."""
+    from headstart.data.splits import check_enough
+
+    fit = samples.take(~_held_out(samples)[0])
+    check_enough(fit.labels, samples.classes, fit.groups)
+
+
+def _check_share(failures: Sequence[Failure], total: int, most: float) -> None:
+    if len(failures) <= most * total:
+        return
+    first = "; ".join(f"{failure.name}: {failure.reason}" for failure in failures[:3])
+    raise DataError(
+        f"{len(failures):,} of {total:,} images cannot be read ({len(failures) / total:.0%}, more than the "
+        f"{most:.0%} allowed), among them {first}. Repair or remove them, or raise --max-unreadable."
+    )
+
+
+def _without(
+    samples: Samples, embedded: Sequence[Embeddings], failures: Sequence[Failure]
+) -> tuple[Samples, list[Embeddings]]:
+    kept = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
+    placed = [each.take(np.isin(each.rows, kept)) for each in embedded]
+    return samples.take(kept), [replace(each, rows=np.arange(len(kept))) for each in placed]
+
+
+def divide(samples: Samples, *, count: int, repeats: int | None, seed: int) -> Division:
+    """Set the test split apart (or, without one, the validation split), and lay the folds over the rest."""
+    from headstart.data.splits import folds
+
+    held, notes = _held_out(samples)
+    fit = np.flatnonzero(~held)
+    groups = None if samples.groups is None else samples.groups[fit]
+    laid = folds(
+        samples.labels[fit],
+        groups,
+        count=count,
+        repeats=repeats or repeats_for(len(fit)),
+        seed=seed,
+        classes=samples.classes,
+    )
+    return Division(fit, np.flatnonzero(held), laid, groups, notes)
+
+
+def _held_out(samples: Samples) -> tuple[np.ndarray, tuple[str, ...]]:
+    nothing = np.zeros(len(samples), bool)
+    if samples.splits is None:
+        return nothing, ()
+    if "test" in samples.splits:
+        joined = "; the val split is cross-validated together with train" if "val" in samples.splits else ""
+        return samples.splits == "test", (f"The test split is kept apart until the end{joined}.",)
+    if "val" in samples.splits:
+        return samples.splits == "val", ("There is no test split, so the val split is kept apart until the end.",)
+    return nothing, ()
+
+
+def repeats_for(images: int) -> int:
+    """How often the cross-validation is repeated: the fewer images, the more the luck of one division matters.
+
+    >>> [repeats_for(n) for n in (60, 800, 20_000)]
+    [5, 3, 1]
+    """
+    return 5 if images <= _FEW else 3 if images <= _SOME else 1

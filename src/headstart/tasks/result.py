@@ -1,0 +1,158 @@
+"""What a training run gives back: the fitted predictor, the comparison it won, and what was noticed on the way.
+
+`Trained.save` writes the bundle; `Trained.manifest` is the same knowledge as JSON-like values, from which every printed
+table and every page is made.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headstart import __version__, bundle
+
+if TYPE_CHECKING:
+    from headstart.choose.race import RaceResult
+    from headstart.metrics import Estimate
+    from headstart.records import Failure
+    from headstart.runtime import Predictor
+    from headstart.tasks.candidates import Plan, Skipped
+    from headstart.tasks.classify import Options
+    from headstart.tasks.evaluate import Evaluation
+
+HEAD_FILE = "head.safetensors"
+UNREADABLE_FILE = "unreadable.csv"
+_REPORTED = ("numpy", "scipy", "scikit-learn", "openvino", "pillow")
+
+
+@dataclass(frozen=True, eq=False)
+class DataFacts:
+    """What was trained on: images a class (after everything unusable was left out), and a fingerprint of it all."""
+
+    images: int
+    counts: Mapping[str, int]
+    held_out: int
+    folds: int
+    repeats: int
+    fingerprint: str
+    ignored: Mapping[str, int]
+    cached: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A measured, fitted classifier.
+
+    predictor: for new pictures. race: the comparison. plan: the candidate that won. held_out: how it did on the split
+    that was kept apart, None where there was none. skipped: candidates that took no part. failures: unreadable images.
+    notes: sentences for the user. seconds: what each step took.
+    """
+
+    predictor: Predictor
+    race: RaceResult
+    plan: Plan
+    held_out: Evaluation | None
+    skipped: tuple[Skipped, ...]
+    failures: tuple[Failure, ...]
+    data: DataFacts
+    notes: tuple[str, ...]
+    options: Options
+    seconds: Mapping[str, float]
+
+    @property
+    def estimate(self) -> Estimate:
+        """The score to expect on new images like these, corrected for the winner's having been chosen."""
+        return self.race.estimate
+
+    @property
+    def chosen(self) -> str:
+        """The winner in words: its head and what it looks at."""
+        return f"{self.plan.candidate.name} on {self.plan.candidate.features}"
+
+    def summary(self) -> str:
+        """A few lines for a person: what was chosen, how good it is, how sure that is."""
+        from headstart.tasks.summary import summary
+
+        return summary(self.manifest())
+
+    def manifest(self, command: Sequence[str] = ()) -> dict[str, Any]:
+        """Everything known of the model, as JSON-like values."""
+        from headstart.tasks.manifest import candidates, scores
+
+        return {
+            "headstart": __version__,
+            "task": "classify",
+            "classes": list(self.predictor.classes),
+            "backbones": [_part(part) for part in self.predictor.parts],
+            "head": {
+                "name": self.plan.head,
+                "candidate": self.plan.candidate.name,
+                "features": self.plan.candidate.features,
+                "settings": _plain(self.race.setting),
+                "kind": self.predictor.form.kind,
+                "file": HEAD_FILE,
+                "temperature": self.predictor.temperature,
+            },
+            "scores": scores(self),
+            "candidates": candidates(self),
+            "data": {**asdict(self.data), "unreadable": len(self.failures)},
+            "notes": list(self.notes),
+            "options": asdict(self.options),
+            "seed": self.options.seed,
+            "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
+            "versions": {"python": platform.python_version(), **_versions()},
+            "command": list(command),
+        }
+
+    def save(self, folder: Path | str, *, command: Sequence[str] = ()) -> None:
+        """Write the bundle to `folder`: whole or not at all; an older bundle there is replaced."""
+        files: dict[str, bytes | Path | bundle.Arrays] = {HEAD_FILE: self.predictor.form.to_arrays()}
+        for part in self.predictor.parts:
+            if not part.backbone.packaged:
+                files[f"{part.backbone.name}.onnx"] = part.backbone.graph
+                files[f"{part.backbone.name}.json"] = part.backbone.graph.with_suffix(".json")
+        if self.failures:
+            files[UNREADABLE_FILE] = unreadable_table(self.failures)
+        bundle.write(Path(folder), self.manifest(command), files)
+
+
+def unreadable_table(failures: Sequence[Failure]) -> bytes:
+    """The images that could not be read, as a CSV table with the columns path and reason."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "reason"])
+    writer.writerows((failure.name, failure.reason) for failure in failures)
+    return text.getvalue().encode()
+
+
+def _part(part: Any) -> dict[str, Any]:
+    backbone = part.backbone
+    return {
+        "name": backbone.name,
+        "weights": backbone.weights,
+        "packaged": backbone.packaged,
+        "taps": list(part.taps),
+        "spec": backbone.spec.to_dict(),
+        "licence": backbone.licence,
+    }
+
+
+def _plain(setting: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.item() if hasattr(value, "item") else value for name, value in setting.items()}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _REPORTED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
