@@ -115,7 +115,9 @@ def test_a_manifest_that_is_not_ours_is_refused(saved: Path, text: str) -> None:
         bundle.read(saved)
 
 
-@pytest.mark.parametrize("name", ["../outside.json", "/etc/passwd", "a/b.json", "..", "x.pkl", "C:\\x.json", "a\0.json"])
+@pytest.mark.parametrize(
+    "name", ["../outside.json", "/etc/passwd", "a/b.json", "..", "x.pkl", "C:\\x.json", "a\0.json"]
+)
 def test_a_manifest_that_names_files_elsewhere_is_refused(saved: Path, name: str) -> None:
     change_manifest(saved, files={name: {"bytes": 1, "fingerprint": "0"}})
     with pytest.raises(BundleError, match="cannot be part of it: do not trust it"):

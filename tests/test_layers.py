@@ -89,9 +89,7 @@ def test_a_file_has_one_idea_and_says_it(path: Path) -> None:
 
 def test_the_core_rooms_load_without_torch() -> None:
     names = [
-        "headstart." + ".".join(p.relative_to(SOURCE).with_suffix("").parts)
-        for p in MODULES
-        if p.stem != "__init__"
+        "headstart." + ".".join(p.relative_to(SOURCE).with_suffix("").parts) for p in MODULES if p.stem != "__init__"
     ]
     code = f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\nprint(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

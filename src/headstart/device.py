@@ -115,7 +115,12 @@ def keep_freed_memory() -> str:
         return f"left alone: fresh memory costs {ratio:.1f}x of reused memory"
     libc = ctypes.CDLL("libc.so.6")
     trim, pad, mmap_threshold, mmap_max = -1, -2, -3, -4
-    for option, value in ((trim, 2**31 - 4097), (mmap_threshold, 2**31 - 4097), (mmap_max, 0), (pad, 64 << 20)):
+    for option, value in (
+        (trim, 2**31 - 4097),
+        (mmap_threshold, 2**31 - 4097),
+        (mmap_max, 0),
+        (pad, 64 << 20),
+    ):
         libc.mallopt(option, value)
     return f"kept: fresh memory costs {ratio:.1f}x of reused memory"
 

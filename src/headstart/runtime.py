@@ -150,9 +150,9 @@ def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
     if entry["packaged"]:
         backbone = open_backbone(entry["name"])
     else:
-        saved.file(f"{entry['name']}.json")
-        saved.file(f"{entry['name']}.onnx")
-        backbone = read_backbone(saved.folder, entry["name"])
+        saved.file(f"{entry['file']}.json")
+        saved.file(f"{entry['file']}.onnx")
+        backbone = read_backbone(saved.folder, entry["file"])
     if backbone.weights != entry["weights"]:
         raise BundleError(
             f"{saved.folder} was trained on other weights of {entry['name']} than this Headstart carries: "

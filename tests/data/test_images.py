@@ -92,9 +92,7 @@ def test_a_jpeg_that_is_not_much_larger_than_needed_is_decoded_whole() -> None:
 
 
 @given(width=st.integers(1, 90), height=st.integers(1, 90), size=st.integers(1, 40), more=st.integers(0, 20))
-def test_any_size_of_picture_becomes_a_square_of_its_own_range(
-    width: int, height: int, size: int, more: int
-) -> None:
+def test_any_size_of_picture_becomes_a_square_of_its_own_range(width: int, height: int, size: int, more: int) -> None:
     spec = ImageSpec(size, size + more, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     square = decode(np.full((height, width, 3), 77, dtype=np.uint8), spec)
     assert square.shape == (size, size, 3)

@@ -52,9 +52,7 @@ def reason_of(path: Path) -> str:
         ),
     ],
 )
-def test_a_file_that_is_no_picture_is_named_for_what_it_is(
-    tmp_path: Path, content: bytes, reason: str
-) -> None:
+def test_a_file_that_is_no_picture_is_named_for_what_it_is(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "photo.jpg").write_bytes(content)
     assert reason_of(tmp_path / "photo.jpg") == reason
 
@@ -96,10 +94,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) ->
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
     (tmp_path / "bomb.png").write_bytes(bomb)
-    assert (
-        reason_of(tmp_path / "bomb.png")
-        == "it declares 60,000 x 60,000 pixels; the limit is 250 million pixels"
-    )
+    assert reason_of(tmp_path / "bomb.png") == "it declares 60,000 x 60,000 pixels; the limit is 250 million pixels"
 
 
 def test_a_picture_above_pillow_s_own_warning_is_read_without_a_warning(

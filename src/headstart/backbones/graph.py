@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from headstart import fingerprint
-from headstart.checks import listed, nearest
+from headstart.checks import listed
 from headstart.data.images import ImageSpec
 from headstart.errors import BackboneError, BundleError
-from headstart.folders import cache_folder
 
 SCHEMA = 1
 PACKAGED_FOLDER = Path(__file__).with_name("packaged")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from headstart.checks import at_least, between
+from headstart.checks import between
 from headstart.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -112,14 +112,14 @@ def cut(network: nn.Module) -> Stages:
     """
     from headstart.backbones.families import FAMILIES
 
-    for kind in type(network).__mro__:
-        family = f"{kind.__module__.split('.')[0]}.{kind.__name__}"
-        if family in FAMILIES:
-            return FAMILIES[family](network)
-    raise BackboneError(
-        f"a network of the class {type(network).__module__}.{type(network).__name__} was to be cut into stages, which is "
-        f"known for {', '.join(sorted(FAMILIES))}: choose one of these."
-    )
+    kind = type(network)
+    family = f"{kind.__module__.split('.')[0]}.{kind.__name__}"
+    if family not in FAMILIES:
+        raise BackboneError(
+            f"a network of the class {kind.__module__}.{kind.__name__} was to be cut into stages, which is known for "
+            f"{', '.join(FAMILIES)}: choose a network of one of these classes."
+        )
+    return FAMILIES[family](network)
 
 
 def piece(run: Callable[[Any], Any], **parts: Any) -> nn.Module:
@@ -138,7 +138,7 @@ def _piece_class() -> type:
     class Piece(nn.Module):  # type: ignore[misc, unused-ignore]
         def __init__(self, run: Callable[[Any], Any], parts: Mapping[str, Any]) -> None:
             super().__init__()
-            self.run = run if not isinstance(run, nn.Module) else run.forward
+            self.run = run.forward if isinstance(run, nn.Module) else run  # not owned: only `parts` are
             for name, part in parts.items():
                 if isinstance(part, nn.Parameter):
                     self.register_parameter(name, part)

@@ -122,9 +122,7 @@ def _padded(module: Any) -> Any:
             )
         )
         x = functional.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-        return functional.conv2d(
-            x, module.weight, module.bias, module.stride, 0, module.dilation, module.groups
-        )
+        return functional.conv2d(x, module.weight, module.bias, module.stride, 0, module.dilation, module.groups)
 
     return forward
 
@@ -179,6 +177,4 @@ def weights_of(graph: Path) -> dict[str, NDArray[Any]]:
     import onnx
 
     found = {w.name: onnx.numpy_helper.to_array(w) for w in onnx.load(graph).graph.initializer}
-    return {
-        name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in found.items()
-    }
+    return {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in found.items()}

@@ -1,0 +1,1 @@
+"""The comparison between ways of transferring, and an honest number for the winner."""

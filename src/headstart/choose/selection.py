@@ -1,13 +1,13 @@
 """Which configuration wins, and what its score is worth once it has been selected (BBC-CV).
 
-Takes the out-of-fold answers of every configuration (each candidate with each of its settings) on the same
-rows and folds. `Rule` says which one wins, `resample` scores all of them on bootstrap samples, `corrected`
-repeats the choice there and turns the winner's score into an honest one, `paired_gain` compares two
-configurations. It trains nothing: `choose.race` does.
+Takes the out-of-fold answers and losses of every configuration (each candidate with each of its settings)
+on the same rows and folds. `resample` scores all of them on bootstrap samples, `Rule` says which one wins,
+`corrected` repeats that choice on the samples and turns the winner's score into an honest one,
+`paired_gain` compares two configurations. It trains nothing: `choose.race` does.
 
 Bootstrap bias-corrected cross-validation (Tsamardinos, Greasidou, Borboudakis, Machine Learning 107, 2018):
 draw rows with replacement, choose on the drawn rows, score the chosen on the rows left out. The mean over
-draws is free of the optimism of having looked for the best. No model is trained anew, so it costs two
+draws is free of the optimism of having looked for the best. No model is trained anew, so it costs a few
 matrix products.
 """
 
@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 
 from headstart.checks import one_of
 from headstart.errors import DataError
-from headstart.metrics.intervals import Estimate, effective_size, paired_difference
-from headstart.metrics.tallies import METRICS, measured
+from headstart.metrics.intervals import Reals, z_value
+from headstart.metrics.tallies import METRICS
 from headstart.records import Floats, Ints
 
-Reals = NDArray[np.float64]
 _CHUNK = 4_000_000
 _SAME_PRICE = 1.1
+_LOSS_PER_SHARE = 2.0
+"""How much log-loss a gain of 1.0 in the metric is taken to be worth, where the metric alone cannot tell."""
 _HAIR = 1e-9
 
 
@@ -37,13 +38,15 @@ _HAIR = 1e-9
 class Pool:
     """The out-of-fold answers of every configuration.
 
-    y: (n,) class numbers 0..classes-1. answers: (configurations, repeats, n), integers. classes: how many
-    there are. groups: (n,), rows with equal numbers are drawn together; None where each row is alone.
-    metric: what is compared.
+    y: (n,) class numbers 0..classes-1. answers: (configurations, repeats, n), integers. losses:
+    (configurations, n), the log-loss of each row at the configuration's own best temperature. groups: (n,),
+    rows with equal numbers are drawn together; None where each row is alone. metric: what is compared;
+    unless it is accuracy, losses weigh every class alike.
     """
 
     y: Ints
     answers: NDArray[Any]
+    losses: Floats
     classes: int
     groups: Ints | None = None
     metric: str = "accuracy"
@@ -71,16 +74,24 @@ class Pool:
     @cached_property
     def correct(self) -> Floats:
         """(n, configurations) how many of the repeats answered each row rightly."""
-        return (self.answers == self.y).sum(axis=1).T.astype(np.float32)  # type: ignore[no-any-return]
+        rightly: NDArray[Any] = (self.answers == self.y).sum(axis=1).T
+        return rightly.astype(np.float32)
 
     @cached_property
     def whole(self) -> Reals:
         """(configurations,) each one's score on all rows."""
-        return self.scores(np.ones((1, self.units), np.float32))[0]
+        found: Reals = self.scores(np.ones((1, self.units), np.float32))[0]
+        return found
+
+    @cached_property
+    def whole_losses(self) -> Reals:
+        """(configurations,) each one's mean log-loss on all rows."""
+        found: Reals = self.mean_losses(np.ones((1, self.units), np.float32))[0]
+        return found
 
     def scores(self, weights: Floats) -> Reals:
-        """The metric of every configuration under weights (draws, units): (draws, configurations), NaN if
-        no rows."""
+        """The metric of every configuration under weights (draws, units): (draws, configurations); NaN: no
+        rows."""
         total = np.zeros((len(weights), len(self.answers)))
         counted = np.zeros_like(total)
         for hits, trials in self._shares():
@@ -90,6 +101,14 @@ class Pool:
             total += right.astype(np.float64) / np.maximum(asked, 0.5)
             counted += asked > 0
         return np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
+
+    def mean_losses(self, weights: Floats) -> Reals:
+        """The mean log-loss of every configuration under weights (draws, units): (draws, configurations)."""
+        rows = np.ones(len(self.y)) if self.metric == "accuracy" else 1 / np.bincount(self.y)[self.y]
+        weight = (rows / rows.mean()).astype(np.float32)[:, None]
+        total = (weights @ self._by_unit(self.losses.T * weight)).astype(np.float64)
+        mean: Reals = total / np.maximum(weights @ self._by_unit(weight), 1e-12)
+        return mean
 
     def _shares(self) -> Iterator[tuple[Floats, Floats]]:
         """Hits and trials of each of the metric's shares (see `metrics.tallies`), (units, configurations or
@@ -113,41 +132,51 @@ class Pool:
             return rows
         order = np.argsort(self.unit_of, kind="stable")
         starts = np.searchsorted(self.unit_of[order], np.arange(self.units))
-        return np.add.reduceat(rows[order], starts, axis=0)  # type: ignore[no-any-return]
+        return np.add.reduceat(rows[order], starts, axis=0)
 
 
 @dataclass(frozen=True, eq=False)
-class Rule:
-    """Which configuration wins, given everyone's score: the best of the cheapest tier, unless a dearer one
-    pays.
+class Draws:
+    """Every configuration on bootstrap samples, each (draws, configurations).
 
-    tiers: (configurations,) price tiers, 0 the cheapest. Within a tier the best score wins; a dearer tier
-    wins only when its best is better than the best so far by at least `min_gain` (a share). preference:
-    (configurations,) the order among equal scores, lowest first (by log-loss).
+    inside, losses: score and mean log-loss on the drawn rows. outside: score on the rows left out.
     """
 
-    tiers: Ints
-    preference: Ints
-    min_gain: float = 0.005
+    inside: Reals
+    losses: Reals
+    outside: Reals
 
-    def pick(self, scores: Reals) -> Ints:
-        """The winner's number for each row of scores (draws, configurations)."""
-        winner = self._best(scores, 0)
-        for tier in range(1, int(self.tiers.max()) + 1):
-            rival = self._best(scores, tier)
-            gain = _at(scores, rival) - _at(scores, winner)
-            winner = np.where(gain >= self.min_gain - _HAIR, rival, winner)
-        return winner
+    @cached_property
+    def noise(self) -> Reals:
+        """(configurations, configurations) standard error of the difference between two scores on the same
+        rows."""
+        covariance = np.atleast_2d(np.cov(self.inside, rowvar=False))
+        own = np.diag(covariance)
+        return np.sqrt(np.maximum(own[:, None] + own - 2 * covariance, 0.0))
 
-    def _best(self, scores: Reals, tier: int) -> Ints:
-        columns = np.flatnonzero(self.tiers == tier)
-        columns = columns[np.argsort(self.preference[columns], kind="stable")]
-        return columns[np.argmax(scores[:, columns], axis=1)]
 
-    def among(self, columns: Ints) -> Rule:
-        """The same rule for some of the configurations, all taken for one tier: which setting of a head is
-        best."""
-        return Rule(np.zeros(len(columns), np.int64), self.preference[columns], self.min_gain)
+def resample(pool: Pool, *, count: int | None = None, seed: int = 0) -> Draws:
+    """Score all configurations on `count` bootstrap samples of the rows (of the groups, where there are any).
+
+    count None: 1,000, and fewer from 20,000 rows on, down to 200. Draws that leave nothing out are dropped.
+    """
+    count = count or int(np.clip(20_000_000 // pool.units, 200, 1000))
+    rng = np.random.default_rng(seed)
+    step = max(1, _CHUNK // pool.units)
+    parts = []
+    for start in range(0, count, step):
+        weights = _drawn(rng, min(step, count - start), pool.units)
+        weights = weights[(weights == 0).any(axis=1)]
+        both = pool.scores(np.concatenate([weights, weights == 0], axis=0))
+        parts.append((both[: len(weights)], pool.mean_losses(weights), both[len(weights) :]))
+    return Draws(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _drawn(rng: np.random.Generator, count: int, units: int) -> Floats:
+    """How often each unit is drawn in each of `count` samples of `units` with replacement, (count, units)."""
+    chosen = rng.integers(units, size=(count, units), dtype=np.int64)
+    chosen += np.arange(count)[:, None] * units
+    return np.bincount(chosen.ravel(), minlength=count * units).reshape(count, units).astype(np.float32)
 
 
 def price_tiers(costs: Reals) -> Ints:
@@ -159,142 +188,63 @@ def price_tiers(costs: Reals) -> Ints:
     tiers = np.zeros(len(costs), np.int64)
     tier, floor = -1, -np.inf
     for i in np.argsort(costs, kind="stable"):
-        if costs[i] > floor * _SAME_PRICE or tier < 0:
+        if tier < 0 or costs[i] > floor * _SAME_PRICE:
             tier, floor = tier + 1, costs[i]
         tiers[i] = tier
     return tiers
 
 
 @dataclass(frozen=True, eq=False)
-class Draws:
-    """Every configuration's score on bootstrap samples: on the drawn rows and on those left out, (draws,
-    configs)."""
+class Rule:
+    """Which configuration wins, given everyone's scores and log-losses.
 
-    inside: Reals
-    outside: Reals
+    1. A candidate is represented by its setting of the lowest log-loss. 2. Among candidates of one price
+    tier, those whose score lies within the paired noise of the best are tied; the lowest log-loss among
+    them wins. It sees each row's margin where the metric sees right or wrong only. 3. A dearer tier's
+    winner replaces the cheaper one's only when it is better by `min_gain` or more: in the metric where the
+    two differ beyond the noise, else in log-loss, of which 0.02 are taken for one point.
 
-
-def resample(pool: Pool, *, count: int | None = None, seed: int = 0) -> Draws:
-    """Score all configurations on `count` bootstrap samples of the rows (of the groups, where there are any).
-
-    count None: 1,000, and fewer from 20,000 rows on, down to 200. Draws that leave nothing out are dropped.
+    owner: (configurations,) number of the candidate of each. tiers: (candidates,) price tier of each, 0 the
+    cheapest. noise: (configurations, configurations) standard errors of paired differences. min_gain: a
+    share.
     """
-    count = count or int(np.clip(20_000_000 // pool.units, 200, 1000))
-    rng = np.random.default_rng(seed)
-    step = max(1, _CHUNK // pool.units)
-    inside, outside = [], []
-    for start in range(0, count, step):
-        weights = _drawn(rng, min(step, count - start), pool.units)
-        weights = weights[(weights == 0).any(axis=1)]
-        both = pool.scores(np.concatenate([weights, weights == 0], axis=0))
-        inside.append(both[: len(weights)])
-        outside.append(both[len(weights) :])
-    return Draws(np.concatenate(inside), np.concatenate(outside))
+
+    owner: Ints
+    tiers: Ints
+    noise: Reals
+    min_gain: float = 0.005
+    confidence: float = 0.95
+
+    def pick(self, scores: Reals, losses: Reals) -> Ints:
+        """The winner's number for each row of scores and losses, both (draws, configurations)."""
+        champions = self.champions(losses)
+        winner = self._best(champions[:, self.tiers == 0], scores, losses)
+        for tier in range(1, int(self.tiers.max()) + 1):
+            rival = self._best(champions[:, self.tiers == tier], scores, losses)
+            winner = np.where(self._pays(winner, rival, scores, losses), rival, winner)
+        return winner
+
+    def champions(self, losses: Reals) -> Ints:
+        """(draws, candidates) the configuration that stands for each candidate."""
+        columns = [np.flatnonzero(self.owner == candidate) for candidate in range(len(self.tiers))]
+        return np.stack([own[np.argmin(losses[:, own], axis=1)] for own in columns], axis=1)
+
+    def _best(self, rivals: Ints, scores: Reals, losses: Reals) -> Ints:
+        score, loss = (np.take_along_axis(values, rivals, axis=1) for values in (scores, losses))
+        top = score.max(axis=1, keepdims=True)
+        leader = at(rivals, np.where(score == top, loss, np.inf).argmin(axis=1))
+        band = z_value(self.confidence) * self.noise[leader[:, None], rivals]
+        tied = score >= top - band - _HAIR
+        return at(rivals, np.where(tied, loss, np.inf).argmin(axis=1))
+
+    def _pays(self, winner: Ints, rival: Ints, scores: Reals, losses: Reals) -> NDArray[np.bool_]:
+        gain = at(scores, rival) - at(scores, winner)
+        finer = (at(losses, winner) - at(losses, rival)) / _LOSS_PER_SHARE
+        clear = np.abs(gain) > z_value(self.confidence) * self.noise[winner, rival] + _HAIR
+        enough: NDArray[np.bool_] = np.where(clear, gain, finer) >= self.min_gain - _HAIR
+        return enough
 
 
-def _drawn(rng: np.random.Generator, count: int, units: int) -> Floats:
-    """How often each unit is drawn in each of `count` samples of `units` with replacement, (count, units)."""
-    chosen = rng.integers(units, size=(count, units), dtype=np.int64)
-    chosen += np.arange(count)[:, None] * units
-    return np.bincount(chosen.ravel(), minlength=count * units).reshape(count, units).astype(np.float32)
-
-
-def corrected(pool: Pool, draws: Draws, rule: Rule, winner: int, *, confidence: float = 0.95) -> Estimate:
-    """The winner's score, freed of the optimism of having been selected, with its interval.
-
-    value: BBC-CV's mean over draws of the left-out score of what the rule picks on the drawn rows, written
-    as the winner's own score minus the mean difference between winner and pick on the same left-out rows.
-    The limit is the same, with less noise of the draws; with one configuration it is exactly that
-    configuration's score. low, high: the percentiles of the left-out scores of the picks, around the value;
-    never closer than exact binomial counting at the (effective) number of images allows, for a bootstrap
-    sees no doubt where every answer was right. The left-out rows are few (37 %), so the percentiles lie 1.3
-    times as far out as those of a plain bootstrap; this makes up for what folds hide: models of different
-    folds share training rows (Bates, Hastie, Tibshirani 2023).
-    """
-    picks = rule.pick(draws.inside)
-    left_out = _at(draws.outside, picks)
-    raw = float(pool.whole[winner])
-    value = raw - float((draws.outside[:, winner] - left_out).mean())
-    value = min(max(value, 0.0), 1.0)
-    return _interval(pool, left_out - left_out.mean() + value, winner, value, confidence, "BBC-CV")
-
-
-def plain(pool: Pool, draws: Draws, column: int, *, confidence: float = 0.95) -> Estimate:
-    """A configuration's own out-of-fold score with its interval, not corrected for any selection."""
-    value = float(pool.whole[column])
-    return _interval(pool, draws.inside[:, column], column, value, confidence, "out of fold, bootstrap")
-
-
-def _interval(
-    pool: Pool, spread: Reals, column: int, value: float, confidence: float, method: str
-) -> Estimate:
-    exact = measured(
-        pool.metric,
-        pool.y,
-        pool.answers[column],
-        pool.classes,
-        groups=pool.groups,
-        confidence=confidence,
-        value=value,
-    )
-    low, high = _ends(spread, confidence)
-    return Estimate(
-        value,
-        max(min(low, exact.low, value), 0.0),
-        min(max(high, exact.high, value), 1.0),
-        pool.metric,
-        confidence,
-        f"{method}, at least {exact.method}",
-    )
-
-
-def paired_gain(pool: Pool, draws: Draws, one: int, other: int, *, confidence: float = 0.95) -> Estimate:
-    """How much better configuration `one` scores than `other` on the same rows, with its interval (-1 to 1).
-
-    The percentiles of the difference over the draws, never closer than Bonett and Price's interval for
-    paired shares allows. The gain of `other` over `one` is exactly the opposite.
-    """
-    value = float(pool.whole[one] - pool.whole[other])
-    low, high = _ends(draws.inside[:, one] - draws.inside[:, other], confidence)
-    below, above = _paired_reach(pool, one, other, confidence)
-    return Estimate(
-        value,
-        min(low, value - below, value),
-        max(high, value + above, value),
-        pool.metric,
-        confidence,
-        "paired bootstrap",
-    )
-
-
-def _paired_reach(pool: Pool, one: int, other: int, confidence: float) -> tuple[float, float]:
-    """How far below and above the gain the truth may lie, by counts of rows on which the two differ."""
-    difference = (pool.correct[:, one] - pool.correct[:, other]).astype(np.float64) / pool.answers.shape[1]
-    parts = (
-        [np.ones(len(pool.y), bool)]
-        if pool.metric == "accuracy"
-        else [pool.y == k for k in range(pool.classes)]
-    )
-    reach = np.array([_reach(pool, difference, rows, confidence) for rows in parts if rows.any()])
-    below, above = np.sqrt((reach**2).sum(axis=0)) / len(reach)
-    return float(below), float(above)
-
-
-def _reach(pool: Pool, difference: Reals, rows: NDArray[np.bool_], confidence: float) -> tuple[float, float]:
-    own = difference[rows]
-    groups = None if pool.groups is None else pool.groups[rows]
-    size = effective_size(own, groups, confidence=confidence)
-    win, loss = (float(np.maximum(side, 0).mean()) * size for side in (own, -own))
-    low, high = paired_difference(win, loss, size, confidence=confidence)
-    gain = (win - loss) / size
-    return gain - low, high - gain
-
-
-def _ends(values: Reals, confidence: float) -> tuple[float, float]:
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _at(scores: Reals, columns: Ints) -> Reals:
-    return np.take_along_axis(scores, columns[:, None], axis=1)[:, 0]
+def at(values: NDArray[Any], columns: Ints) -> NDArray[Any]:
+    """One value of each row: values (draws, m), columns (draws,)."""
+    return np.take_along_axis(values, columns[:, None], axis=1)[:, 0]

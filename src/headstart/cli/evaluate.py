@@ -60,11 +60,19 @@ def _print(found: Evaluation) -> None:
 
     for sentence in found.notes:
         show.note(sentence)
+    for failure in found.failures:
+        click.echo(f"unreadable: {failure.name}: {failure.reason}", err=True)
     rows = [
-        (row.name, f"{row.count:,}", show.percent(row.recall), show.percent(row.precision), show.percent(row.f1))
-        for row in found.per_class
+        (
+            row.name,
+            f"{row.count:,}",
+            show.percent(row.recall),
+            show.percent(row.precision),
+            show.percent(row.f1),
+        )
+        for row in found.card.per_class
     ]
     show.table(("class", "images", "recall", "precision", "F1"), rows, right=(1, 2, 3, 4))
-    click.echo(f"accuracy            {found.accuracy}")
-    click.echo(f"balanced accuracy   {show.percent(found.balanced_accuracy)}")
-    click.echo(f"macro-F1            {show.percent(found.macro_f1)}")
+    click.echo(f"accuracy            {found.card.accuracy}")
+    click.echo(f"balanced accuracy   {found.card.balanced_accuracy}")
+    click.echo(f"macro-F1            {found.card.macro_f1}")

@@ -12,7 +12,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _COLUMNS = (
     ("--path-column", "Column with the image's path (default: found by its name)."),
     ("--label-column", "Column with the label (default: found by its name)."),
-    ("--group-column", "Column naming what belongs together: patient, site, video (default: found by its name)."),
+    (
+        "--group-column",
+        "Column naming what belongs together: patient, site, video (default: found by its name).",
+    ),
     ("--split-column", "Column with train, val or test (default: found by its name)."),
 )
 

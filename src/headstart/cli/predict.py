@@ -32,9 +32,7 @@ def command(model: Path, images: tuple[str, ...], form: str | None, device: str,
     predictor = load(model)
     chosen = choose(device)
     found = find_images(images)
-    predictions = predictor.predict(
-        found.images, names=found.names, device=chosen, cache=open_cache if cache else None
-    )
+    predictions = predictor.predict(found.images, names=found.names, device=chosen, cache=open_cache if cache else None)
     for failure in predictions.failures:
         click.echo(f"unreadable: {failure.name}: {failure.reason}", err=True)
     if not len(predictions):

@@ -36,7 +36,10 @@ def _words(text: str | None) -> tuple[str, ...] | None:
     help="Points by which a second backbone must be better to be worth its time.",
 )
 @click.option(
-    "--max-unreadable", default=5.0, show_default=True, help="Percent of unreadable images that stops the run."
+    "--max-unreadable",
+    default=5.0,
+    show_default=True,
+    help="Percent of unreadable images that stops the run.",
 )
 @columns
 @click.option("--seed", default=0, show_default=True)

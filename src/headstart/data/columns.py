@@ -71,8 +71,7 @@ def _named(wanted: str | None, names: Sequence[str], where: str, role: str) -> s
     hint = nearest(wanted, names, 1)
     suggestion = f" Did you mean {hint[0]!r}?" if hint else ""
     raise OptionError(
-        f"the {role} column {wanted!r} was asked for, but {where} has the columns "
-        f"{listed(names)}.{suggestion}"
+        f"the {role} column {wanted!r} was asked for, but {where} has the columns {listed(names)}.{suggestion}"
     )
 
 
@@ -81,8 +80,7 @@ def _required(role: str, names: Sequence[str], where: str) -> str:
     if found is None:
         raise DataError(
             f"{where} has no column that looks like a {role} (such as {listed(_KNOWN[role].split()[:4])}); "
-            "it has "
-            f"{listed(names)}: name the right one with --{role}-column."
+            f"it has {listed(names)}: name the right one with --{role}-column."
         )
     return found
 

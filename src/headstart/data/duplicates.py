@@ -110,20 +110,16 @@ def _notes(
     notes = []
     if contradictions:
         notes.append(
-            f"Left out: {counted(contradicting, 'image')} of {counted(len(contradictions), 'picture')} "
-            "that lie in "
-            f"more than one class: {_examples(contradictions)}."
+            f"Left out: {counted(contradicting, 'image')} of {counted(len(contradictions), 'picture')} that "
+            f"lie in more than one class: {_examples(contradictions)}."
         )
     if leaks:
         notes.append(
             f"Left out: {counted(dropped - contradicting, 'image')} that are also in a split that is "
-            "measured on: "
-            f"{_examples(leaks)}."
+            f"measured on: {_examples(leaks)}."
         )
     if grouped:
-        notes.append(
-            f"{counted(grouped, 'image')} repeat another exactly; copies are kept together in the folds."
-        )
+        notes.append(f"Exact copies: {counted(grouped, 'image')}; each stays in one fold with the picture it repeats.")
     return tuple(notes)
 
 
@@ -140,6 +136,4 @@ def _shared_groups(samples: Samples) -> tuple[str, ...]:
     shared = len(pairs) - len({group for group, _ in pairs})
     if not shared:
         return ()
-    return (
-        "Some groups lie in more than one split: a score on the test split will be too good for new groups.",
-    )
+    return ("Some groups lie in more than one split: a score on the test split will be too good for new groups.",)

@@ -63,9 +63,7 @@ def listing(folder: Path, ignored: Counter[str]) -> tuple[list[Path], list[Path]
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(
-            f"the folder {folder} cannot be read ({error.strerror}): check its permissions."
-        ) from error
+        raise DataError(f"the folder {folder} cannot be read ({error.strerror}): check its permissions.") from error
     for entry in entries:
         kind = _kind(entry)
         if kind == "folder":
@@ -117,15 +115,13 @@ def _split_folders(root: Path, folders: list[Path]) -> dict[str, Path]:
         if not any(split in ("val", "test") for split, _ in named):
             return {}
         raise DataError(
-            f"{root} has split folders and, beside them, {listed(others)}: move these away, or into the "
-            "splits."
+            f"{root} has split folders and, beside them, {listed(others)}: move these away, or into the splits."
         )
     found: dict[str, Path] = {}
     for split, folder in named:
         if split in found:
             raise DataError(
-                f"{root} has two folders for its {split} split, {found[split].name!r} and {folder.name!r}: "
-                "keep one."
+                f"{root} has two folders for its {split} split, {found[split].name!r} and {folder.name!r}: keep one."
             )
         if split is not None:
             found[split] = folder
@@ -136,9 +132,8 @@ def _split(folder: Path, split: str, ignored: Counter[str]) -> list[_Found]:
     loose, folders = listing(folder, ignored)
     if not folders:
         raise DataError(
-            f"the {split} folder {folder} has no class folders ({counted(len(loose), 'image')} lie loose "
-            "in it): "
-            "put each class's images into a folder of its own."
+            f"the {split} folder {folder} has no class folders ({counted(len(loose), 'image')} lie loose in "
+            "it): put each class's images into a folder of its own."
         )
     if loose:
         ignored[_OUTSIDE] += len(loose)
@@ -155,8 +150,7 @@ def _check_layout(root: Path, folders: list[Path], loose: list[Path], ignored: C
     if not folders and loose:
         raise DataError(
             f"{root} holds {counted(len(loose), 'image')} but no class folders: {wanted}; or give a table "
-            "(CSV) of "
-            "paths and labels."
+            "(CSV) of paths and labels."
         )
     if not folders:
         what = f"no images ({counted(sum(ignored.values()), 'other file')})" if ignored else "nothing"
@@ -165,14 +159,12 @@ def _check_layout(root: Path, folders: list[Path], loose: list[Path], ignored: C
     if all(split_of(name) and subs and not images for name, (images, subs) in inner.items()):
         raise DataError(
             f"{root} has the split folders {listed(list(inner))} but none called 'train': add one, or give "
-            "one of "
-            "them by itself."
+            "one of them by itself."
         )
     (images, subs) = inner[folders[0].name]
     if len(folders) == 1 and not images and len(subs) > 1:
         raise DataError(
-            f"{root} has a single folder, and the class folders seem to lie inside it: did you mean "
-            f"{folders[0]}?"
+            f"{root} has a single folder, and the class folders seem to lie inside it: did you mean {folders[0]}?"
         )
 
 
@@ -182,8 +174,7 @@ def _check_not_empty(root: Path, found: list[_Found]) -> None:
         raise DataError(f"{root} holds no images: its folders {listed(empty)} are all without one.")
     if empty:
         raise DataError(
-            f"{root} has class folders without any image, {listed(empty)}: add images, or take the folders "
-            "away."
+            f"{root} has class folders without any image, {listed(empty)}: add images, or take the folders away."
         )
 
 
@@ -201,9 +192,8 @@ def _check_same_classes(root: Path, found: list[_Found]) -> None:
         if differences:
             raise DataError(
                 f"{root}: the class folders differ between splits: train has "
-                f"{listed(sorted(classes['train']))}, "
-                f"{split} has {listed(sorted(names))}, so {' and '.join(differences)}: "
-                "give every split the same class folders."
+                f"{listed(sorted(classes['train']))}, {split} has {listed(sorted(names))}, so "
+                f"{' and '.join(differences)}: give every split the same class folders."
             )
 
 

@@ -32,9 +32,7 @@ class _Row:
 
 def is_hub_dataset(source: Any) -> bool:
     """Whether `source` is a dataset, or a mapping from split names to datasets."""
-    return _is_one(source) or (
-        isinstance(source, Mapping) and bool(source) and all(map(_is_one, source.values()))
-    )
+    return _is_one(source) or (isinstance(source, Mapping) and bool(source) and all(map(_is_one, source.values())))
 
 
 def _is_one(source: Any) -> bool:
@@ -94,14 +92,10 @@ def _rows(part: Any, name: str, columns: Columns) -> list[_Row]:
     if type(feature).__name__ == "Image":
         part = part.cast_column(columns.path, type(feature)(decode=False))
     classes = getattr(part.features[columns.label], "names", None)
-    return [
-        _row(values, f"{name} image {i}".strip(), name, columns, classes) for i, values in enumerate(part)
-    ]
+    return [_row(values, f"{name} image {i}".strip(), name, columns, classes) for i, values in enumerate(part)]
 
 
-def _row(
-    values: Mapping[str, Any], name: str, part: str, columns: Columns, classes: Sequence[str] | None
-) -> _Row:
+def _row(values: Mapping[str, Any], name: str, part: str, columns: Columns, classes: Sequence[str] | None) -> _Row:
     label = values[columns.label]
     if classes is not None:
         label = classes[label] if label is not None and 0 <= label < len(classes) else None
@@ -127,6 +121,4 @@ def _picture(value: Any, name: str) -> ImageSource:
         return np.frombuffer(value, dtype=np.uint8)
     if isinstance(value, str) and value:
         return Path(value)
-    raise DataError(
-        f"{name} of the dataset is a {type(value).__name__}: an image, its bytes or its path was expected."
-    )
+    raise DataError(f"{name} of the dataset is a {type(value).__name__}: an image, its bytes or its path was expected.")

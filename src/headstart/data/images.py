@@ -127,9 +127,7 @@ def decode(source: ImageSource, spec: ImageSpec) -> NDArray[np.uint8]:
         left, top = (width - side) / 2, (height - side) / 2
         box = (left, top, left + side, top + side)
         square = picture.pixels.resize((spec.size, spec.size), _FILTERS[spec.interpolation], box)
-        return np.asarray(
-            _turned(square, picture.turn).convert("RGB")
-        )  # a centred square turns after as before
+        return np.asarray(_turned(square, picture.turn).convert("RGB"))  # a centred square turns after as before
 
 
 def read(source: ImageSource, *, near: int | None = None) -> Image.Image:
@@ -218,9 +216,7 @@ def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
 
 def _array(source: object) -> NDArray[Any]:
     if not isinstance(source, np.ndarray):
-        raise UnreadableImage(
-            f"a {type(source).__name__} is not a picture: a path, PIL image or array was expected"
-        )
+        raise UnreadableImage(f"a {type(source).__name__} is not a picture: a path, PIL image or array was expected")
     if source.dtype.kind not in "buif":
         raise UnreadableImage(f"an array of {source.dtype} is not a picture: numbers were expected")
     return source

@@ -73,8 +73,8 @@ def _items(pictures: Any) -> Iterable[Any]:
     if isinstance(pictures, np.ndarray):
         if pictures.dtype.kind in "buif" and not _is_batch(pictures.shape):
             raise DataError(
-                f"an array of shape {pictures.shape} is not a set of pictures: (n, height, width) or "
-                "(n, height, width, 1, 3 or 4) was expected."
+                f"an array of shape {pictures.shape} is not a set of pictures: (n, height, width) or (n, "
+                "height, width, 1, 3 or 4) was expected."
             )
         return list(pictures)
     if isinstance(pictures, (str, bytes, os.PathLike, Image.Image)) or not hasattr(pictures, "__len__"):
@@ -91,9 +91,7 @@ def _source(item: Any, row: int) -> ImageSource:
         return Path(item)
     if isinstance(item, (Image.Image, np.ndarray)):
         return item
-    raise DataError(
-        f"image {row} is a {type(item).__name__}: a path, a PIL image or a numpy array was expected."
-    )
+    raise DataError(f"image {row} is a {type(item).__name__}: a path, a PIL image or a numpy array was expected.")
 
 
 def _common(parents: Sequence[str]) -> str | None:
@@ -114,7 +112,6 @@ def _same(values: Any, images: Sequence[Any], noun: str) -> Sequence[Any]:
     listed = list(values)
     if len(listed) != len(images):
         raise DataError(
-            f"one {noun} for each image was expected; found {len(listed):,} {noun}s for {len(images):,} "
-            "images."
+            f"one {noun} for each image was expected; found {len(listed):,} {noun}s for {len(images):,} images."
         )
     return listed

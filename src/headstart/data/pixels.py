@@ -59,8 +59,8 @@ def _shaped(array: NDArray[Any]) -> NDArray[Any]:
     if not fits or 0 in array.shape:
         hint = "; move the channels last" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
         raise UnreadableImage(
-            f"an array of shape {array.shape} is not a picture: (height, width) or "
-            f"(height, width, 1, 3 or 4) was expected{hint}"
+            f"an array of shape {array.shape} is not a picture: (height, width) or (height, width, 1, 3 or "
+            f"4) was expected{hint}"
         )
     return array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
 
@@ -82,9 +82,7 @@ def _eight_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
 def _eight_bit_from_integers(values: NDArray[Any], transparent: Any) -> NDArray[np.uint8]:
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > _MOST_16_BIT:
-        raise UnreadableImage(
-            f"its values run from {low} to {high}; 16-bit values (0 to {_MOST_16_BIT}) were expected"
-        )
+        raise UnreadableImage(f"its values run from {low} to {high}; 16-bit values (0 to {_MOST_16_BIT}) were expected")
     grey = _scaled_from_16_bit(values)
     if isinstance(transparent, int):
         grey[values == transparent] = 255

@@ -57,7 +57,7 @@ def load(
         return load_pictures(source, labels, groups=groups)
     path = existing(Path(source))
     _refuse({"labels": labels, "groups": groups}, "a folder or table, which has its own")
-    if path.is_dir():
+    if os.path.isdir(path):
         _refuse(columns, "a folder, which has no columns")
         return load_folder(path)
     if path.suffix.lower() not in ENDINGS:
@@ -92,9 +92,9 @@ def find_images(paths: str | os.PathLike[str] | Iterable[Any]) -> Samples:
 
 
 def _expanded(path: Path, ignored: Counter[str]) -> list[Path]:
-    if path.is_dir():
+    if os.path.isdir(path):
         return list(images_under(path, ignored))
-    if not path.exists() and glob.has_magic(str(path)):
+    if not os.path.exists(path) and glob.has_magic(str(path)):
         matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         return [image for match in matches for image in _expanded(match, ignored)]
     return [existing(path)]
@@ -102,9 +102,9 @@ def _expanded(path: Path, ignored: Counter[str]) -> list[Path]:
 
 def existing(path: Path) -> Path:
     """The path itself; raises `DataError` with the nearest right spelling where there is nothing at it."""
-    if path.exists():
+    if os.path.exists(path):
         return path
-    missing = next((part for part in (*reversed(path.parents), path) if not part.exists()), path)
+    missing = next((part for part in (*reversed(path.parents), path) if not os.path.exists(part)), path)
     try:
         hint = nearest(missing.name, os.listdir(missing.parent), 1)
     except OSError:

@@ -57,15 +57,13 @@ def check_enough(labels: Ints, classes: Sequence[str] | None = None, groups: Int
     if number < 2:
         raise DataError(
             f"there is only one class, {names[0]!r} ({counted(int(sizes[0]), 'image')}): at least two are "
-            "needed to "
-            "tell apart."
+            "needed to tell apart."
         )
     few = [f"{name} ({size})" for name, size in zip(names, sizes, strict=True) if size < _LEAST]
     if few:
         raise DataError(
             f"too few images to measure a model on: {listed(few)}, where every class needs at least "
-            f"{_LEAST}: add "
-            "images, or take the class out."
+            f"{_LEAST}: add images, or take the class out."
         )
     if groups is not None:
         _check_groups(labels, names, groups)
@@ -75,11 +73,9 @@ def _check_groups(labels: Ints, names: Sequence[str], groups: Ints) -> None:
     alone = [name for i, name in enumerate(names) if len(np.unique(groups[labels == i])) < _LEAST]
     if alone:
         raise DataError(
-            f"every image of {listed(alone)} belongs to one group (of copies, or by the group column), so "
-            "no model "
-            "can be measured on images of it that it was not trained on: add images of another group, or "
-            "take the "
-            "class out."
+            f"every image of {listed(alone)} belongs to one group (of copies, or by the group column), so no "
+            "model can be measured on images of it that it was not trained on: add images of another group, "
+            "or take the class out."
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ def _row(line: str, values: dict[str, Any], columns: Columns, folder: Path) -> _
 def _file(folder: Path, path: str) -> Path:
     """The file that a table names, also where it was written on Windows."""
     plain, turned = folder / path, folder / path.replace("\\", "/")
-    return turned if turned != plain and turned.exists() else plain
+    return turned if turned != plain and os.path.exists(turned) else plain
 
 
 def _text(value: Any) -> str:
@@ -102,13 +103,13 @@ def _split_word(line: str, found: str) -> str:
 
 def _existing(rows: Sequence[_Row], table: Path) -> tuple[list[_Row], tuple[str, ...]]:
     """The rows whose file is there, with a note on the others."""
-    there = [row for row in rows if row.image.exists()]
-    missing = [f"{row.image} ({row.line})" for row in rows if not row.image.exists()]
+    there = [row for row in rows if os.path.exists(row.image)]
+    kept = set(map(id, there))
+    missing = [f"{row.image} ({row.line})" for row in rows if id(row) not in kept]
     if len(missing) > MOST_MISSING * len(rows):
         raise DataError(
             f"{counted(len(missing), 'file')} of the {len(rows):,} that {table} lists are not there, the "
-            "first "
-            f"{listed(missing[:3])}: relative paths start at the table's folder {table.parent}."
+            f"first {listed(missing[:3])}: relative paths start at the table's folder {table.parent}."
         )
     if not missing:
         return there, ()
@@ -126,9 +127,7 @@ def _read_text(table: Path) -> tuple[list[str], Iterator[tuple[str, Sequence[Any
     try:
         text = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{table} is not UTF-8 text (byte {error.start}): save it again as CSV in UTF-8."
-        ) from error
+        raise DataError(f"{table} is not UTF-8 text (byte {error.start}): save it again as CSV in UTF-8.") from error
     except OSError as error:
         raise DataError(f"{table} cannot be read ({error.strerror}).") from error
     if not text.strip():
@@ -158,8 +157,7 @@ def _checked(rows: Iterator[tuple[str, list[str]]], width: int) -> Iterator[tupl
     for line, values in rows:
         if len(values) != width:
             raise DataError(
-                f"{line} has {len(values)} fields where the heading has {width}: check its quotes and "
-                "separators."
+                f"{line} has {len(values)} fields where the heading has {width}: check its quotes and separators."
             )
         yield line, values
 

@@ -20,6 +20,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -44,6 +45,7 @@ _BUSY_SECONDS = 30.0
 _RENEW_AFTER = 3600
 _FULLNESS_AFTER_EVICTION = 0.9
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
 
 _log = logging.getLogger("headstart")
 
@@ -86,9 +88,7 @@ class EmbeddingCache:
     path: the file. limit: bytes. clock: seconds since 1970 (for tests of what is evicted first).
     """
 
-    def __init__(
-        self, path: Path, *, limit: int | None = None, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, path: Path, *, limit: int | None = None, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self.limit = default_limit() if limit is None else limit
         self._clock = clock
@@ -103,13 +103,13 @@ class EmbeddingCache:
         while some := tuple(islice(rest, _KEYS_A_QUERY)):
             if not self._readable:
                 return
-            yield from self._attempt(lambda db, some=some: self._find(db, some)) or ()  # type: ignore[misc]
+            yield from self._attempt(partial(self._find, some)) or ()
 
     def store(self, rows: Iterable[tuple[Key, Floats]]) -> None:
         """Keep rows, all of them or (when the disk is full, say) none."""
         entries = [(key, row.tobytes()) for key, row in rows]
         if entries and self._writable:
-            self._attempt(lambda db: self._store(db, entries))
+            self._attempt(partial(self._store, entries))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -159,32 +159,39 @@ class EmbeddingCache:
         """Whether the work is worth another attempt; if not, say once what is the matter."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _DAMAGE:
-            self._set_aside()
-            return True
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY) and self._writable:
-            self._writable = False
-            _log.warning("the embedding cache %s keeps nothing new: %s. Embedding goes on.", self.path, error)
-        elif code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
-            self._readable = self._writable = False
-            self.close()
-            _log.warning("the embedding cache %s cannot be used: %s. Embedding goes on without.", self.path, error)
+            return self._set_aside()
+        if code in _PASSING:
+            if self._writable:
+                self._writable = False
+                _log.warning("the embedding cache %s keeps nothing new: %s. Embedding goes on.", self.path, error)
+        else:
+            self._give_up(error)
         return False
 
-    def _set_aside(self) -> None:
-        """Rename the damaged file, unless another process has replaced it already."""
-        same = self._opened is None or self._identity() == self._opened
+    def _give_up(self, error: Exception) -> None:
+        self._readable = self._writable = False
+        self.close()
+        _log.warning("the embedding cache %s cannot be used: %s. Embedding goes on without.", self.path, error)
+
+    def _set_aside(self) -> bool:
+        """Rename the damaged file, unless another process has replaced it already; whether there is a way on."""
+        replaced = self._opened is not None and self._identity() != self._opened
         self.close()
         self._opened = None
-        if not same:
-            return
+        if replaced:
+            return True
         aside = self.path.with_name(self.path.name + ".damaged")
-        with contextlib.suppress(OSError):
+        try:
             self.path.replace(aside)
             for suffix in ("-wal", "-shm"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            self._give_up(error)
+            return False
         _log.warning("the embedding cache %s was damaged: set aside as %s, made anew.", self.path, aside.name)
+        return True
 
-    def _find(self, db: sqlite3.Connection, keys: Sequence[Key]) -> list[tuple[Key, Floats]]:
+    def _find(self, keys: Sequence[Key], db: sqlite3.Connection) -> list[tuple[Key, Floats]]:
         marks = ",".join("?" * len(keys))
         found = db.execute(
             "SELECT e.key, e.used, e.checksum, v.row FROM entries e JOIN vectors v USING (id) "
@@ -194,16 +201,11 @@ class EmbeddingCache:
         whole = [(key, row) for key, _, checksum, row in found if zlib.crc32(row) == checksum]
         now = int(self._clock())
         if self._writable and any(used < now - _RENEW_AFTER for _, used, _, _ in found):
-            self._renew(db, now, keys, marks)
+            with contextlib.suppress(sqlite3.OperationalError):  # not worth a row; `store` will say what is wrong
+                db.execute(f"UPDATE entries SET used = ? WHERE key IN ({marks})", (now, *keys))
         return [(key, np.frombuffer(row, np.float32)) for key, row in whole]
 
-    def _renew(self, db: sqlite3.Connection, now: int, keys: Sequence[Key], marks: str) -> None:
-        try:
-            db.execute(f"UPDATE entries SET used = ? WHERE key IN ({marks})", (now, *keys))
-        except sqlite3.OperationalError:
-            self._writable = False
-
-    def _store(self, db: sqlite3.Connection, entries: Sequence[tuple[Key, bytes]]) -> None:
+    def _store(self, entries: Sequence[tuple[Key, bytes]], db: sqlite3.Connection) -> None:
         now = int(self._clock())
         db.execute("BEGIN IMMEDIATE")
         for key, row in entries:

@@ -151,9 +151,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _train(self, prepared: Any, labels: Ints, count: int, setting: Setting) -> Form:
         """Train one setting on all rows; `labels` are 0..count-1, none of them missing."""
 
-    def _path(
-        self, prepared: Any, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints
-    ) -> Floats:
+    def _path(self, prepared: Any, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints) -> Floats:
         """Scores (settings, repeats, n, count): one training a fold and setting, unless a subclass knows better."""
         scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
         for r, fold, train, test in each_fold(folds):

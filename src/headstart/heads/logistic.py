@@ -73,9 +73,7 @@ class LogisticProbe(Head):
             rows = rows.astype(np.float64)
         return _Prepared(learned, basis(rows), row_weights(labels, count, self.class_weight))
 
-    def _path(
-        self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints
-    ) -> Floats:
+    def _path(self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints) -> Floats:
         scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
         for r, numbers in enumerate(folds):
             design = Design(prepared.basis.rows, labels, numbers, count, prepared.weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,12 +27,21 @@ _SHARPNESS = 5.0
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """Rows centred at their (weighted) mean, in their basis. weights: (n,), mean 1, or None. targets: (n, J) of ±1."""
+    """Rows about their weighted mean, times the root of their weight, in their basis: a plain least-squares problem.
+
+    roots: (n, 1), √weight. targets: (n, J) of ±1, with J = 1 for two classes. middle: (J,), their weighted mean.
+    """
 
     standard: Standard
     basis: Basis
-    weights: NDArray[np.float64] | None
-    targets: NDArray[Any]
+    roots: Floats
+    targets: Floats
+    middle: Floats
+
+    @property
+    def products(self) -> Floats:
+        """(r, J): rows times targets."""
+        return self.basis.rows.T @ (self.roots * (self.targets - self.middle))  # type: ignore[no-any-return]
 
 
 class RidgeProbe(Head):
@@ -49,9 +58,7 @@ class RidgeProbe(Head):
 
     _tuned: ClassVar[tuple[str, ...]] = ("alpha",)
 
-    def __init__(
-        self, *, alpha: float | str = "auto", class_weight: str | None = None, root: bool = False
-    ) -> None:
+    def __init__(self, *, alpha: float | str = "auto", class_weight: str | None = None, root: bool = False) -> None:
         self.alpha = alpha
         self.class_weight = class_weight
         self.root = root
@@ -61,39 +68,65 @@ class RidgeProbe(Head):
         return [fixed] if fixed else [{"alpha": float(f"{s * X.shape[1]:.3g}")} for s in STRENGTHS]
 
     def _prepare(self, X: Floats, labels: Ints, count: int) -> _Prepared:
-        learned = standard(X, root=self.root)
-        targets = np.where(labels[:, None] == np.arange(count), 1.0, -1.0).astype(np.float32)
         weights = row_weights(labels, count, self.class_weight)
-        return _Prepared(learned, basis(learned.apply(X)), weights, targets[:, 1:] if count == 2 else targets)
+        learned = standard(X, root=self.root)
+        rows = learned.apply(X)
+        targets = np.where(labels[:, None] == np.arange(count), 1.0, -1.0).astype(np.float32)
+        targets = targets[:, 1:] if count == 2 else targets
+        mean = np.average(rows, axis=0, weights=weights).astype(np.float32)
+        rows -= mean
+        roots = np.ones((len(X), 1), np.float32) if weights is None else np.sqrt(weights)[:, None].astype(np.float32)
+        rows *= roots
+        learned = replace(learned, centre=learned.centre + mean * learned.scale)
+        middle = np.average(targets, axis=0, weights=weights).astype(np.float32)
+        return _Prepared(learned, basis(rows), roots, targets, middle)
 
     def _chosen(
         self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints | None
     ) -> Setting:
         if folds is not None or len(settings) == 1:
             return super()._chosen(prepared, labels, count, settings, folds)
-        alphas = np.array([setting["alpha"] for setting in settings])
-        self.loo_scores_ = _SHARPNESS * _columns(leave_one_out(*_weighted(prepared), alphas))
+        self.loo_scores_ = leave_one_out(prepared, np.array([setting["alpha"] for setting in settings]))
         every_row = np.arange(len(labels))[None]
         return settings[best_setting(self.loo_scores_[:, None], labels, every_row)]
 
     def _train(self, prepared: _Prepared, labels: Ints, count: int, setting: Setting) -> Linear:
-        axes, targets, weights = _weighted(prepared)
-        root = _roots(weights, axes.rows)
-        middle = _mean(targets, weights)
-        shrunk = ((root * axes.rows).T @ (root * (targets - middle))) / (axes.energy + setting["alpha"])[:, None]
-        intercept = middle - _mean(prepared.basis.rows, weights) @ axes.axes @ shrunk
-        coefficients = np.concatenate([prepared.axes_of(axes) @ shrunk, intercept[None]])
-        return linear_form(prepared.standard, prepared.basis, _SHARPNESS * _columns(coefficients).T)
+        weight = prepared.products / (prepared.basis.energy + setting["alpha"])[:, None]
+        coefficients = np.concatenate([weight, prepared.middle[None]]).T
+        return linear_form(prepared.standard, prepared.basis, _SHARPNESS * _by_class(coefficients.T).T)
 
-    def _path(
-        self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints
-    ) -> Floats:
-        Z, Y = prepared.basis.rows, prepared.targets
+    def _path(self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints) -> Floats:
         alphas = np.array([setting["alpha"] for setting in settings])
+        Z = prepared.basis.rows / prepared.roots
+        weights = None if self.class_weight is None else prepared.roots[:, 0] ** 2
         scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
-        for r, held, trained in fold_moments(Z, Y, folds, prepared.weights):
-            gram, cross = trained.centred()
-            W = solve_ridges(gram, cross, alphas)
-            intercept = (trained.targets - trained.rows @ W) / trained.mass
-            scores[:, r, held] = _SHARPNESS * _columns(Z[held] @ W + intercept[:, None])
+        for r, held, trained in fold_moments(Z, prepared.targets, folds, weights):
+            W = solve_ridges(*trained.centred(), alphas)
+            intercept = (trained.targets - trained.rows @ W) / np.float32(trained.mass)
+            scores[:, r, held] = _SHARPNESS * _by_class(Z[held] @ W + intercept[:, None])
         return scores
+
+
+def leave_one_out(prepared: _Prepared, alphas: NDArray[np.float64]) -> Floats:
+    """Scores (A, n, K) of each row by the model trained on all the others, exactly, for every alpha.
+
+    With h the diagonal of the hat matrix (the intercept's share included), the left-out residual is the residual
+    over 1 - h. Features stay standardised by all rows.
+    """
+    A, J = len(alphas), prepared.targets.shape[1]
+    Z = prepared.basis.rows
+    shrink = (1.0 / (prepared.basis.energy[:, None] + alphas)).astype(np.float32)
+    weights = (prepared.products[:, None, :] * shrink[:, :, None]).reshape(-1, A * J)
+    fitted = (Z @ weights).reshape(len(Z), A, J) / prepared.roots[:, None] + prepared.middle
+    mass = prepared.roots**2
+    leverage = (Z * Z) @ shrink + mass / mass.sum()
+    left_out = (fitted - prepared.targets[:, None]) / np.maximum(1.0 - leverage, 1e-6)[:, :, None]
+    scores = _SHARPNESS * (prepared.targets[:, None] + left_out)
+    return np.ascontiguousarray(_by_class(scores).transpose(1, 0, 2), dtype=np.float32)
+
+
+def _by_class(predictions: NDArray[Any]) -> NDArray[Any]:
+    """One column a class along the last axis: two classes are solved with one, positive for the second."""
+    if predictions.shape[-1] > 1:
+        return predictions
+    return np.concatenate([-predictions, predictions], axis=-1)

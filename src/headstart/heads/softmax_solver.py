@@ -51,9 +51,7 @@ def solve(
     """Minimise the problems (`held[p]`, `C[p]`), p = 0..P-1, to a relative objective gap of about `tol`."""
     batch = _Batch(design, energy, held, C, start)
     P = len(held)
-    solution = Solution(
-        np.empty_like(batch.W), np.empty(P), np.zeros(P, dtype=np.int64), np.zeros(P, dtype=np.bool_)
-    )
+    solution = Solution(np.empty_like(batch.W), np.empty(P), np.zeros(P, dtype=np.int64), np.zeros(P, dtype=np.bool_))
     for step in range(max_steps + 1):
         done = batch.finished(tol)
         leaving = done | (step == max_steps) | batch.stuck
@@ -161,9 +159,20 @@ class _Batch:
         """Drop the problems outside `rows` from every array."""
         if rows.all():
             return
-        for name in (
-            "index held penalty mass frozen W stuck value slope curvature direction drop".split()
-        ):
+        for name in [
+            "index",
+            "held",
+            "penalty",
+            "mass",
+            "frozen",
+            "W",
+            "stuck",
+            "value",
+            "slope",
+            "curvature",
+            "direction",
+            "drop",
+        ]:
             setattr(self, name, getattr(self, name)[rows])
         self.S = [s[rows] for s in self.S]
         self.Y = [y[rows] for y in self.Y]

@@ -103,7 +103,7 @@ class Kernel(Saved):
 
     def __post_init__(self) -> None:
         K = int(self.classes)
-        if not 2 <= K <= 1 << 16 or K * (K - 1) // 2 != len(self.bias):
+        if not 2 <= K <= 1 << 16 or len(self.bias) != K * (K - 1) // 2:
             raise refuse(self.kind, f"{K} classes do not make {len(self.bias)} pairs")
         if not (self.spread > 0).all() or not float(self.gamma) > 0:
             raise refuse(self.kind, "its spread and gamma must be above 0")

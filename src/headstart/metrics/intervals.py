@@ -40,9 +40,7 @@ class Estimate:
 
     def __post_init__(self) -> None:
         if not self.low <= self.value <= self.high:
-            raise InternalError(
-                f"an estimate lies outside its interval: {self.low} {self.value} {self.high}."
-            )
+            raise InternalError(f"an estimate lies outside its interval: {self.low} {self.value} {self.high}.")
 
     def __str__(self) -> str:
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f}–{100 * self.high:.1f})"
@@ -125,9 +123,7 @@ def mean_share(hits: Reals, trials: Reals, *, confidence: float = 0.95) -> tuple
     return value, max(value - below, 0.0), min(value + above, 1.0)
 
 
-def paired_difference(
-    wins: float, losses: float, trials: float, *, confidence: float = 0.95
-) -> tuple[float, float]:
+def paired_difference(wins: float, losses: float, trials: float, *, confidence: float = 0.95) -> tuple[float, float]:
     """Ends of an interval for (wins - losses) / trials, where two answers to the same question were compared.
 
     Bonett and Price 2012: one win and one loss are added before the usual formula, so that a handful of

@@ -33,6 +33,13 @@ class Tallies:
     predicted: Reals
     actual: Reals
 
+    @classmethod
+    def of(cls, y: Ints, predicted: Ints, classes: int) -> Tallies:
+        """Count answers. y: (n,). predicted: (n,) or (repeats, n), of which the mean over repeats is
+        taken."""
+        table = confusion(y, predicted, classes)
+        return cls(np.diag(table).copy(), table.sum(axis=0), table.sum(axis=1))
+
 
 def confusion(y: Ints, predicted: Ints, classes: int) -> Reals:
     """How often each class (row) was answered as each class (column), (classes, classes).
@@ -46,13 +53,6 @@ def confusion(y: Ints, predicted: Ints, classes: int) -> Reals:
     cells = (np.asarray(y, np.int64) * classes + answers).ravel()
     counts = np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
     return counts / len(answers)
-
-
-def tally(y: Ints, predicted: Ints, classes: int) -> Tallies:
-    """Count answers per class. y: (n,). predicted: (n,) or (repeats, n), of which the mean over repeats is
-    taken."""
-    table = confusion(y, predicted, classes)
-    return Tallies(np.diag(table).copy(), table.sum(axis=0), table.sum(axis=1))
 
 
 def shares(metric: str, counts: Tallies) -> tuple[Reals, Reals]:
@@ -72,7 +72,7 @@ def score(metric: str, y: Ints, predicted: Ints, classes: int) -> float:
     >>> round(score("macro-f1", np.array([0, 0, 1]), np.array([0, 1, 1]), 2), 4)
     0.6667
     """
-    hits, trials = shares(metric, tally(y, predicted, classes))
+    hits, trials = shares(metric, Tallies.of(y, predicted, classes))
     used = trials > 0
     return float((hits[used] / trials[used]).mean()) if used.any() else 0.0
 
@@ -106,14 +106,12 @@ def measured(
     this corrected value instead.
     """
     answers = np.atleast_2d(predicted)
-    hits, trials = shares(metric, tally(y, answers, classes))
+    hits, trials = shares(metric, Tallies.of(y, answers, classes))
     sure = sure_share(metric, y, (answers == y).mean(axis=0), classes, groups)
     if value is not None:
         hits = _moved(hits, trials, value)
     centre, low, high = mean_share(hits * sure, trials * sure, confidence=confidence)
-    how = (
-        "exact binomial" if groups is None else "exact binomial at the effective number of independent images"
-    )
+    how = "exact binomial" if groups is None else "exact binomial at the effective number of independent images"
     return Estimate(centre, min(low, centre), max(high, centre), metric, confidence, how)
 
 

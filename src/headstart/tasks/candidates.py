@@ -1,7 +1,7 @@
 """Which ways of transferring take part in the comparison: heads on the last layer, and heads on several layers.
 
-Every head is tried on the default backbone's embedding. The strongest two, logistic and ridge, are also tried on
-several layers (the last five taps, signed square root) of one backbone and of all of them together: for images unlike
+Every head is tried on the first backbone's embedding. Logistic and ridge, the strongest two, are also tried on several
+layers (the last five taps, signed square root) of each backbone and of all of them side by side: for images unlike
 ImageNet's the last layer is too specific. A head whose modelled cost is above the allowance is left out, and said so.
 """
 
@@ -10,32 +10,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from headstart.backbones.graph import Backbone
-from headstart.checks import listed, one_of
 from headstart.choose.race import Candidate
 from headstart.heads.catalog import HEADS, make
-from headstart.records import Embeddings, Floats
-from headstart.runtime import Part
+from headstart.records import Embeddings, Floats, Ints
+from headstart.runtime import Part, join
 
-MULTI_LAYER = ("multi-probe", "multi-ridge")
+MULTI_LAYER = ("probe", "ridge")
 LAYERS = 5
 ALLOWANCE = 20.0
-"""Modelled seconds that one candidate may take before it is left out."""
+"""Modelled seconds above which a candidate is left out."""
+_UNKNOWN_COST = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """A candidate with what is needed to build it again: the head's name and the parts of its input."""
 
     candidate: Candidate
     head: str
+    root: bool
     parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
-class Skipped:
+class LeftOut:
     """A candidate that did not take part, and why."""
 
     name: str
@@ -43,6 +42,84 @@ class Skipped:
     reason: str
 
 
-def names() -> tuple[str, ...]:
-    """The heads that can be asked for."""
-    return (*HEADS, *MULTI_LAYER)
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What a head may look at: which taps of which backbones, in words."""
+
+    words: str
+    parts: tuple[Part, ...]
+    several: bool
+    main: bool
+
+
+def plan(
+    backbones: Sequence[Backbone],
+    embedded: Sequence[Embeddings],
+    rows: Ints,
+    *,
+    classes: int,
+    fits: int,
+    heads: Sequence[str] | None = None,
+    class_weight: str | None = None,
+    seed: int = 0,
+) -> tuple[list[Plan], list[LeftOut]]:
+    """The candidates for `rows` of the embeddings, cheapest views first, and those that were left out.
+
+    heads: names from the catalogue; None for all. fits: how often a head is fitted (folds × repeats).
+    """
+    plans, left_out = [], []
+    for view in _views(backbones):
+        wanted = [name for name in heads or HEADS if view.main or name in MULTI_LAYER]
+        X = _columns(view, backbones, embedded, rows) if wanted else None
+        for name in wanted:
+            assert X is not None
+            title = f"multi-layer {name}" if view.several else name
+            seconds = HEADS[name].seconds(*X.shape, classes, fits)
+            if seconds > ALLOWANCE and heads is None:
+                reason = f"about {seconds:,.0f} s for {len(X):,} images; ask for it with --heads {name}"
+                left_out.append(LeftOut(title, view.words, reason))
+                continue
+            head = make(name, root=view.several, class_weight=class_weight, seed=seed)
+            names = tuple(part.backbone.name for part in view.parts)
+            candidate = Candidate(title, view.words, X, head, _cost(view), names)
+            plans.append(Plan(candidate, name, view.several, view.parts))
+    return plans, left_out
+
+
+def _views(backbones: Sequence[Backbone]) -> Iterator[_View]:
+    """The last layer of each backbone, several layers of each, several layers of all."""
+    for i, backbone in enumerate(backbones):
+        yield _View(f"{backbone.name}, last layer", (_last(backbone),), several=False, main=i == 0)
+        if len(backbone.taps) > 1:
+            yield _View(
+                f"{backbone.name}, {_layers(backbone)} layers",
+                (_several(backbone),),
+                several=True,
+                main=False,
+            )
+    if len(backbones) > 1:
+        words = " + ".join(f"{b.name}, {_layers(b)} layers" for b in backbones)
+        yield _View(words, tuple(_several(b) for b in backbones), several=True, main=False)
+
+
+def _layers(backbone: Backbone) -> int:
+    return min(LAYERS, len(backbone.taps))
+
+
+def _last(backbone: Backbone) -> Part:
+    return Part(backbone, (backbone.last.name,))
+
+
+def _several(backbone: Backbone) -> Part:
+    return Part(backbone, tuple(tap.name for tap in backbone.taps[-LAYERS:]))
+
+
+def _columns(view: _View, backbones: Sequence[Backbone], embedded: Sequence[Embeddings], rows: Ints) -> Floats:
+    of = {backbone.name: each for backbone, each in zip(backbones, embedded, strict=True)}
+    return join([of[part.backbone.name] for part in view.parts], [part.taps for part in view.parts]).X[rows]
+
+
+def _cost(view: _View) -> float:
+    """What a prediction costs, in the forward passes' 10⁹ multiply-adds; only ratios matter."""
+    found = (part.backbone.facts.get("gmacs") or part.backbone.facts.get("gflops") for part in view.parts)
+    return sum(float(cost) if isinstance(cost, (int, float)) else _UNKNOWN_COST for cost in found)

@@ -10,22 +10,22 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from headstart import checks
-from headstart.errors import DataError
-from headstart.records import UNLABELLED, Embeddings, Failure, Samples
+from headstart.choose.race import RaceResult, race
+from headstart.data.loaded import Loaded
+from headstart.data.sources import load
+from headstart.heads.catalog import HEADS, make
+from headstart.metrics.scorecard import scorecard
+from headstart.metrics.tallies import METRICS
+from headstart.records import Ints
+from headstart.runtime import Predictor, join
+from headstart.tasks.candidates import Plan, plan
+from headstart.tasks.evaluate import Evaluation
+from headstart.tasks.prepare import Division, Prepared, divide, prepare
+from headstart.tasks.result import DataFacts, Trained
 
-if TYPE_CHECKING:
-    from headstart.backbones.graph import Backbone
-    from headstart.data.sources import Loaded
-    from headstart.tasks.result import Trained
-
-METRICS = ("accuracy", "balanced-accuracy", "macro-f1")
 BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
 
 
@@ -53,10 +53,8 @@ class Options:
     cache: bool = True
 
     def __post_init__(self) -> None:
-        from headstart.tasks.candidates import names
-
         for head in self.heads or ():
-            checks.one_of("head", head, names())
+            checks.one_of("head", head, list(HEADS))
         checks.one_of("metric", self.metric, METRICS)
         checks.one_of("class_weight", self.class_weight or "none", ("none", "balanced"))
         checks.at_least("folds", self.folds, 2)
@@ -75,27 +73,119 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     with `labels` (and optional `groups`: images of one group never part between folds).
     Raises `DataError` when the data cannot carry a measurement, `OptionError` for an option out of its range.
     """
-    from headstart.data.sources import load
-
     loaded = data if isinstance(data, Loaded) else load(data, labels=labels, groups=groups)
     return train_loaded(loaded, options or Options())
 
 
 def train_loaded(loaded: Loaded, options: Options) -> Trained:
     """As `train`, for data that have been loaded already."""
-    clock = Clock()
-    prepared = prepare(loaded, options)
+    clock = _Clock()
+    prepared = prepare(
+        loaded,
+        options.backbones,
+        device=options.device,
+        cache=options.cache,
+        max_unreadable=options.max_unreadable,
+    )
+    samples = prepared.samples
     clock.lap("embedding")
-    splits = splits_of(prepared.samples, options)
-    plans, skipped = plan(prepared, splits, options)
+    division = divide(samples, count=options.folds, repeats=options.repeats, seed=options.seed)
+    plans, left_out = plan(
+        prepared.backbones,
+        prepared.embedded,
+        division.fit,
+        classes=len(samples.classes),
+        fits=division.folds.shape[0] * (int(division.folds.max()) + 1),
+        heads=options.heads,
+        class_weight=options.class_weight,
+        seed=options.seed,
+    )
     found = race(
         [each.candidate for each in plans],
-        prepared.samples.labels[splits.fit],
-        splits.folds,
-        classes=len(prepared.samples.classes),
-        groups=splits.groups,
+        samples.labels[division.fit],
+        division.folds,
+        classes=samples.classes,
+        groups=division.groups,
         metric=options.metric,
         min_gain=options.min_gain,
         seed=options.seed,
     )
     clock.lap("comparing")
+    winner = plans[found.winner]
+    predictor = _fitted(winner, found, samples.classes, samples.labels[division.fit], options)
+    held_out = _held_out(predictor, winner, prepared, division)
+    clock.lap("fitting")
+    return Trained(
+        predictor=predictor,
+        race=found,
+        plan=winner,
+        held_out=held_out,
+        left_out=tuple(left_out),
+        failures=prepared.failures,
+        data=_facts(loaded, prepared, division),
+        notes=(*prepared.notes, *division.notes, *_ignored(loaded)),
+        options=options,
+        seconds=clock.laps,
+    )
+
+
+class _Clock:
+    """Seconds that each step took."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        """Note the time since the last step's end."""
+        now = time.perf_counter()
+        self.laps[step], self._last = now - self._last, now
+
+
+def _fitted(winner: Plan, found: RaceResult, classes: Sequence[str], labels: Ints, options: Options) -> Predictor:
+    """The winner, fitted with its chosen setting to everything that is not held out."""
+    head = make(
+        winner.head,
+        root=winner.root,
+        class_weight=options.class_weight,
+        seed=options.seed,
+        setting=found.setting,
+    )
+    head.fit(winner.candidate.X, labels)
+    return Predictor(tuple(classes), winner.parts, head.form_, found.temperature)
+
+
+def _held_out(predictor: Predictor, winner: Plan, prepared: Prepared, division: Division) -> Evaluation | None:
+    """The winner's scores on the split that was kept apart; None where there is none."""
+    rows = division.held_out
+    if not len(rows):
+        return None
+    samples = prepared.samples
+    of = dict(zip((b.name for b in prepared.backbones), prepared.embedded, strict=True))
+    parts = winner.parts
+    X = join([of[part.backbone.name] for part in parts], [part.taps for part in parts]).X[rows]
+    groups = None if samples.groups is None else samples.groups[rows]
+    card = scorecard(samples.labels[rows], predictor.probabilities(X), samples.classes, groups=groups)
+    return Evaluation(len(rows), card)
+
+
+def _facts(loaded: Loaded, prepared: Prepared, division: Division) -> DataFacts:
+    samples = prepared.samples
+    return DataFacts(
+        images=len(division.fit),
+        counts=samples.take(division.fit).counts(),
+        held_out=len(division.held_out),
+        folds=int(division.folds.max()) + 1,
+        repeats=len(division.folds),
+        fingerprint=prepared.fingerprint,
+        ignored=dict(loaded.ignored),
+        cached=min(each.cached for each in prepared.embedded),
+    )
+
+
+def _ignored(loaded: Loaded) -> tuple[str, ...]:
+    """What was passed over, in one sentence."""
+    if not loaded.ignored:
+        return ()
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(loaded.ignored.items()))
+    return (f"Passed over: {kinds}.",)

@@ -7,53 +7,37 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headstart.checks import listed
 from headstart.errors import DataError
-from headstart.metrics.intervals import Estimate, clopper_pearson
-from headstart.metrics.probability import brier, calibration_error, log_loss
-from headstart.metrics.tallies import confusion, measured, score
-from headstart.records import UNLABELLED, Failure, Floats, Ints, Samples
+from headstart.metrics.scorecard import Scorecard, scorecard
+from headstart.records import UNLABELLED, Failure, Ints, Samples
 
 if TYPE_CHECKING:
     from headstart.device import Device
     from headstart.runtime import Predictor
 
 
-@dataclass(frozen=True)
-class ClassScore:
-    """One class: how many images it has, the share of them found (with its interval), and how far its name can be
-    trusted (precision)."""
-
-    name: str
-    count: int
-    recall: float
-    low: float
-    high: float
-    precision: float
-    f1: float
-
-
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores on labelled images. confusion: (classes, classes), rows are the truth."""
+    """Scores on labelled images that took no part in training.
+
+    images: how many were scored. card: the scores. failures: images that could not be read. notes: for the user.
+    """
 
     images: int
-    accuracy: Estimate
-    balanced_accuracy: float
-    macro_f1: float
-    log_loss: float
-    brier: float
-    calibration_error: float
-    per_class: tuple[ClassScore, ...]
-    confusion: tuple[tuple[float, ...], ...]
+    card: Scorecard
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON-able values."""
-        return asdict(self)
+        """The scores as JSON-able values."""
+        return {"images": self.images, **card_values(self.card), "unreadable": len(self.failures)}
+
+
+def card_values(card: Scorecard) -> dict[str, Any]:
+    """A scorecard as JSON-able values."""
+    return {**asdict(card), "confusion": card.confusion.round(2).tolist()}
 
 
 def evaluate(
@@ -75,14 +59,8 @@ def evaluate(
     groups = None if samples.groups is None else samples.groups[kept]
     lacking = sorted(set(predictor.classes) - set(samples.classes))
     notes = (f"the data have no image of {listed(lacking)}, so nothing is said about them.",) if lacking else ()
-    return assess(
-        labels[kept],
-        found.probabilities,
-        predictor.classes,
-        groups=groups,
-        failures=found.failures,
-        notes=notes,
-    )
+    card = scorecard(labels[kept], found.probabilities, predictor.classes, groups=groups)
+    return Evaluation(len(found), card, found.failures, notes)
 
 
 def _only(samples: Samples, split: str) -> Samples:
@@ -104,41 +82,3 @@ def _as_known(classes: Sequence[str], samples: Samples) -> Ints:
         raise DataError("some images have no label, so the answers cannot be scored.")
     position = np.array([list(classes).index(name) for name in samples.classes], dtype=np.int64)
     return position[samples.labels]
-
-
-def assess(
-    labels: Ints,
-    probabilities: Floats,
-    classes: Sequence[str],
-    *,
-    groups: Ints | None = None,
-    failures: tuple[Failure, ...] = (),
-    notes: tuple[str, ...] = (),
-) -> Evaluation:
-    """Score class probabilities (n, classes) against labels (n,)."""
-    answers = probabilities.argmax(axis=1).astype(np.int64)
-    table = confusion(labels, answers, len(classes))
-    return Evaluation(
-        images=len(labels),
-        accuracy=measured("accuracy", labels, answers, len(classes), groups=groups),
-        balanced_accuracy=score("balanced-accuracy", labels, answers, len(classes)),
-        macro_f1=score("macro-f1", labels, answers, len(classes)),
-        log_loss=log_loss(labels, probabilities),
-        brier=brier(labels, probabilities),
-        calibration_error=calibration_error(labels, probabilities),
-        per_class=class_scores(table, classes),
-        confusion=tuple(tuple(row) for row in table.tolist()),
-        failures=failures,
-        notes=notes,
-    )
-
-
-def class_scores(table: NDArray[np.float64], classes: Sequence[str]) -> tuple[ClassScore, ...]:
-    """Recall, precision and F1 of every class from a confusion matrix (rows are the truth)."""
-    hits, actual, predicted = np.diag(table), table.sum(axis=1), table.sum(axis=0)
-    low, high = clopper_pearson(hits, actual)
-    recall = hits / np.maximum(actual, 1e-12)
-    precision = hits / np.maximum(predicted, 1e-12)
-    f1 = 2 * hits / np.maximum(actual + predicted, 1e-12)
-    columns = zip(classes, actual, recall, low, high, precision, f1, strict=True)
-    return tuple(ClassScore(name, round(float(n)), *(float(v) for v in rest)) for name, n, *rest in columns)

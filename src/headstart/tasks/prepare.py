@@ -52,9 +52,7 @@ class Division:
     notes: tuple[str, ...]
 
 
-def prepare(
-    loaded: Loaded, backbones: Sequence[str], *, device: str, cache: bool, max_unreadable: float
-) -> Prepared:
+def prepare(loaded: Loaded, backbones: Sequence[str], *, device: str, cache: bool, max_unreadable: float) -> Prepared:
     """Check the data, embed every image with every backbone, and leave out what cannot be used.
 
     Raises `DataError` when the share of unreadable images is above `max_unreadable`.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headstart.metrics import Estimate
     from headstart.records import Failure
     from headstart.runtime import Predictor
-    from headstart.tasks.candidates import Plan, Skipped
+    from headstart.tasks.candidates import LeftOut, Plan
     from headstart.tasks.classify import Options
     from headstart.tasks.evaluate import Evaluation
 
@@ -48,7 +48,7 @@ class Trained:
     """A measured, fitted classifier.
 
     predictor: for new pictures. race: the comparison. plan: the candidate that won. held_out: how it did on the split
-    that was kept apart, None where there was none. skipped: candidates that took no part. failures: unreadable images.
+    that was kept apart, None where there was none. left_out: candidates that took no part. failures: unreadable images.
     notes: sentences for the user. seconds: what each step took.
     """
 
@@ -56,7 +56,7 @@ class Trained:
     race: RaceResult
     plan: Plan
     held_out: Evaluation | None
-    skipped: tuple[Skipped, ...]
+    left_out: tuple[LeftOut, ...]
     failures: tuple[Failure, ...]
     data: DataFacts
     notes: tuple[str, ...]
@@ -81,7 +81,7 @@ class Trained:
 
     def manifest(self, command: Sequence[str] = ()) -> dict[str, Any]:
         """Everything known of the model, as JSON-like values."""
-        from headstart.tasks.manifest import candidates, scores
+        from headstart.tasks.manifest import candidates, plain, scores
 
         return {
             "headstart": __version__,
@@ -92,7 +92,7 @@ class Trained:
                 "name": self.plan.head,
                 "candidate": self.plan.candidate.name,
                 "features": self.plan.candidate.features,
-                "settings": _plain(self.race.setting),
+                "settings": plain(self.race.setting),
                 "kind": self.predictor.form.kind,
                 "file": HEAD_FILE,
                 "temperature": self.predictor.temperature,
@@ -113,8 +113,9 @@ class Trained:
         files: dict[str, bytes | Path | bundle.Arrays] = {HEAD_FILE: self.predictor.form.to_arrays()}
         for part in self.predictor.parts:
             if not part.backbone.packaged:
-                files[f"{part.backbone.name}.onnx"] = part.backbone.graph
-                files[f"{part.backbone.name}.json"] = part.backbone.graph.with_suffix(".json")
+                graph = part.backbone.graph
+                files[graph.name] = graph
+                files[f"{graph.stem}.json"] = graph.with_suffix(".json")
         if self.failures:
             files[UNREADABLE_FILE] = unreadable_table(self.failures)
         bundle.write(Path(folder), self.manifest(command), files)
@@ -136,16 +137,13 @@ def _part(part: Any) -> dict[str, Any]:
     backbone = part.backbone
     return {
         "name": backbone.name,
+        "file": backbone.graph.stem,
         "weights": backbone.weights,
         "packaged": backbone.packaged,
         "taps": list(part.taps),
         "spec": backbone.spec.to_dict(),
         "licence": backbone.licence,
     }
-
-
-def _plain(setting: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.item() if hasattr(value, "item") else value for name, value in setting.items()}
 
 
 def _versions() -> dict[str, str]:

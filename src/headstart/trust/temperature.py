@@ -6,6 +6,7 @@ Richer calibration does not live here.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,17 @@ from numpy.typing import NDArray
 
 from headstart.records import Floats, Ints
 
-_MOST_ROWS = 20_000
 _REACH = 8.0
 """The temperature is looked for within e^±8 times the typical gap between the best and the second score."""
 
 
-def fit_temperature(scores: NDArray[Any], y: Ints) -> float:
+def fit_temperature(scores: NDArray[Any], y: Ints, *, most_rows: int = 20_000) -> float:
     """The temperature under which the scores' log-loss is least; positive and finite, whatever the scores.
 
     scores: (n, classes) or (repeats, n, classes), out of fold. y: (n,) class numbers. The wanted
     probability of the true class is 1 - 1/(n + 2) and not 1 (Platt 1999): a few images that are all
-    answered rightly do not prove certainty. One parameter needs no more than 20,000 rows, which are taken
-    evenly.
+    answered rightly do not prove certainty. Of more than `most_rows` rows that many are taken,
+    evenly: it is one parameter.
 
     >>> rng = np.random.default_rng(0)
     >>> logits = rng.normal(size=(4000, 3))
@@ -34,7 +34,7 @@ def fit_temperature(scores: NDArray[Any], y: Ints) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    stacked, labels = _rows(scores, y)
+    stacked, labels = _rows(scores, y, most_rows)
     gaps = np.partition(stacked, -2, axis=1)
     scale = float((gaps[:, -1] - gaps[:, -2]).mean()) if len(stacked) else 0.0
     if not scale > 0:
@@ -46,19 +46,19 @@ def fit_temperature(scores: NDArray[Any], y: Ints) -> float:
     pull = float(wanted.mean())
 
     def loss(log_temperature: float) -> float:
-        coldness = np.exp(-log_temperature)
+        coldness = math.exp(-log_temperature)
         return float(np.log(np.exp(shifted * coldness).sum(axis=1)).mean()) - coldness * pull
 
     found = minimize_scalar(loss, bounds=(-_REACH, _REACH), method="bounded", options={"xatol": 1e-4})
-    return float(scale * np.exp(found.x))
+    return scale * math.exp(float(found.x))
 
 
-def _rows(scores: NDArray[Any], y: Ints) -> tuple[NDArray[np.float64], Ints]:
+def _rows(scores: NDArray[Any], y: Ints, most: int) -> tuple[NDArray[np.float64], Ints]:
     """Repeats under one another, thinned evenly where there are very many rows."""
     classes = scores.shape[-1]
     flat = scores.reshape(-1, classes)
     labels = np.tile(y, max(len(flat) // max(len(y), 1), 1))
-    step = max(1, len(flat) // _MOST_ROWS)
+    step = -(-len(flat) // most)
     return flat[::step].astype(np.float64), labels[::step]
 
 
@@ -71,6 +71,18 @@ def probabilities(scores: NDArray[Any], temperature: float = 1.0) -> Floats:
     cold = scores.astype(np.float64) / temperature
     rising = np.exp(cold - cold.max(axis=-1, keepdims=True))
     return (rising / rising.sum(axis=-1, keepdims=True)).astype(np.float32)  # type: ignore[no-any-return]
+
+
+def row_losses(scores: NDArray[Any], y: Ints, temperature: float = 1.0) -> Floats:
+    """Log-loss of each row, -log softmax(scores / temperature) at its class, averaged over repeats: (n,)
+    float32.
+
+    scores: (repeats, n, classes). y: (n,).
+    """
+    cold = scores.astype(np.float64) / temperature
+    cold -= cold.max(axis=-1, keepdims=True)
+    own = np.take_along_axis(cold, y[None, :, None], axis=-1)[..., 0]
+    return (np.log(np.exp(cold).sum(axis=-1)) - own).mean(axis=0).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def crossed_probabilities(scores: NDArray[Any], y: Ints, folds: Ints) -> Floats:

@@ -1,0 +1,201 @@
+"""Does the corrected interval hold the truth? Many small training sets are drawn from a large labelled one.
+
+    python benchmarks/coverage.py [--draws 200] [--rows 60,100,200] [--sets synthetic,pacs,charts] [--data
+    FOLDER]
+
+For each draw: the race over cheap heads on the drawn rows, as in training; the winner fitted on all of
+them; its accuracy on the rows that were not drawn is the truth. Printed for each set and size: the mean
+truth, how far the raw and the corrected number lie above it on average (points), and how often the
+corrected 95 % interval and, for comparison, the exact binomial interval around the raw number hold it. Then
+how well the rule of choice does against others on the same draws: mean truth relative to 'the highest score
+wins', and the mean cost of what was chosen.
+
+`synthetic` are Gaussian classes; the others are folders under --data (default HEADSTART_TEST_DATA or
+../shared/data) and are embedded with both packaged backbones first. A set whose folder is absent is left
+out and said so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.choose.race import Candidate, RaceResult, race
+from headstart.choose.selection import price_tiers
+from headstart.data.splits import folds
+from headstart.heads.catalog import make
+from headstart.metrics.intervals import clopper_pearson
+from headstart.records import Floats, Ints
+
+HEADS = ("ridge", "lda", "class-mean", "knn")
+BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
+LAYERS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """A large labelled set: y (n,), and features in words → (matrix, cost per image, root of the linear
+    heads)."""
+
+    name: str
+    y: Ints
+    features: Mapping[str, tuple[Floats, float, bool]]
+
+
+def synthetic(seed: int = 0, n: int = 20_000, classes: int = 5, width: int = 64) -> Population:
+    """Gaussian classes seen through two sets of features: a cheap one, and a dearer one with less noise."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(classes, size=n)
+    centres = rng.normal(size=(classes, width))
+    spread = np.linspace(4.5, 1.5, width)
+
+    def seen(noise: float) -> Floats:
+        return (centres[y] + noise * spread * rng.normal(size=(n, width))).astype(np.float32)
+
+    return Population("synthetic", y, {"cheap": (seen(1.0), 1.0, False), "dear": (seen(0.95), 2.5, False)})
+
+
+def embedded(folder: Path) -> Population:
+    """A folder of class folders (for `pacs`: of domains of class folders), through both packaged
+    backbones."""
+    from headstart.backbones.graph import open_backbone
+    from headstart.embed.extract import embed
+
+    paths = sorted(folder.rglob("*.jpg"))
+    y = np.unique([path.parent.name for path in paths], return_inverse=True)[1].astype(np.int64)
+    small, large = (embed(paths, open_backbone(name)) for name in BACKBONES)
+    several = [found.joined(list(found.taps)[-LAYERS:]) for found in (small, large)]
+    features = {
+        "lite0 last layer": (small.last, 1.0, False),
+        "lite0 five layers": (several[0], 1.0, True),
+        "lite0 + lite2 five layers each": (np.concatenate(several, axis=1), 2.7, True),
+    }
+    return Population(folder.name, y[small.rows], features)
+
+
+def candidates(population: Population, rows: Ints) -> list[Candidate]:
+    """Every cheap head on every set of features; only linear heads on several layers."""
+    return [
+        Candidate(name, words, X[rows], make(name, root=root), cost)
+        for words, (X, cost, root) in population.features.items()
+        for name in (HEADS[:2] if root else HEADS)
+    ]
+
+
+def draw(y: Ints, size: int, rng: np.random.Generator) -> Ints:
+    """`size` rows at random, at least two of every class."""
+    two = [rng.choice(np.flatnonzero(y == k), 2, replace=False) for k in np.unique(y)]
+    sure = np.concatenate(two)
+    rest = np.setdiff1d(np.arange(len(y)), sure)
+    return np.concatenate([sure, rng.choice(rest, size - len(sure), replace=False)])
+
+
+def truths(population: Population, rows: Ints, found: RaceResult) -> list[float]:
+    """The accuracy on rows that were not drawn of every candidate, fitted with its setting on those that
+    were."""
+    y = population.y
+    rest = np.setdiff1d(np.arange(len(y)), rows)
+    result = []
+    for entry in found.entries:
+        X, _, root = population.features[entry.features]
+        head = make(entry.name, root=root, setting=entry.setting).fit(X[rows], y[rows])
+        result.append(float((head.predict(X[rest]) == y[rest]).mean()))
+    return result
+
+
+def trials(population: Population, size: int, draws: int, seed: int) -> Iterator[tuple[RaceResult, list[float]]]:
+    """The race's result and every candidate's truth, for each draw."""
+    rng = np.random.default_rng(seed)
+    names = [str(k) for k in np.unique(population.y)]
+    for number in range(draws):
+        rows = draw(population.y, size, rng)
+        y = population.y[rows]
+        dealt = folds(y, count=5, seed=number)
+        found = race(candidates(population, rows), y, dealt, classes=names, seed=number)
+        yield found, truths(population, rows, found)
+
+
+def others(found: RaceResult) -> dict[str, int]:
+    """Which candidate other rules would have taken."""
+    score = np.array([entry.score.value for entry in found.entries])
+    loss = np.array([entry.log_loss for entry in found.entries])
+    tier = price_tiers(np.array([entry.cost for entry in found.entries]))
+    tied = np.array([entry.status != "behind" for entry in found.entries])
+    cheap = tied & (tier == tier[tied].min())
+    return {
+        "highest score wins": int(np.lexsort((loss, -score))[0]),
+        "any tie: the cheaper": int(np.lexsort((loss, -np.where(cheap, score, -1)))[0]),
+        "lowest log-loss wins": int(loss.argmin()),
+        "Headstart's rule": found.winner,
+    }
+
+
+def measure(population: Population, size: int, draws: int, seed: int) -> dict[str, Any]:
+    """Coverage, bias and the rules' truths over all draws."""
+    lines, rules = [], []
+    for found, truth in trials(population, size, draws, seed):
+        mine, estimate = truth[found.winner], found.estimate
+        low, high = clopper_pearson(found.raw * size, size)
+        lines.append(
+            (
+                mine,
+                found.raw - mine,
+                estimate.value - mine,
+                estimate.low <= mine <= estimate.high,
+                low <= mine <= high,
+                estimate.high - estimate.low,
+            )
+        )
+        rules.append({k: (truth[i], found.entries[i].cost) for k, i in others(found).items()})
+    return {"means": np.mean(lines, axis=0), "rules": rules}
+
+
+def report(population: Population, size: int, draws: int, seed: int) -> None:
+    """Print one line of the table, and the rules below it."""
+    start = time.perf_counter()
+    found = measure(population, size, draws, seed)
+    truth, raw, corrected, held, naive, width = found["means"]
+    print(
+        f"| {population.name} | {size} | {draws} | {100 * truth:.1f} | {100 * raw:+.1f} | {100 * corrected:+.1f} "
+        f"| {100 * held:.1f} % | {100 * naive:.1f} % | {100 * width:.1f} | {time.perf_counter() - start:.0f} |"
+    )
+    rules = found["rules"]
+    best = np.mean([line["highest score wins"][0] for line in rules])
+    for name in rules[0]:
+        gain = np.mean([line[name][0] for line in rules]) - best
+        cost = np.mean([line[name][1] for line in rules])
+        print(f"    {name:22} {100 * gain:+.2f} points, cost {cost:.2f}")
+
+
+def main() -> None:
+    default = os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--rows", default="60,100,200")
+    parser.add_argument("--sets", default="synthetic,pacs,charts")
+    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    print(
+        "| set | rows | draws | truth | raw - truth | corrected - truth | interval holds it "
+        "| binomial around raw holds it | interval's width | s |\n|---|---|---|---|---|---|---|---|---|---|"
+    )
+    for name in asked.sets.split(","):
+        if name != "synthetic" and not (asked.data / name).is_dir():
+            print(f"({name} is left out: there is no {asked.data / name})")
+            continue
+        population = synthetic(asked.seed) if name == "synthetic" else embedded(asked.data / name)
+        for size in map(int, asked.rows.split(",")):
+            if size >= 2 * len(np.unique(population.y)):
+                report(population, size, asked.draws, asked.seed)
+
+
+if __name__ == "__main__":
+    main()

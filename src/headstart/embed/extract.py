@@ -1,0 +1,201 @@
+"""Images → `Embeddings`: each distinct image through the backbone once, ever.
+
+`embed` looks every image up in the cache, decodes and infers the missing ones, keeps what is new, and returns pooled
+vectors of the wanted taps. Images that cannot be read become `Failure`s. Memory is bounded by the result's own size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headstart.data.loaded import contents
+from headstart.device import Device, choose
+from headstart.embed import pipeline
+from headstart.embed.cache import EmbeddingCache, Key, key
+from headstart.embed.engine import open_engine, recipe
+from headstart.errors import InternalError
+from headstart.progress import Advance, bar
+from headstart.records import Embeddings, Failure, Floats, ImageSource
+
+if TYPE_CHECKING:
+    from headstart.backbones.graph import Backbone, Tap
+
+_ROWS_A_WRITE = 256
+
+Copies = dict[str, list[int]]
+"""Content → the positions of the images that have it."""
+
+
+def embed(
+    images: Sequence[ImageSource],
+    backbone: Backbone,
+    *,
+    content: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    taps: Sequence[str] | None = None,
+    device: Device | None = None,
+    cache: EmbeddingCache | None = None,
+    label: str = "embedding",
+) -> Embeddings:
+    """Pooled activations of a backbone's taps for each image that can be read: float32, (n, width) a tap.
+
+    images: paths, PIL images or arrays. content: their fingerprints, if known (else computed where a cache is used).
+    names: what to call them in failures. taps: all by default. device: the best there is by default. cache: none by
+    default. Rows are in the order of the images; the same image gives the same row whatever came with it, and from the
+    cache bit for bit what it gave fresh. Raises `BackboneError` for an unknown tap.
+
+    >>> import numpy as np
+    >>> from headstart.backbones.graph import open_backbone
+    >>> embed([np.zeros((64, 64, 3), np.uint8)], open_backbone("lite0")).last.shape
+    (1, 1280)
+    """
+    _check_lengths(len(images), content, names)
+    table = _Table(backbone, taps, len(images))
+    names = names or _names(images)
+    if content is None:  # without a cache nobody asks which images are alike
+        content = contents(images, names) if cache is not None else [str(i) for i in range(len(images))]
+    with bar(label, len(images)) as advance:
+        work = _Work(images, _copies(content), backbone, device or choose(), cache, table, advance)
+        work.fetch()
+        work.compute()
+    return table.embeddings(names)
+
+
+def _check_lengths(n: int, content: Sequence[str] | None, names: Sequence[str] | None) -> None:
+    if any(words is not None and len(words) != n for words in (content, names)):
+        raise InternalError(f"embed was given {n} images, but not one fingerprint and one name for each.")
+
+
+def _names(images: Sequence[ImageSource]) -> list[str]:
+    return [str(image) if isinstance(image, Path) else f"image {i}" for i, image in enumerate(images)]
+
+
+class _Table:
+    """The result as it grows: one array a wanted tap, and why rows are missing."""
+
+    def __init__(self, backbone: Backbone, wanted: Sequence[str] | None, n: int) -> None:
+        chosen = {backbone.tap(name).name for name in wanted} if wanted is not None else None
+        self.backbone = backbone
+        self.width = sum(tap.width for tap in backbone.taps)
+        self.columns = {
+            tap.name: columns for tap, columns in _columns(backbone.taps) if chosen is None or tap.name in chosen
+        }
+        self.arrays = {name: np.empty((n, c.stop - c.start), np.float32) for name, c in self.columns.items()}
+        self.there = np.zeros(n, bool)
+        self.reasons: dict[int, str] = {}
+        self.cached = 0
+
+    def fill(self, positions: Iterable[int], row: Floats) -> None:
+        """Put one image's row at each of its positions."""
+        for position in positions:
+            for name, columns in self.columns.items():
+                self.arrays[name][position] = row[columns]
+            self.there[position] = True
+
+    def embeddings(self, names: Sequence[str]) -> Embeddings:
+        """What was found, without the rows that failed."""
+        rows = np.flatnonzero(self.there)
+        failures = tuple(Failure(i, names[i], self.reasons[i]) for i in sorted(self.reasons))
+        arrays = {name: _closed_up(array, rows) for name, array in self.arrays.items()}
+        return Embeddings(self.backbone.name, arrays, rows, failures, self.cached)
+
+
+def _columns(taps: Sequence[Tap]) -> Iterator[tuple[Tap, slice]]:
+    """Where each tap's numbers lie in a row."""
+    start = 0
+    for tap in taps:
+        yield tap, slice(start, start + tap.width)
+        start += tap.width
+
+
+def _closed_up(array: Floats, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Floats:
+    """Move `rows` to the front, piece by piece so that no second array is needed, and cut the rest off."""
+    if len(rows) == len(array):
+        return array
+    for start in range(0, len(rows), 1024):
+        piece = rows[start : start + 1024]
+        array[start : start + len(piece)] = array[piece]
+    return array[: len(rows)]
+
+
+def _copies(content: Iterable[str]) -> Copies:
+    copies: Copies = {}
+    for position, name in enumerate(content):
+        copies.setdefault(name, []).append(position)
+    return copies
+
+
+class _Work:
+    """The two ways to fill a table: from the cache, and through the network."""
+
+    def __init__(
+        self,
+        images: Sequence[ImageSource],
+        copies: Copies,
+        backbone: Backbone,
+        device: Device,
+        cache: EmbeddingCache | None,
+        table: _Table,
+        advance: Advance,
+    ) -> None:
+        self.images, self.copies, self.backbone, self.device = images, copies, backbone, device
+        self.cache, self.table, self.advance = cache, table, advance
+        self.recipe = recipe(backbone, device)
+        self.fresh: list[tuple[Key, Floats]] = []
+
+    def fetch(self) -> None:
+        """Fill in what the cache knows."""
+        if self.cache is None:
+            return
+        contents_by_key = {key(content, self.recipe): content for content in self.copies}
+        try:
+            for found, row in self.cache.find(list(contents_by_key)):
+                if len(row) == self.table.width:
+                    positions = self.copies[contents_by_key[found]]
+                    self.table.fill(positions, row)
+                    self.table.cached += len(positions)
+                    self.advance(len(positions))
+        finally:
+            self.cache.close()
+
+    def compute(self) -> None:
+        """Pass the rest through the network, one of each set of copies, and keep the rows."""
+        missing = {where[0]: name for name, where in self.copies.items() if not self.table.there[where[0]]}
+        if not missing:
+            return
+        engine = open_engine(self.backbone, self.device)
+        batches = pipeline.run(self.images, list(missing), self.backbone.spec, engine)
+        try:
+            for batch in batches:
+                for position, row in zip(batch.positions, batch.rows, strict=True):
+                    self._take(missing[position], row)
+                for position, reason in batch.unreadable:
+                    self._miss(missing[position], reason)
+        finally:
+            batches.close()
+            self._keep()
+            if self.cache is not None:
+                self.cache.close()
+
+    def _take(self, content: str, row: Floats) -> None:
+        positions = self.copies[content]
+        self.table.fill(positions, row)
+        self.advance(len(positions))
+        if self.cache is not None:
+            self.fresh.append((key(content, self.recipe), row))
+            if len(self.fresh) == _ROWS_A_WRITE:
+                self._keep()
+
+    def _miss(self, content: str, reason: str) -> None:
+        positions = self.copies[content]
+        self.table.reasons.update(dict.fromkeys(positions, reason))
+        self.advance(len(positions))
+
+    def _keep(self) -> None:
+        fresh, self.fresh = self.fresh, []
+        if self.cache is not None:
+            self.cache.store(fresh)

@@ -1,0 +1,135 @@
+"""The heads by name, what each is, and roughly what it costs.
+
+A multi-layer head is one of the linear heads with `root=True` on several taps side by side
+(`Embeddings.joined()`): `make("ridge", root=True)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headstart.checks import one_of
+from headstart.errors import OptionError
+
+if TYPE_CHECKING:
+    from headstart.heads.base import Head
+
+Cost = Callable[[int, int, int, int], float]
+"""(rows, features, classes, fits of the head on so many rows) → arithmetic, in 10⁹ operations at the speed of a
+matrix product in float32."""
+
+_SPEED = 100.0
+"""10⁹ operations a second that two cores reach; the model is good to a factor of three."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A head that can be asked for: where it lives, what it is in a line, whether it takes `root`."""
+
+    name: str
+    module: str
+    estimator: str
+    line: str
+    cost: Cost
+    linear: bool = False
+
+    def seconds(self, n: int, d: int, K: int, fits: int = 5) -> float:
+        """Rough seconds to score its whole path on `fits` folds and train once, on two cores."""
+        return 0.02 + self.cost(n, d, K, fits) / _SPEED
+
+
+def _decomposition(n: int, d: int) -> float:
+    small = min(n, d)
+    return (4.0 * n * d * small + 20.0 * small**3) / 1e9
+
+
+def _columns(K: int) -> int:
+    return 1 if K == 2 else K
+
+
+def _logistic(n: int, d: int, K: int, fits: int) -> float:
+    steps = 110 if K < 20 else 160
+    return _decomposition(n, d) + 4.5e-9 * n * min(n, d) * _columns(K) * fits * steps
+
+
+def _ridge(n: int, d: int, K: int, fits: int) -> float:
+    r = min(n, d)
+    solving = 15 * min(r**3 / 3, 50.0 * r * r * _columns(K)) * fits
+    return _decomposition(n, d) + (solving + 2.0 * n * r * r + 60.0 * n * r * _columns(K)) / 1e9
+
+
+def _lda(n: int, d: int, K: int, fits: int) -> float:
+    r = min(n, d)
+    return _decomposition(n, d) + (6 * r**3 / 3 * fits + 2.0 * n * r * r) / 1e9
+
+
+def _neighbours(n: int, d: int, K: int, fits: int) -> float:
+    return (2.0 * n * n * d + 1500.0 * n * n) / 1e9
+
+
+def _means(n: int, d: int, K: int, fits: int) -> float:
+    return 40.0 * fits * n * d / 1e9
+
+
+def _linear_svm(n: int, d: int, K: int, fits: int) -> float:
+    return 20_000.0 * fits * n * min(n, d) ** 0.5 * d**0.5 * _columns(K) / 1e9
+
+
+def _kernel_svm(n: int, d: int, K: int, fits: int) -> float:
+    return fits * (4.0 * n * n * d + 6 * 600.0 * n * n * (1 + 0.1 * K)) / 1e9
+
+
+def _perceptron(n: int, d: int, K: int, fits: int) -> float:
+    epochs = 100 if n <= 1000 else 30
+    return (fits + 1) * epochs * (12.0 * n * d * 256 + n / 64 * 2.5e3 * d * 256 / 10) / 1e9
+
+
+def _forest(n: int, d: int, K: int, fits: int) -> float:
+    return (fits + 1) * 200 * n * d**0.5 * 1500.0 / 1e9
+
+
+HEADS: Mapping[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry("probe", "logistic", "LogisticProbe", "logistic regression, strength tuned", _logistic, True),
+        Entry("ridge", "ridge", "RidgeProbe", "least squares, strength by exact leave-one-out", _ridge, True),
+        Entry("lda", "lda", "ShrinkageLDA", "Gaussian classes, one shrunk covariance", _lda, True),
+        Entry("class-mean", "neighbours", "NearestMean", "nearest class mean", _means),
+        Entry("knn", "neighbours", "NearestNeighbours", "nearest neighbours by cosine", _neighbours),
+        Entry("linear-svm", "svm", "LinearSVM", "linear support-vector machine, tuned", _linear_svm, True),
+        Entry("svm", "svm", "KernelSVM", "support-vector machine, RBF kernel, tuned", _kernel_svm),
+        Entry("mlp", "mlp", "Perceptron", "256 ReLU units, dropout 0.5: the tutorials' head", _perceptron),
+        Entry("forest", "forest", "Forest", "random forest of 200 trees", _forest),
+    )
+}
+
+
+def make(
+    name: str,
+    *,
+    root: bool = False,
+    class_weight: str | None = None,
+    seed: int = 0,
+    setting: Mapping[str, Any] | None = None,
+) -> Head:
+    """A new head by its catalogue name, unfitted.
+
+    root: signed square root of the features first (linear heads only). class_weight: None or "balanced" (a head that
+    counts classes alike anyway takes no notice). setting: one of `PathScores.settings`, which fixes what is tuned.
+
+    >>> make("ridge", root=True, setting={"alpha": 10.0})
+    RidgeProbe(alpha=10.0, root=True)
+    """
+    from importlib import import_module
+
+    entry = HEADS[one_of("head", name, list(HEADS))]
+    if root and not entry.linear:
+        linear = ", ".join(repr(other.name) for other in HEADS.values() if other.linear)
+        raise OptionError(f"root=True is for the linear heads ({linear}); found head {name!r}.")
+    head: Head = getattr(import_module(f"headstart.heads.{entry.module}"), entry.estimator)()
+    wanted = {"root": root, "class_weight": class_weight, "random_state": seed, **(setting or {})}
+    known = head.get_params(deep=False)
+    head.set_params(**{key: value for key, value in wanted.items() if key in known})
+    return head

@@ -1,0 +1,116 @@
+"""Heads that compare an embedding with the labelled ones: nearest neighbours and nearest class mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from headstart.errors import OptionError
+from headstart.heads.arrays import unit
+from headstart.heads.base import Head, Setting
+from headstart.heads.basis import standard
+from headstart.heads.forms import Cosine, Form, Linear
+from headstart.heads.stored_forms import Neighbours, nearest_rows, votes
+from headstart.records import Floats, Ints
+
+COUNTS = (50, 20, 10, 5, 3, 1)
+_VOTE_WIDTH = 0.1
+"""A neighbour's vote falls to 1/e when its cosine is this much smaller."""
+_COSINE_SCALE = 10.0
+"""Cosines become scores of ±10, whose softmax is of the right order before calibration."""
+
+
+class NearestNeighbours(Head):
+    """Cosine k-nearest neighbours about the training mean, near ones voting more.
+
+    k: "auto" chooses among 1, 3, 5, 10, 20, 50 by internal folds; a number fixes it (cut to the rows there are).
+    class_weight: None, or "balanced" divides a vote by its class's size.
+
+    >>> X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    >>> NearestNeighbours(k=3).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.8
+    True
+    """
+
+    _tuned: ClassVar[tuple[str, ...]] = ("k",)
+
+    def __init__(self, *, k: int | str = "auto", class_weight: str | None = None) -> None:
+        self.k = k
+        self.class_weight = class_weight
+
+    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
+        fixed = self._fixed()
+        if fixed and fixed["k"] != int(fixed["k"]):
+            raise OptionError(f"k must be 'auto' or a whole number of at least 1; found {self.k!r}.")
+        # A fold leaves a fifth out; k beyond half of the rows is a vote of everyone.
+        return [fixed] if fixed else [{"k": k} for k in COUNTS if k == 1 or 2 * k <= len(X)]
+
+    def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Neighbours:
+        centre = prepared.mean(axis=0)
+        return Neighbours(
+            centre,
+            unit(prepared - centre),
+            labels,
+            self._class_weights(labels, count),
+            np.array(min(int(setting["k"]), len(prepared)), dtype=np.int64),
+            np.array(_VOTE_WIDTH, dtype=np.float32),
+        )
+
+    def _fold_scores(
+        self, X: Floats, labels: Ints, count: int, settings: Sequence[Setting], held: Floats
+    ) -> Sequence[Floats]:
+        """One search for the largest k serves all."""
+        form = self._train(X, labels, count, max(settings, key=lambda setting: setting["k"]))
+        rows = unit(held - form.centre)
+        nearest, similarity = nearest_rows(rows, form.stored, int(form.k))
+        counts = [int(setting["k"]) for setting in settings]
+        weight = form.class_weight
+        return [votes(labels[nearest[:, :k]], similarity[:, :k], weight, _VOTE_WIDTH) for k in counts]
+
+    def _class_weights(self, labels: Ints, count: int) -> Floats:
+        sizes = np.bincount(labels, minlength=count)
+        balanced = len(labels) / (count * np.maximum(sizes, 1))
+        return (balanced if self.class_weight == "balanced" else np.ones(count)).astype(np.float32)
+
+
+class NearestMean(Head):
+    """The class whose mean embedding is nearest, by cosine or by distance between standardised features.
+
+    metric: "auto" chooses between "cosine" (about the training mean) and "euclidean" by internal folds. Every class
+    counts the same, whatever its size.
+
+    >>> X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    >>> NearestMean(metric="cosine").fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.8
+    True
+    """
+
+    _tuned: ClassVar[tuple[str, ...]] = ("metric",)
+
+    def __init__(self, *, metric: str = "auto") -> None:
+        self.metric = metric
+
+    def _words(self, name: str) -> Sequence[str]:
+        return ("auto", "cosine", "euclidean")
+
+    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
+        fixed = self._fixed()
+        return [fixed] if fixed else [{"metric": "cosine"}, {"metric": "euclidean"}]
+
+    def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Form:
+        if setting["metric"] == "cosine":
+            centre = prepared.mean(axis=0)
+            directions = unit(_class_means(unit(prepared - centre), labels, count))
+            return Cosine(centre, directions, np.array(_COSINE_SCALE, dtype=np.float32))
+        learned = standard(prepared)
+        means = _class_means(learned.apply(prepared), labels, count)
+        # -|x - m|²/2 without |x|², per feature and in the unit of the mean's own spread.
+        scale = np.float32(_COSINE_SCALE / max(float((means**2).sum(axis=1).mean()), 1e-12))
+        weight = np.ascontiguousarray((scale * means / learned.scale).T)
+        bias = -0.5 * scale * (means**2).sum(axis=1)
+        return Linear(learned.centre, weight, bias.astype(np.float32), np.array(0, dtype=np.uint8))
+
+
+def _class_means(rows: Floats, labels: Ints, count: int) -> Floats:
+    indicator = (labels[:, None] == np.arange(count)).astype(np.float32)
+    return (indicator.T @ rows) / np.maximum(indicator.sum(axis=0), 1)[:, None]  # type: ignore[no-any-return]

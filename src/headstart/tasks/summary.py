@@ -1,0 +1,106 @@
+"""A model's manifest in words: the same few lines after training, in `headstart info` and in notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headstart.checks import counted
+from headstart.metrics.intervals import Estimate
+
+_WORST = 3
+_SHOWN_CLASSES = 12
+
+
+def summary(manifest: Mapping[str, Any]) -> str:
+    """Lines on the data, the choice, the measured score, the held-out score and the weakest classes."""
+    scores, head = manifest["scores"], manifest["head"]
+    lines = [
+        ("data", _data(manifest)),
+        ("chosen", f"{head['candidate']} on {head['features']}{_setting(head['settings'])}"),
+        ("expected", _expected(scores)),
+        *_held_out(scores),
+        ("classes", _classes(scores["out_of_fold"]["per_class"])),
+    ]
+    return "\n".join(f"{name:<10} {text}" for name, text in lines)
+
+
+def _data(manifest: Mapping[str, Any]) -> str:
+    data = manifest["data"]
+    classes = [f"{name} {count:,}" for name, count in data["counts"].items()]
+    shown = ", ".join(classes[:_SHOWN_CLASSES])
+    more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
+    apart = f"; {data['held_out']:,} more kept apart" if data["held_out"] else ""
+    folds = f"{data['folds']} folds" + (f" × {data['repeats']}" if data["repeats"] > 1 else "")
+    return f"{counted(data['images'], 'image')} of {len(classes)} classes ({shown}{more}); {folds}{apart}"
+
+
+def _setting(settings: Mapping[str, Any]) -> str:
+    named = ", ".join(
+        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in settings.items()
+    )
+    return f" ({named})" if named else ""
+
+
+def _expected(scores: Mapping[str, Any]) -> str:
+    estimate = Estimate(**scores["estimate"])
+    raw, configurations = scores["uncorrected"], scores["configurations"]
+    words = estimate.metric.replace("-", " ")
+    return (
+        f"{estimate} {words} on new images like these "
+        f"(95 % interval; {100 * raw:.1f} % before correcting for the choice among {configurations}; "
+        f"always saying {scores['majority']['class']!r}: {100 * scores['majority']['score']:.1f} %)"
+    )
+
+
+def _held_out(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+    held = scores["held_out"]
+    if held is None:
+        return []
+    accuracy = Estimate(**held["accuracy"])
+    return [
+        (
+            "held out",
+            f"{accuracy} accuracy on {counted(held['images'], 'image')} that took no part "
+            f"(balanced {100 * held['balanced_accuracy']['value']:.1f} %, "
+            f"macro-F1 {100 * held['macro_f1']['value']:.1f} %)",
+        )
+    ]
+
+
+def _classes(per_class: Sequence[Mapping[str, Any]]) -> str:
+    weakest = sorted(per_class, key=lambda row: row["recall"])[:_WORST]
+    named = [
+        f"{row['name']} {100 * row['recall']:.0f} % ({100 * row['recall_low']:.0f}–{100 * row['recall_high']:.0f})"
+        for row in weakest
+    ]
+    return f"least often found: {', '.join(named)}"
+
+
+def candidate_rows(manifest: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The comparison as a table: headers and one row a candidate, best first; those left out at the end."""
+    headers = ("head", "looks at", "score", "95 %", "against the chosen", "seconds", "")
+    ran = [entry for entry in manifest["candidates"] if entry["status"] != "left out"]
+    ran.sort(key=lambda entry: (entry["status"] != "chosen", -entry["score"]["value"]))
+    rows = [_ran(entry) for entry in ran]
+    left = [entry for entry in manifest["candidates"] if entry["status"] == "left out"]
+    rows += [(e["name"], e["features"], "", "", "", "", f"left out: {e['reason']}") for e in left]
+    return headers, rows
+
+
+def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    score, gain = entry["score"], entry["gain"]
+    against = "" if gain is None else f"{_points(gain['value'])} ({_points(gain['low'])} to {_points(gain['high'])})"
+    return (
+        entry["name"],
+        entry["features"],
+        f"{100 * score['value']:.1f} %",
+        f"{100 * score['low']:.1f}–{100 * score['high']:.1f}",
+        against,
+        f"{entry['seconds']:.1f}",
+        entry["status"],
+    )
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
