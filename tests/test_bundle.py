@@ -13,7 +13,11 @@ import pytest
 from headstart import bundle
 from headstart.errors import BundleError, OptionError
 
-ARRAYS = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "bias": np.zeros(2, np.float32)}
+ARRAYS = {
+    "weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "bias": np.zeros(2, np.float32),
+    "k": np.array(5),
+}
 
 
 @pytest.fixture
@@ -33,6 +37,7 @@ def test_what_is_written_is_read_back(saved: Path) -> None:
     assert opened.manifest["task"] == "classify"
     assert opened.manifest["schema"] == 1
     np.testing.assert_array_equal(opened.arrays("head.safetensors")["weight"], ARRAYS["weight"])
+    assert opened.arrays("head.safetensors")["k"].shape == ()
     assert sorted(p.name for p in saved.iterdir()) == ["head.safetensors", "manifest.json", "unreadable.csv"]
 
 

@@ -156,7 +156,7 @@ def dump_arrays(arrays: Arrays) -> bytes:
     """Arrays as safetensors; equal arrays give equal bytes."""
     from safetensors.numpy import save
 
-    return save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+    return save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)})
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:

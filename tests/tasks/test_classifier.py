@@ -49,9 +49,7 @@ def test_labels_that_do_not_match_are_refused(pictures: tuple[list[Path], np.nda
         clone(QUICK).fit(X, y[:-1])
 
 
-def test_an_unreadable_picture_is_named_at_prediction(
-    pictures: tuple[list[Path], np.ndarray], tmp_path: Path
-) -> None:
+def test_an_unreadable_picture_is_named_at_prediction(pictures: tuple[list[Path], np.ndarray], tmp_path: Path) -> None:
     X, y = pictures
     (tmp_path / "broken.png").write_bytes(b"no picture")
     model = clone(QUICK).fit(X, y)

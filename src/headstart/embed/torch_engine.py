@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +22,11 @@ from headstart.records import Floats
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
+    from headstart.backbones.stages import Stages
     from headstart.device import Device
 
 _BATCH = {"cpu": 8, "mps": 32, "cuda": 64}
+_DTYPES = {"f32": None, "bf16": "bfloat16", "f16": "float16"}
 _CLOSE = 1e-3
 
 
@@ -34,22 +37,16 @@ class TorchEngine(Engine):
     """
 
     def __init__(self, backbone: Backbone, device: Device) -> None:
-        torch = _torch(backbone.name)
-        from headstart.backbones.convert import rebuild
+        _require(f"running {backbone.name} with torch", "torch", "timm")
+        import torch
 
-        if device.kind == "cpu":
-            keep_freed_memory()
         self.batch = _BATCH[device.kind]
-        self.requests = 1  # torch spreads one call over all processors, or over the whole accelerator
-        stages = rebuild(backbone)
-        network = stages.network.eval().requires_grad_(False)
-        if device.kind == "cpu":
-            _fold(stages, backbone.spec.size)
-        network.to(device.kind, memory_format=torch.channels_last)
-        self._taps, self._pooled = stages.taps, [f"{tap.name}.pooled" for tap in backbone.taps]
+        self.requests = 1  # one call takes all processors, or the whole accelerator
+        stages = _on_cpu(backbone) if device.kind == "cpu" else _network(backbone)
+        stages.network.to(device.kind, memory_format=torch.channels_last)
+        self._taps, self._pooled = stages.taps, [tap.pooled for tap in backbone.taps]
         self._device = torch.device(device.kind)
-        dtype = {"bf16": torch.bfloat16, "f16": torch.float16}.get(device.precision)
-        self._dtype = dtype if device.kind != "cpu" else None
+        self._dtype = None if device.kind == "cpu" else _DTYPES[device.precision]
         self._mean, self._std = (
             torch.tensor(values, dtype=torch.float32, device=self._device).reshape(1, 3, 1, 1)
             for values in (backbone.spec.mean, backbone.spec.std)
@@ -72,48 +69,75 @@ class TorchEngine(Engine):
 
         if self._dtype is None:
             return contextlib.nullcontext()
-        return torch.autocast(self._device.type, dtype=self._dtype)
+        return torch.autocast(self._device.type, dtype=getattr(torch, self._dtype))
 
 
-def _torch(name: str) -> Any:
-    work = f"running {name} with torch"
-    for package in ("torch", "timm"):
-        try:
-            module = __import__(package)
-        except ImportError as error:
-            raise MissingExtra(work, "finetune", package) from error
-        if package == "torch":
-            torch = module
-    return torch
+def _require(work: str, *packages: str) -> None:
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtra(work, "finetune", package)
 
 
-def _fold(stages: Any, side: int) -> None:
-    """Fold each batch normalisation into the convolution whose output it alone takes; its activation stays.
+def _network(backbone: Backbone) -> Stages:
+    from headstart.backbones.convert import rebuild
 
-    Which belong together is seen on a small run. When the network then computes anything else, all is put back.
-    """
+    stages = rebuild(backbone)
+    stages.network.eval().requires_grad_(False)
+    return stages
+
+
+def _on_cpu(backbone: Backbone) -> Stages:
+    """The network with batch normalisation folded, or as it is where that would change what it computes."""
     import torch
 
+    keep_freed_memory()
+    stages = _network(backbone)
+    side = backbone.spec.size
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    before = _pooled(stages, image)
-    kept = {name: value.clone() for name, value in stages.network.state_dict().items()}
-    epsilons = [(norm, norm.eps) for _, norm in (pairs := _pairs(stages, image))]
-    biased = [convolution for convolution, _ in pairs if convolution.bias is None]
-    for convolution, norm in pairs:
-        _fold_pair(convolution, norm)
-    after = _pooled(stages, image)
-    scale = max(float(before.abs().max()), 1e-6)
-    if not float((after - before).abs().max()) <= _CLOSE * scale:
-        for convolution in biased:
-            convolution.bias = None
-        for norm, eps in epsilons:
-            norm.eps = eps
-        stages.network.load_state_dict(kept)
-
-
-def _pooled(stages: Any, image: Any) -> Any:
-    import torch
-
     with torch.inference_mode():
-        found = stages.taps(image)
-        return torch.cat([value for name, value in found.items() if name.endswith(".pooled")], dim=1)
+        before = stages.taps(image)
+        for convolution, norm in _pairs(stages, image):
+            _fold(convolution, norm)
+        after = stages.taps(image)
+    same = all(torch.allclose(after[k], v, rtol=_CLOSE, atol=_CLOSE * float(v.abs().max())) for k, v in before.items())
+    return stages if same else _network(backbone)
+
+
+def _pairs(stages: Stages, image: Any) -> list[tuple[Any, Any]]:
+    """Convolutions with the batch normalisation that takes their output, as seen on a run."""
+    from torch import nn
+
+    outputs: dict[int, tuple[Any, Any]] = {}  # holding the tensors keeps their ids from being used again
+    pairs: list[tuple[Any, Any]] = []
+
+    def made(module: nn.Module, _: Any, output: Any) -> None:
+        outputs[id(output)] = (module, output)
+
+    def taken(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if id(inputs[0]) in outputs:
+            pairs.append((outputs[id(inputs[0])][0], module))
+
+    modules = list(stages.network.modules())
+    hooks = [m.register_forward_hook(made) for m in modules if isinstance(m, nn.Conv2d)]
+    hooks += [m.register_forward_pre_hook(taken) for m in modules if isinstance(m, nn.BatchNorm2d)]
+    stages.taps(image)
+    for hook in hooks:
+        hook.remove()
+    return pairs
+
+
+def _fold(convolution: Any, norm: Any) -> None:
+    """Let the convolution compute what it and the normalisation computed; of the latter its activation stays."""
+    from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+    statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    convolution.weight, convolution.bias = fuse_conv_bn_weights(
+        convolution.weight, convolution.bias, *statistics
+    )
+    norm.forward = norm.act if hasattr(norm, "act") else _unchanged
+    norm.running_mean, norm.running_var, norm.eps = norm.running_mean * 0, norm.running_var * 0 + 1, 0.0
+    norm.reset_parameters()  # where a stage calls the original `forward`, it changes nothing
+
+
+def _unchanged(x: Any) -> Any:
+    return x
