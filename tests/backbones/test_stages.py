@@ -13,7 +13,7 @@ from headstart.errors import BackboneError, OptionError
 
 # name → (input side, arguments): the smallest variant of each family of the zoo.
 TIMM = {
-    "vgg11_bn": (32, {"num_features": 64}),
+    "vgg11_bn": (32, {}),
     "resnet18": (32, {}),
     "resnet26": (32, {}),
     "inception_v3": (80, {}),
@@ -139,7 +139,8 @@ def test_a_cut_beyond_the_last_stage_is_refused(resnet: Stages) -> None:
 
 def test_a_network_of_an_unknown_family_is_refused_by_name() -> None:
     with pytest.raises(
-        BackboneError, match=r"torch.*Linear was to be cut into stages, which is known for timm.ConvNeXt"
+        BackboneError,
+        match=r"torch.*Linear cannot be cut into stages: choose one of timm's or torchvision's ConvNeXt, ",
     ):
         cut(torch.nn.Linear(2, 2))
 

@@ -128,11 +128,11 @@ def test_the_third_tier_is_held_against_what_was_chosen_so_far() -> None:
     assert choose([0.900, 0.904, 0.908], [0.5, 0.5, 0.5], tiers=[0, 1, 2], noise=0.0001) == 2
 
 
-def test_a_candidate_is_represented_by_its_setting_of_least_loss() -> None:
-    rule = Rule(np.array([0, 0, 1]), np.array([0, 0]), np.zeros((3, 3)))
-    scores, losses = np.array([[0.9, 0.8, 0.85]]), np.array([[0.6, 0.5, 0.7]])
-    assert rule.champions(losses).tolist() == [[1, 2]]
-    assert rule.pick(scores, losses).tolist() == [2]
+def test_a_candidate_is_represented_by_its_best_setting_of_equals_the_one_of_least_loss() -> None:
+    rule = Rule(np.array([0, 0, 0, 1]), np.array([0, 0]), np.zeros((4, 4)))
+    scores, losses = np.array([[0.9, 0.9, 0.8, 0.85]]), np.array([[0.6, 0.5, 0.1, 0.7]])
+    assert rule.champions(scores, losses).tolist() == [[1, 3]]
+    assert rule.pick(scores, losses).tolist() == [1]
 
 
 @given(st.permutations(range(5)), st.integers(0, 100))

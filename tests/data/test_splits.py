@@ -16,7 +16,7 @@ LABELS = st.lists(st.integers(0, 3), min_size=0, max_size=60).map(
 @given(LABELS, st.integers(2, 6), st.integers(1, 3), st.integers(0, 9))
 def test_every_class_is_spread_as_evenly_as_it_can_be(labels: np.ndarray, count: int, repeats: int, seed: int) -> None:
     result = folds(labels, count=count, repeats=repeats, seed=seed)
-    made = min(count, int(np.bincount(labels).min()))
+    made = min(count, int(np.bincount(labels).max()))
     assert result.shape == (repeats, len(labels))
     assert result.dtype == np.int64
     for fold in result:
@@ -63,12 +63,19 @@ def test_a_seed_means_these_folds() -> None:
     assert folds(np.array([0, 0, 0, 0, 1, 1, 1, 1]), count=2, seed=7).tolist() == [[0, 0, 1, 1, 0, 1, 0, 1]]
 
 
-def test_a_small_class_makes_fewer_folds() -> None:
-    assert folds(np.array([0] * 20 + [1] * 3), count=10).max() == 2
+def test_a_small_class_makes_no_fewer_folds_and_lies_in_as_many_as_it_can() -> None:
+    labels = np.array([0] * 20 + [1] * 3)
+    fold = folds(labels, count=10)[0]
+    assert fold.max() == 9
+    assert len(set(fold[labels == 1].tolist())) == 3
+
+
+def test_folds_are_no_more_than_the_largest_class_has_images() -> None:
+    assert folds(np.array([0] * 4 + [1] * 3), count=10).max() == 3
 
 
 def test_few_groups_make_fewer_folds() -> None:
-    groups = np.array([0, 0, 0, 1, 1, 1, *range(2, 12)])
+    groups = np.repeat([0, 1, 2, 3], [3, 3, 5, 5])
     assert folds(np.array([0] * 6 + [1] * 10), groups, count=5).max() == 1
 
 

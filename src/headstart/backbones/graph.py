@@ -90,21 +90,22 @@ class Backbone:
         return self.taps[-1]
 
 
-def open_backbone(name: str) -> Backbone:
+def open_backbone(name: str, *, weights: Path | None = None) -> Backbone:
     """The backbone of this name: packaged with Headstart, else from the cache, else converted now.
 
-    Conversion needs `headstart[finetune]`, and the network's weights where they are not on this machine. Raises
-    `BackboneError` for a name that nobody knows or weights that cannot be had, `MissingExtra` without the extra.
+    weights: a checkpoint for the named architecture, instead of the published weights. Conversion needs
+    `headstart[finetune]`, and the network's weights where they are not on this machine. Raises `BackboneError` for a
+    name that nobody knows or weights that cannot be had, `MissingExtra` without the extra.
 
     >>> open_backbone("lite0").last
     Tap(name='conv_head', width=1280, depth=8, kind='last')
     """
     name = SHORT.get(name, name)
-    if name in PACKAGED:
+    if name in PACKAGED and weights is None:
         return read_backbone(PACKAGED_FOLDER, name)
-    from headstart.backbones import convert
+    from headstart.backbones.convert import convert, kept
 
-    return convert.kept(name) or convert.convert(name)
+    return kept(name, weights=weights) or convert(name, weights=weights)
 
 
 def read_backbone(folder: Path, name: str) -> Backbone:
@@ -175,7 +176,7 @@ def write(
     source: str,
     facts: Mapping[str, object],
 ) -> Backbone:
-    """Put a backbone into `folder`, each file under a temporary name first, the description last; return it read back."""
+    """Put a backbone into `folder`, each file by renaming and the description last; return it read back."""
     values = {
         "schema": SCHEMA,
         "name": name,

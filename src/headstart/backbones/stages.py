@@ -115,9 +115,10 @@ def cut(network: nn.Module) -> Stages:
     kind = type(network)
     family = f"{kind.__module__.split('.')[0]}.{kind.__name__}"
     if family not in FAMILIES:
+        known = sorted({name.split(".")[1] for name in FAMILIES})
         raise BackboneError(
-            f"a network of the class {kind.__module__}.{kind.__name__} was to be cut into stages, which is known for "
-            f"{', '.join(FAMILIES)}: choose a network of one of these classes."
+            f"a network of the class {kind.__module__}.{kind.__name__} cannot be cut into stages: "
+            f"choose one of timm's or torchvision's {', '.join(known[:-1])} or {known[-1]}."
         )
     return FAMILIES[family](network)
 

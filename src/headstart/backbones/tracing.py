@@ -21,15 +21,16 @@ from numpy.typing import NDArray
 from headstart.backbones.graph import INPUT, LOGITS, Tap
 from headstart.backbones.stages import Stages, piece
 from headstart.data.images import ImageSpec
+from headstart.errors import BackboneError
 
 if TYPE_CHECKING:
     from torch import nn
 
 OPSET = 17
 _NETWORK = "network."
-_HALF = ".half"
 _LEAST_HALVED = 256  # numbers: below that, half precision saves nothing
 _MOST_HALF = 65504.0
+_SAME = 1e-4  # of the largest output
 
 
 def trace(stages: Stages, spec: ImageSpec) -> tuple[bytes, tuple[Tap, ...]]:
@@ -40,9 +41,19 @@ def trace(stages: Stages, spec: ImageSpec) -> tuple[bytes, tuple[Tap, ...]]:
     image = torch.zeros(2, spec.size, spec.size, 3, dtype=torch.uint8)
     whole = _whole(stages, spec)
     with torch.no_grad(), _quiet(), _static_padding(network):
+        _check_stages(stages, spec)
         outputs = whole(image)
         names = _output_names(stages)
-        file = io.BytesIO()
+        content = _exported(whole, image, names)
+    widths = {name: int(output.shape[1]) for name, output in zip(names, outputs, strict=True)}
+    return _tidied(content), _taps(stages, widths)
+
+
+def _exported(whole: nn.Module, image: Any, names: list[str]) -> bytes:
+    import torch
+
+    file = io.BytesIO()
+    try:
         torch.onnx.export(
             whole,
             (image,),
@@ -55,8 +66,26 @@ def trace(stages: Stages, spec: ImageSpec) -> tuple[bytes, tuple[Tap, ...]]:
             output_names=names,
             dynamic_axes={name: {0: "N"} for name in (INPUT, *names)},
         )
-    widths = {name: int(output.shape[1]) for name, output in zip(names, outputs, strict=True)}
-    return _tidied(file.getvalue()), _taps(stages, widths)
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise BackboneError(
+            f"a network of the class {type(whole.network).__name__} could not be turned into a graph for images of "
+            f"{image.shape[1]} pixels: try another size. ({str(error).strip().splitlines()[0]})"
+        ) from error
+    return file.getvalue()
+
+
+def _check_stages(stages: Stages, spec: ImageSpec) -> None:
+    """A graph of stages that are not the network would be wrong without anyone noticing."""
+    import torch
+
+    image = torch.rand(1, 3, spec.size, spec.size, generator=torch.Generator().manual_seed(0))
+    expected, found = stages.network(image), stages.tail(0)(image)
+    scale = float(expected.abs().max())
+    if expected.shape != found.shape or not float((expected - found).abs().max()) <= _SAME * scale:
+        raise BackboneError(
+            f"a network of the class {type(stages.network).__name__} was cut into stages that do not add up to it: "
+            "this version of its library is not supported; use another version, or another backbone."
+        )
 
 
 def _taps(stages: Stages, widths: dict[str, int]) -> tuple[Tap, ...]:
@@ -173,7 +202,7 @@ def _fits_half(array: NDArray[Any]) -> bool:
 
 
 def weights_of(graph: Path) -> dict[str, NDArray[Any]]:
-    """The weights stored in a graph file by their names in the network's state dict, in float32 where they are floats."""
+    """The arrays stored in a graph file by their names in the network's state dict; floats as float32."""
     import onnx
 
     found = {w.name: onnx.numpy_helper.to_array(w) for w in onnx.load(graph).graph.initializer}

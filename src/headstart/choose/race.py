@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from headstart.checks import at_least, between
 from headstart.choose.honest import corrected, paired_gain, plain
-from headstart.choose.selection import Draws, Pool, Rule, price_tiers, resample
+from headstart.choose.selection import Draws, Pool, Rule, highest, price_tiers, resample
 from headstart.errors import InternalError, OptionError
 from headstart.metrics.intervals import Estimate
 from headstart.metrics.scorecard import Scorecard, scorecard
@@ -171,8 +171,8 @@ def _run(candidate: Candidate, y: Ints, folds: Ints, classes: int, metric: str) 
     losses = np.stack([_losses(scores, y) for scores in path.scores])
     answers = path.scores.argmax(axis=-1).astype(np.int32)
     alone = Pool(y, answers, losses, classes, None, metric)
-    best = path.scores[int(alone.whole_losses.argmin())].copy()
-    return _Run(path.settings, answers, losses, best, seconds)
+    best = int(highest(alone.whole[None], alone.whole_losses[None])[0])
+    return _Run(path.settings, answers, losses, path.scores[best].copy(), seconds)
 
 
 def _losses(scores: Floats, y: Ints) -> Floats:
@@ -196,7 +196,7 @@ def _result(
     settings = [setting for run in runs for setting in run.settings]
     entries = tuple(
         _entry(candidate, run, settings[own], pool, draws, int(own), column, confidence)
-        for candidate, run, own in zip(candidates, runs, rule.champions(losses)[0], strict=True)
+        for candidate, run, own in zip(candidates, runs, rule.champions(pool.whole[None], losses)[0], strict=True)
     )
     scores = runs[winner].best
     return RaceResult(

@@ -27,7 +27,7 @@ from headstart.metrics.intervals import Reals, z_value
 from headstart.metrics.tallies import METRICS
 from headstart.records import Floats, Ints
 
-_CHUNK = 4_000_000
+_CHUNK = 2_000_000
 _SAME_PRICE = 1.1
 _LOSS_PER_SHARE = 2.0
 """How much log-loss a gain of 1.0 in the metric is taken to be worth, where the metric alone cannot tell."""
@@ -86,8 +86,8 @@ class Pool:
     @cached_property
     def whole_losses(self) -> Reals:
         """(configurations,) each one's mean log-loss on all rows."""
-        found: Reals = self.mean_losses(np.ones((1, self.units), np.float32))[0]
-        return found
+        weight = self._loss_weights()
+        return (self.losses.astype(np.float64) * weight).sum(axis=1) / weight.sum()  # type: ignore[no-any-return]
 
     def scores(self, weights: Floats) -> Reals:
         """The metric of every configuration under weights (draws, units): (draws, configurations); NaN: no
@@ -104,11 +104,15 @@ class Pool:
 
     def mean_losses(self, weights: Floats) -> Reals:
         """The mean log-loss of every configuration under weights (draws, units): (draws, configurations)."""
-        rows = np.ones(len(self.y)) if self.metric == "accuracy" else 1 / np.bincount(self.y)[self.y]
-        weight = (rows / rows.mean()).astype(np.float32)[:, None]
+        weight = self._loss_weights().astype(np.float32)[:, None]
         total = (weights @ self._by_unit(self.losses.T * weight)).astype(np.float64)
         mean: Reals = total / np.maximum(weights @ self._by_unit(weight), 1e-12)
         return mean
+
+    def _loss_weights(self) -> Reals:
+        """(n,) how much each row's loss counts: alike, or every class alike; 1 on average."""
+        rows = np.ones(len(self.y)) if self.metric == "accuracy" else 1 / np.bincount(self.y)[self.y]
+        return rows / rows.mean()  # type: ignore[no-any-return]
 
     def _shares(self) -> Iterator[tuple[Floats, Floats]]:
         """Hits and trials of each of the metric's shares (see `metrics.tallies`), (units, configurations or
@@ -217,24 +221,23 @@ class Rule:
 
     def pick(self, scores: Reals, losses: Reals) -> Ints:
         """The winner's number for each row of scores and losses, both (draws, configurations)."""
-        champions = self.champions(losses)
+        champions = self.champions(scores, losses)
         winner = self._best(champions[:, self.tiers == 0], scores, losses)
         for tier in range(1, int(self.tiers.max()) + 1):
             rival = self._best(champions[:, self.tiers == tier], scores, losses)
             winner = np.where(self._pays(winner, rival, scores, losses), rival, winner)
         return winner
 
-    def champions(self, losses: Reals) -> Ints:
+    def champions(self, scores: Reals, losses: Reals) -> Ints:
         """(draws, candidates) the configuration that stands for each candidate."""
         columns = [np.flatnonzero(self.owner == candidate) for candidate in range(len(self.tiers))]
-        return np.stack([own[np.argmin(losses[:, own], axis=1)] for own in columns], axis=1)
+        return np.stack([own[highest(scores[:, own], losses[:, own])] for own in columns], axis=1)
 
     def _best(self, rivals: Ints, scores: Reals, losses: Reals) -> Ints:
         score, loss = (np.take_along_axis(values, rivals, axis=1) for values in (scores, losses))
-        top = score.max(axis=1, keepdims=True)
-        leader = at(rivals, np.where(score == top, loss, np.inf).argmin(axis=1))
+        leader = at(rivals, highest(score, loss))
         band = z_value(self.confidence) * self.noise[leader[:, None], rivals]
-        tied = score >= top - band - _HAIR
+        tied = score >= score.max(axis=1, keepdims=True) - band - _HAIR
         return at(rivals, np.where(tied, loss, np.inf).argmin(axis=1))
 
     def _pays(self, winner: Ints, rival: Ints, scores: Reals, losses: Reals) -> NDArray[np.bool_]:
@@ -243,6 +246,13 @@ class Rule:
         clear = np.abs(gain) > z_value(self.confidence) * self.noise[winner, rival] + _HAIR
         enough: NDArray[np.bool_] = np.where(clear, gain, finer) >= self.min_gain - _HAIR
         return enough
+
+
+def highest(scores: Reals, losses: Reals) -> Ints:
+    """The column of the best score in each row; of equal ones, that of the lowest loss."""
+    best = scores == scores.max(axis=1, keepdims=True)
+    found: Ints = np.where(best, losses, np.inf).argmin(axis=1)
+    return found
 
 
 def at(values: NDArray[Any], columns: Ints) -> NDArray[Any]:

@@ -27,7 +27,7 @@ def _words(text: str | None) -> tuple[str, ...] | None:
     help="What 'best' means: accuracy, balanced-accuracy or macro-f1.",
 )
 @click.option("--class-weight", help="'balanced' weighs every class alike, however few its images.")
-@click.option("--folds", default=5, show_default=True, help="Folds of the cross-validation.")
+@click.option("--folds", type=int, help="Folds of the cross-validation; default: 5, or 10 where classes are small.")
 @click.option("--repeats", type=int, help="Repeats of the cross-validation; default: more where images are few.")
 @click.option(
     "--min-gain",
@@ -53,7 +53,7 @@ def command(
     heads: str | None,
     metric: str,
     class_weight: str | None,
-    folds: int,
+    folds: int | None,
     repeats: int | None,
     min_gain: float,
     max_unreadable: float,

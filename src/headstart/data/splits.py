@@ -32,8 +32,9 @@ def folds(
     """The fold of each row, numbered from 0: (repeats, n), a way of dealing the rows out for each repeat.
 
     labels: (n,) classes as numbers from 0. groups: (n,) equal numbers stay together. count: folds wanted;
-    there are fewer where a class has fewer images (or groups), but at least 2. classes: names, for
-    messages. Raises `DataError` when a class is too small to be cross-validated.
+    there are fewer where even the largest class has fewer images (or groups), but at least 2. A class with fewer
+    images than folds lies in some of them only, and always in two or more: making fewer folds for its sake would
+    train every class on much less than the final model sees. classes: names, for messages. Raises `DataError` when a class is too small to be cross-validated.
 
     >>> folds(np.array([0, 0, 1, 1]), count=2).sum(axis=1)
     array([2])
@@ -42,7 +43,7 @@ def folds(
     at_least("repeats", repeats, 1)
     check_enough(labels, classes, groups)
     members = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)[1]
-    count = min(count, int(_groups_per_class(labels, members).min()))
+    count = min(count, int(_groups_per_class(labels, members).max()))
     return np.stack([_dealt(labels, members, count, seed, repeat) for repeat in range(repeats)])
 
 

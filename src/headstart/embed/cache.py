@@ -101,8 +101,6 @@ class EmbeddingCache:
         """The rows that are there, in no particular order; keys that are not there are left out."""
         rest = iter(keys)
         while some := tuple(islice(rest, _KEYS_A_QUERY)):
-            if not self._readable:
-                return
             yield from self._attempt(partial(self._find, some)) or ()
 
     def store(self, rows: Iterable[tuple[Key, Floats]]) -> None:
@@ -123,9 +121,11 @@ class EmbeddingCache:
         return count or 0
 
     def _attempt(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
-        """Do some work on the database; None when it cannot be done. A damaged file is replaced, and the work redone."""
+        """Work on the database; None when that cannot be done. A damaged file is replaced, and the work redone."""
         with self._lock:
             for _ in range(2):
+                if not self._readable:
+                    return None
                 try:
                     return work(self._database())
                 except (sqlite3.Error, OSError) as error:

@@ -31,13 +31,13 @@ _BATCH = {"f32": 1, "bf16": 8}
 
 
 class OpenVINOEngine(Engine):
-    """A graph compiled for this CPU; `precision` is `f32` or `bf16`.
+    """A graph compiled for this CPU; `precision` is `f32` or `bf16`, `batch` by default what suits it.
 
     Raises `BackboneError` when the graph cannot be read or lacks a tap.
     """
 
-    def __init__(self, backbone: Backbone, *, precision: str) -> None:
-        self.batch = _BATCH.get(precision, 1)
+    def __init__(self, backbone: Backbone, *, precision: str, batch: int | None = None) -> None:
+        self.batch = batch or _BATCH.get(precision, 1)
         network = _network(backbone, self.batch, precision)
         self.requests = max(1, int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
         self._outputs = range(len(backbone.taps))

@@ -34,7 +34,9 @@ class Done:
     unreadable: tuple[tuple[int, str], ...] = ()
 
 
-def run(images: Sequence[ImageSource], wanted: Sequence[int], spec: ImageSpec, engine: Engine) -> Iterator[Done]:
+def run(
+    images: Sequence[ImageSource], wanted: Sequence[int], spec: ImageSpec, engine: Engine
+) -> Generator[Done, None, None]:
     """Decode and infer the images at the positions `wanted`; batches come as they are done, in any order.
 
     Closing the iterator, or an exception where it is used, stops the workers before it returns. An image that cannot

@@ -37,7 +37,7 @@ class TorchEngine(Engine):
     """
 
     def __init__(self, backbone: Backbone, device: Device) -> None:
-        _require(f"running {backbone.name} with torch", "torch", "timm")
+        _require(f"running {backbone.name} with torch", "torch", "timm", "onnx")
         import torch
 
         self.batch = _BATCH[device.kind]
@@ -79,11 +79,10 @@ def _require(work: str, *packages: str) -> None:
 
 
 def _network(backbone: Backbone) -> Stages:
-    from headstart.backbones.convert import rebuild
+    from headstart.backbones.convert import network
+    from headstart.backbones.stages import cut
 
-    stages = rebuild(backbone)
-    stages.network.eval().requires_grad_(False)
-    return stages
+    return cut(network(backbone).requires_grad_(False))
 
 
 def _on_cpu(backbone: Backbone) -> Stages:
@@ -94,7 +93,7 @@ def _on_cpu(backbone: Backbone) -> Stages:
     stages = _network(backbone)
     side = backbone.spec.size
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
+    with torch.no_grad():
         before = stages.taps(image)
         for convolution, norm in _pairs(stages, image):
             _fold(convolution, norm)
@@ -131,13 +130,8 @@ def _fold(convolution: Any, norm: Any) -> None:
     from torch.nn.utils.fusion import fuse_conv_bn_weights
 
     statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    convolution.weight, convolution.bias = fuse_conv_bn_weights(
-        convolution.weight, convolution.bias, *statistics
-    )
-    norm.forward = norm.act if hasattr(norm, "act") else _unchanged
-    norm.running_mean, norm.running_var, norm.eps = norm.running_mean * 0, norm.running_var * 0 + 1, 0.0
-    norm.reset_parameters()  # where a stage calls the original `forward`, it changes nothing
-
-
-def _unchanged(x: Any) -> Any:
-    return x
+    convolution.weight, convolution.bias = fuse_conv_bn_weights(convolution.weight, convolution.bias, *statistics)
+    activation = getattr(norm, "act", None)  # timm's layers have one
+    norm.forward = lambda x: x if activation is None else activation(x)
+    norm.eps = 0.0
+    norm.reset_parameters()  # now it changes nothing either where a stage calls its own `forward`

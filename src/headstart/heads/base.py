@@ -10,11 +10,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -25,6 +25,7 @@ from headstart.heads.selection import best_setting, internal_folds
 from headstart.records import Floats, Ints
 
 Setting = Mapping[str, Any]
+ClassWeight: TypeAlias = str | Mapping[Any, float] | None
 
 _UNSEEN = 8.0
 """How far below a row's lowest score a class lies that the fold's training rows did not hold."""
@@ -53,6 +54,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_: NDArray[Any]
     form_: Form
     setting_: dict[str, Any]
+    _class_weights: NDArray[np.float64] | None
 
     def fit(self, X: Any, y: Any, *, folds: Ints | None = None) -> Head:
         """Choose the setting and train on all rows.
@@ -62,6 +64,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         X, labels = self._checked(X, y)
         count = len(self.classes_)
+        self._weigh(self.classes_, labels)
         if folds is not None:
             folds = _checked_folds(folds, len(X))
         settings = self._settings(X, labels)
@@ -82,6 +85,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         count = int(labels.max()) + 1
         if count < 2:
             raise DataError("at least two classes are needed to compare heads, and one class was found.")
+        self._weigh(np.arange(count), labels)
         settings = self._settings(X, labels)
         scores = self._path(self._prepare(X, labels, count), labels, count, settings, folds)
         return PathScores(tuple(dict(setting) for setting in settings), scores)
@@ -104,16 +108,31 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "form_")
         return self.form_.scores(validate_data(self, X, dtype=np.float32, order="C", reset=False))
 
+    def _weigh(self, classes: NDArray[Any], labels: Ints) -> None:
+        """Keep the weight of each class while training."""
+        self._class_weights = weight_of_class(getattr(self, "class_weight", None), classes, labels)
+
+    def _row_weights(self, labels: Ints) -> NDArray[np.float64] | None:
+        return None if self._class_weights is None else self._class_weights[labels]
+
+    def _by_number(self) -> dict[int, float] | None:
+        """The class weights as scikit-learn takes them."""
+        return None if self._class_weights is None else dict(enumerate(self._class_weights.tolist()))
+
+    def _narrowed(self, present: Ints) -> Head:
+        """This head for rows that hold only the `present` classes, numbered anew."""
+        head: Head = clone(self)
+        head._class_weights = None if self._class_weights is None else self._class_weights[present]
+        return head
+
     def _checked(self, X: Any, y: Any) -> tuple[Floats, Ints]:
         X, y = validate_data(self, X, y, dtype=np.float32, order="C", ensure_min_samples=2)
         check_classification_targets(y)
-        if "class_weight" in self.get_params(deep=False):
-            check_class_weight(self.class_weight)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(
                 f"{type(self).__name__} needs at least two classes to tell apart, and y holds one class: "
-                f"{self.classes_[0]!r}."
+                f"{self.classes_.tolist()[0]!r}."
             )
         return X, labels.astype(np.int64)
 
@@ -154,9 +173,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _path(self, prepared: Any, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints) -> Floats:
         """Scores (settings, repeats, n, count): one training a fold and setting, unless a subclass knows better."""
         scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
-        for r, fold, train, test in each_fold(folds):
+        for r, _, train, test in each_fold(folds):
             present, relabelled = np.unique(labels[train], return_inverse=True)
-            columns = self._fold_scores(prepared[train], relabelled, len(present), settings, prepared[test])
+            head = self._narrowed(present)
+            columns = head._fold_scores(prepared[train], relabelled, len(present), settings, prepared[test])
             for s, found in enumerate(columns):
                 scores[s, r, test] = spread_over(found, present, count)
         return scores
@@ -196,18 +216,23 @@ def softmax(scores: Floats) -> Floats:
     return shifted / shifted.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
-def row_weights(labels: Ints, count: int, class_weight: str | None) -> NDArray[np.float64] | None:
-    """None, or with "balanced" n / (K · size of the row's class): every class counts the same."""
+def weight_of_class(class_weight: ClassWeight, classes: NDArray[Any], labels: Ints) -> NDArray[np.float64] | None:
+    """Weight of a row of each class (K,), or None where all rows weigh the same.
+
+    "balanced" is n / (K · size of the class): every class counts the same. A mapping gives weights by class; classes
+    that it leaves out weigh 1.
+    """
     if class_weight is None:
         return None
-    sizes = np.bincount(labels, minlength=count)
-    return (len(labels) / (count * np.maximum(sizes, 1)))[labels]  # type: ignore[no-any-return]
-
-
-def check_class_weight(value: Any) -> None:
-    """Raise `OptionError` unless `value` is None or "balanced"."""
-    if value not in (None, "balanced"):
-        raise OptionError(f"class_weight must be None or 'balanced'; found {value!r}.")
+    if isinstance(class_weight, Mapping):
+        weights = np.array([float(class_weight.get(name, 1.0)) for name in classes.tolist()])
+        if not (np.isfinite(weights).all() and (weights > 0).all()):
+            raise OptionError(f"class_weight must give weights above 0; found {dict(class_weight)!r}.")
+        return weights
+    if class_weight != "balanced":
+        raise OptionError(f"class_weight must be None, 'balanced' or a mapping; found {class_weight!r}.")
+    sizes = np.bincount(labels, minlength=len(classes))
+    return len(labels) / (len(classes) * np.maximum(sizes, 1))
 
 
 def _is_auto(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headstart import checks, device
-from headstart.heads.base import Head, Setting
+from headstart.heads.base import ClassWeight, Head, Setting
 from headstart.heads.tree_form import Trees
 from headstart.records import Floats, Ints
 
@@ -18,14 +18,14 @@ _DEEPEST = 64
 class Forest(Head):
     """Trees grown on resampled rows, each split among √d features; nothing is tuned.
 
-    trees: how many. class_weight: None or "balanced". random_state: a whole number that fixes the forest.
+    trees: how many. class_weight: None, "balanced" or a mapping. random_state: a whole number that fixes the forest.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
     >>> Forest(trees=20).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
     True
     """
 
-    def __init__(self, *, trees: int = 200, class_weight: str | None = None, random_state: int = 0) -> None:
+    def __init__(self, *, trees: int = 200, class_weight: ClassWeight = None, random_state: int = 0) -> None:
         self.trees = trees
         self.class_weight = class_weight
         self.random_state = random_state
@@ -39,7 +39,7 @@ class Forest(Head):
 
         forest = RandomForestClassifier(
             self.trees,
-            class_weight=self.class_weight,
+            class_weight=self._by_number(),
             random_state=self.random_state,
             max_depth=_DEEPEST,
             n_jobs=device.threads(),

@@ -56,7 +56,7 @@ class Linear(Saved):
     root: NDArray[Any]
 
     def scores(self, X: Floats) -> Floats:
-        return centred(X, self.centre, self.root) @ self.weight + self.bias  # type: ignore[no-any-return]
+        return centred(X, self.centre, self.root) @ self.weight + self.bias
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class Layered(Saved):
 
     def scores(self, X: Floats) -> Floats:
         hidden = ((X - self.centre) / self.spread) @ self.inner + self.inner_bias
-        return np.maximum(hidden, 0) @ self.outer + self.outer_bias  # type: ignore[no-any-return]
+        return np.maximum(hidden, 0) @ self.outer + self.outer_bias
 
 
 _KINDS: dict[str, Any] = {form.kind: form for form in (Linear, Cosine, Neighbours, Kernel, Layered, Trees)}

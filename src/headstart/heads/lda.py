@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import OptionError
-from headstart.heads.base import Head, Setting, spread_over
+from headstart.heads.base import ClassWeight, Head, Setting, spread_over
 from headstart.heads.basis import Basis, Standard, basis, standard
 from headstart.heads.forms import Linear
 from headstart.heads.logistic import linear_form
@@ -34,8 +34,9 @@ class _Prepared:
 class ShrinkageLDA(Head):
     """Gaussian classes with one covariance, (1 - s) S + s · (trace S / d) · I, on standardised embeddings.
 
-    shrinkage: "auto" chooses s among seven by internal folds; a number in (0, 1] fixes it. class_weight: None takes the
-    classes' shares as their prior, "balanced" takes equal ones. root: signed square root of the features first.
+    shrinkage: "auto" chooses s among seven by internal folds; a number in (0, 1] fixes it.
+    class_weight: None takes the classes' shares as their prior, "balanced" takes equal ones, a mapping
+    multiplies the shares. root: signed square root of the features first.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
     >>> ShrinkageLDA(shrinkage=0.1).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
@@ -44,7 +45,9 @@ class ShrinkageLDA(Head):
 
     _tuned: ClassVar[tuple[str, ...]] = ("shrinkage",)
 
-    def __init__(self, *, shrinkage: float | str = "auto", class_weight: str | None = None, root: bool = False) -> None:
+    def __init__(
+        self, *, shrinkage: float | str = "auto", class_weight: ClassWeight = None, root: bool = False
+    ) -> None:
         self.shrinkage = shrinkage
         self.class_weight = class_weight
         self.root = root
@@ -93,6 +96,5 @@ class ShrinkageLDA(Head):
         return found
 
     def _log_prior(self, sizes: NDArray[Any]) -> NDArray[Any]:
-        if self.class_weight == "balanced":
-            return np.zeros_like(sizes)
-        return np.log(sizes / sizes.sum())  # type: ignore[no-any-return]
+        weighted = sizes if self._class_weights is None else sizes * self._class_weights
+        return np.log(weighted / weighted.sum()).astype(np.float32)  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.heads.base import Head, Setting, row_weights
+from headstart.heads.base import ClassWeight, Head, Setting
 from headstart.heads.basis import Basis, Standard, basis, standard
 from headstart.heads.forms import Linear
 from headstart.heads.softmax_loss import NOTHING_HELD, Design
@@ -37,10 +37,11 @@ class LogisticProbe(Head):
     """Multinomial logistic regression with a ridge penalty, solved for all folds and strengths at once.
 
     Minimises C Σ loss + |W|² / 2 over standardised features, the intercept free: scikit-learn's objective and C.
-    C: "auto" chooses among ten by internal folds; a number fixes it. class_weight: None or "balanced".
+    C: "auto" chooses among ten by internal folds; a number fixes it. class_weight: None, "balanced" or a mapping.
     root: take the signed square root of the features first (for several layers side by side).
     tol: relative gap in the objective at which a fit stops; below 1e-6 it computes in float64.
-    The features' mean and deviation are those of all rows given to `fit` or `path_scores`; labels are not used for them.
+    Learned beside the usual: `n_iter_`, and `objective_` (divided by C).
+    The features' mean and deviation are those of all rows given to `fit` or `path_scores`; they use no labels.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
     >>> LogisticProbe(C=0.1).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
@@ -53,7 +54,7 @@ class LogisticProbe(Head):
         self,
         *,
         C: float | str = "auto",
-        class_weight: str | None = None,
+        class_weight: ClassWeight = None,
         root: bool = False,
         tol: float = 1e-5,
     ) -> None:
@@ -71,7 +72,7 @@ class LogisticProbe(Head):
         rows: NDArray[Any] = learned.apply(X)
         if self.tol < 1e-6:
             rows = rows.astype(np.float64)
-        return _Prepared(learned, basis(rows), row_weights(labels, count, self.class_weight))
+        return _Prepared(learned, basis(rows), self._row_weights(labels))
 
     def _path(self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints) -> Floats:
         scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
@@ -125,8 +126,15 @@ def linear_form(learned: Standard, axes: Basis, coefficients: NDArray[Any]) -> L
 
 
 def _columns(coefficients: NDArray[Any]) -> NDArray[Any]:
-    """One column a class: two classes are solved with one, the score of the second over the first."""
-    return coefficients if len(coefficients) > 1 else np.concatenate([-coefficients, coefficients]) / 2
+    """One row a class: two classes are solved with one, the score of the second over the first.
+
+    With more, the loss does not mind a constant added to every intercept: theirs are made to sum to zero.
+    """
+    if len(coefficients) == 1:
+        return np.concatenate([-coefficients, coefficients]) / 2
+    centred = coefficients.copy()
+    centred[:, -1] -= centred[:, -1].mean()
+    return centred
 
 
 def _fill(scores: Floats, design: Design, held: Ints, coefficients: NDArray[Any]) -> None:

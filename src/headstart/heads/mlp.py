@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from headstart import checks
-from headstart.heads.base import Head, Setting, row_weights, softmax
+from headstart.heads.base import ClassWeight, Head, Setting, softmax
 from headstart.heads.basis import standard
 from headstart.heads.forms import Layered
 from headstart.records import Floats, Ints
@@ -28,7 +28,7 @@ class Perceptron(Head):
     """Standardised embeddings → 256 ReLU units → dropout → classes, cross-entropy, Adam (rate 10⁻³, decay 10⁻⁴).
 
     epochs: "auto" chooses among three by internal folds (all three are stations of one training); a number fixes it.
-    hidden: units. dropout: share of them switched off in a step. class_weight: None or "balanced".
+    hidden: units. dropout: share of them switched off in a step. class_weight: None, "balanced" or a mapping.
     random_state: a whole number; the same number gives the same head.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
@@ -44,7 +44,7 @@ class Perceptron(Head):
         epochs: int | str = "auto",
         hidden: int = 256,
         dropout: float = 0.5,
-        class_weight: str | None = None,
+        class_weight: ClassWeight = None,
         random_state: int = 0,
     ) -> None:
         self.epochs = epochs
@@ -75,7 +75,7 @@ class Perceptron(Head):
         random = np.random.default_rng(self.random_state)
         learned = standard(X)
         rows = learned.apply(X)
-        weights = row_weights(labels, count, self.class_weight)
+        weights = self._row_weights(labels)
         importance = np.ones(len(X), np.float32) if weights is None else weights.astype(np.float32)
         targets = (labels[:, None] == np.arange(count)).astype(np.float32)
         layers = _start(rows.shape[1], self.hidden, count, random)

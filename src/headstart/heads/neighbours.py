@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.errors import OptionError
 from headstart.heads.arrays import unit
-from headstart.heads.base import Head, Setting
+from headstart.heads.base import ClassWeight, Head, Setting
 from headstart.heads.basis import standard
 from headstart.heads.forms import Cosine, Form, Linear
 from headstart.heads.stored_forms import Neighbours, nearest_rows, votes
@@ -26,7 +26,7 @@ class NearestNeighbours(Head):
     """Cosine k-nearest neighbours about the training mean, near ones voting more.
 
     k: "auto" chooses among 1, 3, 5, 10, 20, 50 by internal folds; a number fixes it (cut to the rows there are).
-    class_weight: None, or "balanced" divides a vote by its class's size.
+    class_weight: None, "balanced" (a vote is divided by its class's size) or a mapping (a vote is multiplied).
 
     >>> X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
     >>> NearestNeighbours(k=3).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.8
@@ -35,7 +35,7 @@ class NearestNeighbours(Head):
 
     _tuned: ClassVar[tuple[str, ...]] = ("k",)
 
-    def __init__(self, *, k: int | str = "auto", class_weight: str | None = None) -> None:
+    def __init__(self, *, k: int | str = "auto", class_weight: ClassWeight = None) -> None:
         self.k = k
         self.class_weight = class_weight
 
@@ -52,7 +52,7 @@ class NearestNeighbours(Head):
             centre,
             unit(prepared - centre),
             labels,
-            self._class_weights(labels, count),
+            np.ones(count, np.float32) if self._class_weights is None else self._class_weights.astype(np.float32),
             np.array(min(int(setting["k"]), len(prepared)), dtype=np.int64),
             np.array(_VOTE_WIDTH, dtype=np.float32),
         )
@@ -67,11 +67,6 @@ class NearestNeighbours(Head):
         counts = [int(setting["k"]) for setting in settings]
         weight = form.class_weight
         return [votes(labels[nearest[:, :k]], similarity[:, :k], weight, _VOTE_WIDTH) for k in counts]
-
-    def _class_weights(self, labels: Ints, count: int) -> Floats:
-        sizes = np.bincount(labels, minlength=count)
-        balanced = len(labels) / (count * np.maximum(sizes, 1))
-        return (balanced if self.class_weight == "balanced" else np.ones(count)).astype(np.float32)
 
 
 class NearestMean(Head):

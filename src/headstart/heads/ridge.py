@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.heads.base import Head, Setting, row_weights
+from headstart.heads.base import ClassWeight, Head, Setting
 from headstart.heads.basis import Basis, Standard, basis, standard
 from headstart.heads.forms import Linear
 from headstart.heads.logistic import linear_form
@@ -41,14 +41,15 @@ class _Prepared:
     @property
     def products(self) -> Floats:
         """(r, J): rows times targets."""
-        return self.basis.rows.T @ (self.roots * (self.targets - self.middle))  # type: ignore[no-any-return]
+        return self.basis.rows.T @ (self.roots * (self.targets - self.middle))
 
 
 class RidgeProbe(Head):
     """Ridge regression of standardised embeddings onto one ±1 target a class, the intercept free.
 
     Minimises Σ w (target - prediction)² + alpha |W|². alpha: "auto" chooses among 15 by leave-one-out (or by `folds`
-    where `fit` is given some); a number fixes it. class_weight: None or "balanced". root: signed square root first.
+    where `fit` is given some); a number fixes it. class_weight: None, "balanced" or a mapping.
+    root: signed square root first.
     Learned beside the usual: `loo_scores_` (15, n, K) where leave-one-out chose.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
@@ -58,7 +59,7 @@ class RidgeProbe(Head):
 
     _tuned: ClassVar[tuple[str, ...]] = ("alpha",)
 
-    def __init__(self, *, alpha: float | str = "auto", class_weight: str | None = None, root: bool = False) -> None:
+    def __init__(self, *, alpha: float | str = "auto", class_weight: ClassWeight = None, root: bool = False) -> None:
         self.alpha = alpha
         self.class_weight = class_weight
         self.root = root
@@ -68,7 +69,7 @@ class RidgeProbe(Head):
         return [fixed] if fixed else [{"alpha": float(f"{s * X.shape[1]:.3g}")} for s in STRENGTHS]
 
     def _prepare(self, X: Floats, labels: Ints, count: int) -> _Prepared:
-        weights = row_weights(labels, count, self.class_weight)
+        weights = self._row_weights(labels)
         learned = standard(X, root=self.root)
         rows = learned.apply(X)
         targets = np.where(labels[:, None] == np.arange(count), 1.0, -1.0).astype(np.float32)
@@ -98,7 +99,7 @@ class RidgeProbe(Head):
     def _path(self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints) -> Floats:
         alphas = np.array([setting["alpha"] for setting in settings])
         Z = prepared.basis.rows / prepared.roots
-        weights = None if self.class_weight is None else prepared.roots[:, 0] ** 2
+        weights = None if self._class_weights is None else prepared.roots[:, 0] ** 2
         scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
         for r, held, trained in fold_moments(Z, prepared.targets, folds, weights):
             W = solve_ridges(*trained.centred(), alphas)

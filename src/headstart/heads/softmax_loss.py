@@ -8,6 +8,7 @@ inside it is a slice, and nothing is gathered or masked in the inner loop.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ class Design:
             rows = slice(low, min(low + size, end))
             labels = self.labels[rows]
             edges = np.flatnonzero(np.diff(labels, prepend=-1, append=-1))
-            runs = zip(edges[:-1], edges[1:], strict=True)
+            runs = pairwise(edges)
             found.append(_Chunk(rows, fold, tuple((int(labels[a]), slice(a, b)) for a, b in runs)))
         return found
 
@@ -155,4 +156,4 @@ def _sigmoid_residuals(
     curvature[problems, 0] += (wrong - wrong * wrong).sum(axis=1)
     for label, run in classes:
         one[:, run] = wrong[:, run] if label == 0 else -wrong[:, run]
-    return row_losses
+    return row_losses  # type: ignore[no-any-return]

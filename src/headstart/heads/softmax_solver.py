@@ -85,7 +85,7 @@ class _Batch:
         self.penalty = np.where(np.arange(q) < q - 1, penalty[:, None], 0.0).astype(dtype)
         mass = design.masses(held)
         self.mass = mass.sum(axis=1)
-        self.frozen = (mass == 0) if J > 1 else np.zeros((len(held), 1), dtype=np.bool_)
+        self.frozen = mass == 0 if J > 1 else (mass == 0).any(axis=1, keepdims=True)
         self.energy = np.append(energy / len(design.labels), 1.0).astype(dtype)
         self.W = np.zeros((len(held), J, q), dtype=dtype) if start is None else start.astype(dtype, copy=True)
         if start is None:
@@ -109,7 +109,7 @@ class _Batch:
 
     def _precondition(self, vectors: NDArray[Any]) -> NDArray[Any]:
         diagonal = self.curvature[:, :, None] * self.energy + self.penalty[:, None]
-        return vectors / np.maximum(diagonal, 1e-10).astype(vectors.dtype)
+        return vectors / np.maximum(diagonal, 1e-10).astype(vectors.dtype)  # type: ignore[no-any-return]
 
     def _direct(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """The two-loop recursion; returns the direction and the decrease it promises (half of gᵀH⁻¹g)."""
@@ -185,7 +185,7 @@ def _dots(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _times(factor: NDArray[np.float64], vectors: NDArray[Any]) -> NDArray[Any]:
-    return factor.astype(vectors.dtype)[:, None, None] * vectors
+    return factor.astype(vectors.dtype)[:, None, None] * vectors  # type: ignore[no-any-return]
 
 
 def _inverse(products: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -197,6 +197,8 @@ def _prior_intercepts(mass: NDArray[np.float64], J: int) -> NDArray[np.float64]:
     """Log of the class shares: the best intercept while the weights are zero."""
     share = mass / mass.sum(axis=1, keepdims=True)
     if J == 1:
-        return np.log(np.clip(share[:, 1:], 1e-4, 1)) - np.log(np.clip(share[:, :1], 1e-4, 1))
+        bounded = np.log(np.maximum(share, np.exp(_ABSENT)))
+        return bounded[:, 1:] - bounded[:, :1]  # type: ignore[no-any-return]
     logs = np.log(np.where(share > 0, share, 1.0))
-    return np.where(share > 0, logs, logs.min(axis=1, keepdims=True) * 0 + logs.max(axis=1, keepdims=True) + _ABSENT)
+    likeliest = np.log(share.max(axis=1, keepdims=True))
+    return np.where(share > 0, logs, likeliest + _ABSENT)

@@ -132,7 +132,7 @@ def rbf(rows: Floats, support: Floats, norms: Floats, gamma: float) -> Floats:
 def pair_scores(decisions: Floats, K: int) -> Floats:
     """Pairwise decisions (n, K (K - 1) / 2), positive for the first of the pair → class scores (n, K)."""
     if K == 2:
-        return np.concatenate([decisions, -decisions], axis=1) / 2
+        return np.concatenate([decisions, -decisions], axis=1) * np.float32(0.5)
     won = np.zeros((len(decisions), K), dtype=np.float32)
     confidence = np.zeros_like(won)
     first, second = np.triu_indices(K, 1)
@@ -142,4 +142,6 @@ def pair_scores(decisions: Floats, K: int) -> Floats:
         won[:, b] += decision <= 0
         confidence[:, a] += decision
         confidence[:, b] -= decision
-    return won + confidence / (3 * (np.abs(confidence) + 1))
+    confidence /= 3 * (np.abs(confidence) + 1)
+    won += confidence
+    return won

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.heads.base import Head, Setting
+from headstart.heads.base import ClassWeight, Head, Setting
 from headstart.heads.basis import standard
 from headstart.heads.forms import Linear
 from headstart.heads.stored_forms import Kernel, pair_scores, rbf
@@ -28,7 +28,8 @@ _SHARPNESS = 2.0
 class LinearSVM(Head):
     """One linear machine a class (squared hinge, liblinear).
 
-    C: "auto" chooses among three by internal folds. class_weight: None or "balanced". root: signed square root first.
+    C: "auto" chooses among three by internal folds. class_weight: None, "balanced" or a mapping.
+    root: signed square root first.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
     >>> LinearSVM(C=1.0).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
@@ -37,7 +38,7 @@ class LinearSVM(Head):
 
     _tuned: ClassVar[tuple[str, ...]] = ("C",)
 
-    def __init__(self, *, C: float | str = "auto", class_weight: str | None = None, root: bool = False) -> None:
+    def __init__(self, *, C: float | str = "auto", class_weight: ClassWeight = None, root: bool = False) -> None:
         self.C = C
         self.class_weight = class_weight
         self.root = root
@@ -51,7 +52,7 @@ class LinearSVM(Head):
         from sklearn.svm import LinearSVC
 
         learned = standard(prepared, root=self.root)
-        machine = LinearSVC(C=setting["C"], class_weight=self.class_weight, dual="auto", random_state=0)
+        machine = LinearSVC(C=setting["C"], class_weight=self._by_number(), dual="auto", random_state=0)
         with warnings.catch_warnings():
             # The largest C may stop short of the optimum; it is one candidate among others and is scored as it is.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -67,8 +68,8 @@ class LinearSVM(Head):
 class KernelSVM(Head):
     """The RBF-kernel machine (libsvm on a kernel matrix computed once for each gamma).
 
-    C and gamma: "auto" chooses among three times two by internal folds; a number fixes it. class_weight: None or
-    "balanced". Needs n² numbers of memory and time between n² and n³.
+    C and gamma: "auto" chooses among three times two by internal folds; a number fixes it. class_weight: None,
+    "balanced" or a mapping. Needs n² numbers of memory and time between n² and n³.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
     >>> KernelSVM(C=10.0, gamma=0.25).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
@@ -78,7 +79,7 @@ class KernelSVM(Head):
     _tuned: ClassVar[tuple[str, ...]] = ("C", "gamma")
 
     def __init__(
-        self, *, C: float | str = "auto", gamma: float | str = "auto", class_weight: str | None = None
+        self, *, C: float | str = "auto", gamma: float | str = "auto", class_weight: ClassWeight = None
     ) -> None:
         self.C = C
         self.gamma = gamma
@@ -133,7 +134,7 @@ class KernelSVM(Head):
     def _machine(self, kernel: Floats, labels: Ints, setting: Setting) -> Any:
         from sklearn.svm import SVC
 
-        machine = SVC(C=setting["C"], kernel="precomputed", class_weight=self.class_weight, cache_size=500)
+        machine = SVC(C=setting["C"], kernel="precomputed", class_weight=self._by_number(), cache_size=500)
         return machine.fit(kernel, labels)
 
 
@@ -143,7 +144,7 @@ def _kernel(rows: Floats, others: Floats, gamma: float) -> Floats:
 
 def _pair_bias(intercept: NDArray[Any], count: int) -> Floats:
     """libsvm's two-class machine speaks for the second class, its pairs for the first."""
-    return (-intercept if count == 2 else intercept).astype(np.float32)  # type: ignore[no-any-return]
+    return (-intercept if count == 2 else intercept).astype(np.float32)
 
 
 def _pair_weights(dual: NDArray[Any], labels: Ints, count: int) -> Floats:

@@ -1,4 +1,4 @@
-"""`TransferClassifier`: the whole line under scikit-learn's contract, so that it works in a Pipeline or cross_val_score.
+"""`TransferClassifier`: the whole line under scikit-learn's contract, in a Pipeline or cross_val_score too.
 
 `fit` takes pictures (paths, PIL images or arrays) and labels of any kind; labels come back as they were given.
 """
@@ -23,7 +23,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     backbones: backbones to embed with; None takes the packaged ones. heads: heads to compare; None takes all that are
     cheap enough. metric: 'accuracy', 'balanced-accuracy' or 'macro-f1'. class_weight: None or 'balanced'.
-    folds, repeats: of the cross-validation (repeats None: derived from the number of images). min_gain: how much
+    folds, repeats: of the cross-validation (None: derived from the number of images). min_gain: how much
     better a dearer candidate must be. max_unreadable: share of unreadable pictures above which `fit` raises.
     device: 'auto', 'cpu', 'cuda' or 'mps'. cache: keep embeddings on disk, so that refitting is quick.
 
@@ -43,7 +43,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         heads: Sequence[str] | None = None,
         metric: str = "accuracy",
         class_weight: str | None = None,
-        folds: int = 5,
+        folds: int | None = None,
         repeats: int | None = None,
         min_gain: float = 0.005,
         max_unreadable: float = 0.05,
@@ -100,7 +100,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Class probabilities, (n, classes) in the order of `classes_`. Raises `DataError` for an unreadable picture."""
+        """Class probabilities (n, classes), in the order of `classes_`; `DataError` for an unreadable picture."""
         from headstart.device import choose
         from headstart.embed.cache import open_cache
 

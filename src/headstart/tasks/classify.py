@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart import checks
+from headstart.choose.memory import default_folder
 from headstart.choose.race import RaceResult, race
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
@@ -35,16 +36,17 @@ class Options:
 
     backbones: names of the backbones to embed with. heads: names of heads to compare, None for all that are cheap
     enough. metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats:
-    of the cross-validation; repeats None derives them from the number of images. min_gain: how much better a dearer
+    of the cross-validation; None derives them from the number of images (and classes). min_gain: how much better a dearer
     candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops.
-    device: auto, cpu, cuda or mps. cache: keep embeddings for the next run.
+    device: auto, cpu, cuda or mps. cache: keep embeddings and out-of-fold
+    scores for the next run.
     """
 
     backbones: tuple[str, ...] = BACKBONES
     heads: tuple[str, ...] | None = None
     metric: str = "accuracy"
     class_weight: str | None = None
-    folds: int = 5
+    folds: int | None = None
     repeats: int | None = None
     min_gain: float = 0.005
     max_unreadable: float = 0.05
@@ -57,7 +59,7 @@ class Options:
             checks.one_of("head", head, list(HEADS))
         checks.one_of("metric", self.metric, METRICS)
         checks.one_of("class_weight", self.class_weight or "none", ("none", "balanced"))
-        checks.at_least("folds", self.folds, 2)
+        checks.at_least("folds", 2 if self.folds is None else self.folds, 2)
         checks.at_least("repeats", self.repeats or 1, 1)
         checks.between("min_gain", self.min_gain, 0, 1)
         checks.between("max_unreadable", self.max_unreadable, 0, 1)
@@ -99,6 +101,7 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
         heads=options.heads,
         class_weight=options.class_weight,
         seed=options.seed,
+        remember=default_folder() if options.cache else None,
     )
     found = race(
         [each.candidate for each in plans],

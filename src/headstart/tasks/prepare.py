@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headstart.data.loaded import Loaded
 
 _FEW, _SOME = 500, 2000
+_SMALL_CLASS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,7 @@ def _without(
     return samples.take(kept), [replace(each, rows=np.arange(len(kept))) for each in placed]
 
 
-def divide(samples: Samples, *, count: int, repeats: int | None, seed: int) -> Division:
+def divide(samples: Samples, *, count: int | None, repeats: int | None, seed: int) -> Division:
     """Set the test split apart (or, without one, the validation split), and lay the folds over the rest."""
     from headstart.data.splits import folds
 
@@ -127,7 +128,7 @@ def divide(samples: Samples, *, count: int, repeats: int | None, seed: int) -> D
     laid = folds(
         samples.labels[fit],
         groups,
-        count=count,
+        count=count or folds_for(len(fit), len(samples.classes)),
         repeats=repeats or repeats_for(len(fit)),
         seed=seed,
         classes=samples.classes,
@@ -145,6 +146,15 @@ def _held_out(samples: Samples) -> tuple[np.ndarray, tuple[str, ...]]:
     if "val" in samples.splits:
         return samples.splits == "val", ("There is no test split, so the val split is kept apart until the end.",)
     return nothing, ()
+
+
+def folds_for(images: int, classes: int) -> int:
+    """How many folds: more where classes are small, so that each model is trained on nearly all that there is.
+
+    >>> folds_for(60, 20), folds_for(400, 4)
+    (10, 5)
+    """
+    return 10 if images < _SMALL_CLASS * classes else 5
 
 
 def repeats_for(images: int) -> int:

@@ -17,7 +17,7 @@ from headstart import __version__, bundle
 
 if TYPE_CHECKING:
     from headstart.choose.race import RaceResult
-    from headstart.metrics import Estimate
+    from headstart.metrics.intervals import Estimate
     from headstart.records import Failure
     from headstart.runtime import Predictor
     from headstart.tasks.candidates import LeftOut, Plan

@@ -1,0 +1,85 @@
+"""`headstart backbones`: the networks to embed with, what is known of them, and whether their weights are here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from headstart.backbones.zoo import Entry
+
+_HEADERS = (
+    *("name", "year", "M params", "GFLOPs", "top-1 %", "top-5 %", "pixels", "width", "licence", "weights", "best for"),
+    *("timm name", "source of the accuracies"),
+)
+_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
+_ON_SCREEN = 11  # columns; a pipe gets all
+
+
+@click.command("backbones")
+@click.option("--json", "as_json", is_flag=True, help="Print everything known as JSON.")
+def command(as_json: bool) -> None:
+    """List the backbones: size, accuracy on ImageNet, licence, what each is best for, and whether it is here.
+
+    Any other network of timm's or torchvision's same families can be named too: 'resnet18.a1_in1k',
+    'hf-hub:owner/name', 'torchvision:resnet50', 'torchhub:owner/repository:name'.
+    """
+    import sys
+
+    from headstart.backbones.store import converted
+    from headstart.backbones.zoo import zoo
+    from headstart.cli import show
+
+    here = converted()
+    known = zoo()
+    others = [name for name in here if name not in known]
+    if as_json:
+        show.as_json({"backbones": [_values(e, here) for e in known.values()], "converted_others": others})
+        return
+    columns = _ON_SCREEN if sys.stdout.isatty() else len(_HEADERS)
+    rows = [_row(_values(entry, here))[:columns] for entry in known.values()]
+    show.table(_HEADERS[:columns], rows, right=_NUMBERS)
+    if others:
+        show.note(f"also converted on this machine: {', '.join(others)}.")
+    if columns == _ON_SCREEN:
+        sources = sorted({entry.source for entry in known.values() if entry.top1 is not None})
+        click.echo(f"Accuracies: one centre crop of ImageNet-1k; from {' and '.join(sources)}. More with --json.")
+
+
+def _values(entry: Entry, here: tuple[str, ...]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {**asdict(entry), "weights": _state(entry, here)}
+
+
+def _state(entry: Entry, here: tuple[str, ...]) -> str:
+    from headstart.backbones.graph import PACKAGED
+    from headstart.backbones.store import downloaded
+
+    if entry.name in PACKAGED:
+        return "packaged"
+    if entry.name in here:
+        return "converted"
+    return "downloaded" if downloaded(entry.timm) else "to download"
+
+
+def _row(values: dict[str, Any]) -> list[str]:
+    def number(name: str, digits: int, per: float = 1.0) -> str:
+        return "–" if values[name] is None else f"{values[name] / per:.{digits}f}"
+
+    return [
+        values["name"],
+        str(values["year"]),
+        number("parameters", 1, 1e6),
+        number("gigaflops", 2),
+        number("top1", 1),
+        number("top5", 1),
+        str(values["size"]),
+        str(values["width"]),
+        values["licence"],
+        values["weights"],
+        values["best_for"],
+        values["timm"],
+        values["source"],
+    ]

@@ -1,0 +1,47 @@
+"""`headstart cache`: what is kept of earlier runs, and clearing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from headstart.embed.kept import Kept
+
+
+@click.command("cache")
+@click.option("--clear", is_flag=True, help="Remove the embeddings and compiled networks.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(clear: bool, as_json: bool) -> None:
+    """Show what is kept of earlier runs: embeddings (one file a backbone) and compiled networks.
+
+    All of it can be made again. HEADSTART_CACHE names another folder, HEADSTART_CACHE_GB the most that one backbone's
+    embeddings may take.
+    """
+    from headstart.cli import show
+    from headstart.embed import kept
+    from headstart.embed.cache import default_limit
+    from headstart.folders import cache_folder
+
+    limit = default_limit()
+    if clear:
+        freed = kept.clear()
+        if as_json:
+            show.as_json({"cleared": freed, "folder": str(cache_folder())})
+        else:
+            click.echo(f"{freed / 1e6:,.1f} MB cleared from {cache_folder()}")
+        return
+    found = kept.everything()
+    if as_json:
+        files = [{"file": str(f.path), "rows": f.rows, "bytes": f.bytes} for f in found]
+        show.as_json({"folder": str(cache_folder()), "limit": limit, "files": files})
+        return
+    table = [(str(f.path.relative_to(cache_folder())), _rows(f), f"{f.bytes / 1e6:,.1f}") for f in found]
+    show.table(("file", "images", "MB"), table, right=(1, 2))
+    total = sum(f.bytes for f in found) / 1e6
+    click.echo(f"{total:,.1f} MB in {cache_folder()}; at most {limit / 1e9:g} GB of embeddings a backbone")
+
+
+def _rows(file: Kept) -> str:
+    return "" if file.rows is None else f"{file.rows:,}"

@@ -1,0 +1,128 @@
+"""`headstart embed`: the numbers a backbone gives for each image, as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headstart.cli.options import columns
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from headstart.backbones.graph import Backbone
+    from headstart.records import Embeddings, Samples
+
+
+@click.command("embed")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .parquet, .npz or .csv file.")
+@click.option("--backbone", "backbones", multiple=True, help="May be repeated; default: lite0.")
+@click.option("--taps", default="last", show_default=True, help="last, all, or comma-separated names of layers.")
+@click.option("--unlabelled", is_flag=True, help="Take every image at any depth in DATA; folders are not classes.")
+@columns
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+def command(
+    data: Path,
+    output: Path,
+    backbones: tuple[str, ...],
+    taps: str,
+    unlabelled: bool,
+    path_column: str | None,
+    label_column: str | None,
+    group_column: str | None,
+    split_column: str | None,
+    device: str,
+    cache: bool,
+) -> None:
+    """Write the embeddings of the images in DATA: class folders, a table, or (unlabelled) any folder, file or glob.
+
+    One row an image: path, label and split where there are any, then the embedding; with several backbones or layers,
+    one embedding each, named <backbone>.<layer>. Unreadable images are left out and named on standard error.
+    """
+    from headstart.backbones.graph import open_backbone
+    from headstart.data.sources import find_images, load
+    from headstart.device import choose
+    from headstart.embed import save
+    from headstart.embed.cache import open_cache
+    from headstart.embed.extract import embed
+
+    save.check(output)
+    opened = [open_backbone(name) for name in backbones or ("lite0",)]
+    wanted = [_taps(backbone, taps) for backbone in opened]
+    chosen = choose(device)
+    if unlabelled:
+        samples = find_images(data)
+    else:
+        samples = load(
+            data,
+            path_column=path_column,
+            label_column=label_column,
+            group_column=group_column,
+            split_column=split_column,
+        ).samples
+    embedded = [
+        embed(
+            samples.images,
+            backbone,
+            content=samples.content,
+            names=samples.names,
+            taps=names,
+            device=chosen,
+            cache=open_cache(backbone) if cache else None,
+            label=f"embedding with {backbone.name}",
+        )
+        for backbone, names in zip(opened, wanted, strict=True)
+    ]
+    rows = _readable(samples, embedded)
+    save.write(output, _words(samples, rows), _matrices(embedded, rows))
+    click.echo(f"{len(rows):,} rows written to {output}")
+
+
+def _taps(backbone: Backbone, wanted: str) -> list[str]:
+    if wanted in ("last", "all"):
+        return [tap.name for tap in backbone.taps][-1 if wanted == "last" else 0 :]
+    return [backbone.tap(name.strip()).name for name in wanted.split(",")]
+
+
+def _readable(samples: Samples, embedded: list[Embeddings]) -> NDArray[np.int64]:
+    """The rows that every backbone has; the rest are named on standard error."""
+    from functools import reduce
+
+    import numpy as np
+
+    from headstart.errors import DataError
+
+    for failure in {f.row: f for e in embedded for f in e.failures}.values():
+        click.echo(f"unreadable: {failure.name}: {failure.reason}", err=True)
+    rows: NDArray[np.int64] = reduce(np.intersect1d, [e.rows for e in embedded])
+    if not len(rows):
+        raise DataError(
+            f"none of the {len(samples)} images could be read: give JPEG, PNG, WebP, GIF, BMP or TIFF files."
+        )
+    return rows
+
+
+def _words(samples: Samples, rows: NDArray[np.int64]) -> dict[str, list[str]]:
+    kept = samples.take(rows)
+    words = {"path": list(kept.names)}
+    if kept.classes:
+        words["label"] = [kept.classes[i] if i >= 0 else "" for i in kept.labels]
+    if kept.splits is not None:
+        words["split"] = [str(split) for split in kept.splits]
+    return words
+
+
+def _matrices(embedded: list[Embeddings], rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+    import numpy as np
+
+    found = {
+        f"{e.backbone}.{tap}": matrix if len(rows) == len(e) else matrix[np.isin(e.rows, rows)]
+        for e in embedded
+        for tap, matrix in e.taps.items()
+    }
+    return found if len(found) > 1 else {"embedding": next(iter(found.values()))}

@@ -1,0 +1,80 @@
+"""What earlier runs left in the cache folder: a list, and a way to clear it.
+
+Embeddings are removed row by row, so that another process which is using them goes on undisturbed. Converted backbones
+lie in the same folder and are left alone: making them again may need the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from headstart.embed import compiled, migrations
+from headstart.embed.cache import default_folder
+
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file: its size, and how many images' rows it holds (None where it holds no rows, or is damaged)."""
+
+    path: Path
+    bytes: int
+    rows: int | None
+
+
+def everything() -> list[Kept]:
+    """The files of embeddings, then the compiled networks."""
+    caches = [Kept(path, _size(path), _rows(path)) for path in _files(default_folder(), "*.sqlite")]
+    damaged = [Kept(path, path.stat().st_size, None) for path in _files(default_folder(), "*.damaged")]
+    networks = [Kept(path, path.stat().st_size, None) for path in _files(compiled.folder(), "*")]
+    return caches + damaged + networks
+
+
+def clear() -> int:
+    """Remove all of `everything`; return how many bytes that freed."""
+    before = sum(file.bytes for file in everything())
+    for path in _files(default_folder(), "*.sqlite"):
+        if not _emptied(path):
+            for part in (path, *_beside(path)):
+                part.unlink(missing_ok=True)
+    for path in _files(default_folder(), "*.damaged") + _files(compiled.folder(), "*"):
+        path.unlink(missing_ok=True)
+    return before - sum(file.bytes for file in everything())
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern)) if folder.is_dir() else []
+
+
+def _beside(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
+
+
+def _size(path: Path) -> int:
+    return sum(part.stat().st_size for part in (path, *_beside(path)) if part.exists())
+
+
+def _rows(path: Path) -> int | None:
+    try:
+        with contextlib.closing(migrations.connect(path, busy_seconds=_PATIENCE)) as db:
+            return int(db.execute("SELECT COUNT(*) FROM entries").fetchone()[0])
+    except sqlite3.Error:
+        return None
+
+
+def _emptied(path: Path) -> bool:
+    try:
+        with contextlib.closing(migrations.connect(path, busy_seconds=_PATIENCE)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("DELETE FROM entries")
+            db.execute("DELETE FROM vectors")
+            db.execute("COMMIT")
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error:
+        return False
+    return True

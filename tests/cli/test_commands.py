@@ -1,0 +1,138 @@
+"""The command line as a person meets it: real processes, real photographs, wrong input too."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")
+
+
+def headstart(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "headstart", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def refused(*words: object) -> str:
+    """What is said when the user has to change something: exit code 2, one sentence, no traceback."""
+    done = headstart(*words)
+    assert done.returncode == 2, done
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def model(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("command") / "model"
+    done = headstart("train", cells, "-o", folder, *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "expected" in done.stdout
+    assert "least often found" in done.stdout
+    assert f"saved      {folder}/" in done.stdout
+    return folder
+
+
+def test_help_lists_the_verbs_and_is_quick() -> None:
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = headstart("--help")
+        times.append(time.perf_counter() - start)
+    bare = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import click"], check=True)
+        bare.append(time.perf_counter() - start)
+    for verb in ("train", "predict", "evaluate", "info", "embed", "backbones", "cache", "demo"):
+        assert f"  {verb} " in done.stdout
+    assert min(times) < 3 * min(bare)
+
+
+@pytest.mark.parametrize("verb", ["train", "predict", "evaluate", "info", "embed", "backbones", "cache", "demo"])
+def test_every_verb_explains_itself(verb: str) -> None:
+    done = headstart(verb, "--help")
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+
+
+def test_predictions_come_as_a_table_csv_and_json(model: Path, cells: Path) -> None:
+    image = next((cells / "defective").iterdir())
+    plain = headstart("predict", model, image)
+    assert plain.stdout.splitlines()[0] == "image\tclass\tconfidence"
+    table = headstart("predict", model, image, "--csv").stdout.splitlines()
+    assert table[0] == "image,class,confidence,defective,functional"
+    assert table[1].startswith(f"{image.as_posix()},")
+    (record,) = json.loads(headstart("predict", model, image, "--json").stdout)
+    assert sum(record["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert record["confidence"] == max(record["probabilities"].values())
+
+
+def test_unreadable_images_are_named_and_the_rest_is_predicted(model: Path, cells: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    image = next((cells / "defective").iterdir())
+    done = headstart("predict", model, image, tmp_path / "broken.jpg", "--csv")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr.startswith("unreadable: ")
+    assert "none of the 1 images could be read" in refused("predict", model, tmp_path / "broken.jpg")
+
+
+def test_a_model_is_scored_on_labelled_images_by_class_name(model: Path, cells: Path, tmp_path: Path) -> None:
+    found = json.loads(headstart("evaluate", model, cells, "--json").stdout)
+    assert found["images"] == 50
+    assert found["accuracy"]["low"] < found["accuracy"]["value"] <= found["accuracy"]["high"]
+    (tmp_path / "functional").symlink_to(cells / "functional")
+    (tmp_path / "cracked").symlink_to(cells / "defective")
+    said = refused("evaluate", model, tmp_path)
+    assert "the classes 'cracked', which the model does not know" in said
+
+
+def test_info_says_what_a_model_is(model: Path) -> None:
+    said = headstart("info", model).stdout
+    assert "50 images of 2 classes (defective 20, functional 30)" in said
+    manifest = json.loads(headstart("info", model, "--json").stdout)
+    assert manifest["command"][:2] == ["headstart", "train"]
+    assert manifest["scores"]["estimate"]["method"].startswith("BBC-CV")
+
+
+def test_a_csv_table_trains_as_the_folder_does(cells: Path, tmp_path: Path) -> None:
+    rows = [f"{path},{path.parent.name}" for path in sorted(cells.glob("*/*.png"))]
+    table = tmp_path / "cells.csv"
+    table.write_text("file,kind\n" + "\n".join(rows) + "\n")
+    assert "label" in refused("train", table, "-o", tmp_path / "model", *QUICK)
+    done = headstart("train", table, "--label-column", "kind", "-o", tmp_path / "model", "--json", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["data"]["counts"] == {"defective": 20, "functional": 30}
+
+
+def test_a_wrong_verb_is_answered_with_the_nearest() -> None:
+    assert "there is no command 'trian'. Did you mean 'train'?" in refused("trian", "x")
+
+
+def test_wrong_paths_are_answered_with_the_nearest(cells: Path, tmp_path: Path) -> None:
+    assert "does not exist" in refused("train", tmp_path / "nothing", "-o", tmp_path / "model")
+    wrong = cells.with_name(cells.name + "x")
+    assert f"Did you mean {cells}?" in refused("train", wrong, "-o", tmp_path / "model")
+    assert "there is no model at" in refused("predict", tmp_path / "none", "x.jpg")
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "empty" in refused("train", tmp_path / "empty", "-o", tmp_path / "model")
+
+
+def test_a_wrong_option_is_refused_before_any_work(cells: Path, tmp_path: Path) -> None:
+    out = ("-o", tmp_path / "model")
+    assert "Did you mean 'ridge'" in refused("train", cells, *out, "--heads", "rigde")
+    assert "metric must be one of" in refused("train", cells, *out, "--metric", "auc")
+    assert "device must be one of" in refused("train", cells, *out, "--device", "tpu")
+    assert "holds other things, which would be lost" in refused("train", cells, "-o", cells)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_wrong_backbone_is_refused_with_the_nearest(cells: Path, tmp_path: Path) -> None:
+    said = refused("train", cells, "-o", tmp_path / "model", "--backbones", "efficientnet_lite9")
+    assert "did you mean 'efficientnet_lite" in said
