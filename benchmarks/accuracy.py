@@ -17,13 +17,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-from headstart.embed.extract import embed
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from headstart.backbones.graph import open_backbone
 from headstart.data.sources import load
 from headstart.embed.cache import open_cache
+from headstart.embed.extract import embed
 from headstart.records import Samples
 from headstart.tasks.classify import Options, train
 

@@ -117,7 +117,7 @@ def timed(images: int, ready: float) -> dict[str, float]:
 
 
 def memory(folder: Path, case: str, count: int) -> dict[str, float]:
-    """Embed `count` images (files repeated, each with a fingerprint of its own) with the cache on; peak memory in MB."""
+    """Embed `count` images (files repeated, each under a fingerprint of its own), cache on; peak memory in MB."""
     from headstart.backbones.graph import open_backbone
     from headstart.embed.cache import open_cache
     from headstart.embed.extract import embed

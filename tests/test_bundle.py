@@ -79,7 +79,7 @@ def test_a_write_killed_at_any_moment_leaves_a_whole_bundle(saved: Path) -> None
 
 
 def test_no_model_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="there is no model at .*nowhere: give the folder that"):
+    with pytest.raises(BundleError, match=r"there is no model at .*nowhere: give the folder that"):
         bundle.read(tmp_path / "nowhere")
     with pytest.raises(BundleError, match=r"is not a saved model: it has no manifest\.json"):
         bundle.read(tmp_path)

@@ -71,7 +71,7 @@ def choose(wanted: str = "auto") -> Device:
 
 
 def _accelerator() -> Device | None:
-    if "torch" not in sys.modules and not _installed("torch"):
+    if "torch" not in sys.modules and not (_has_driver() and _installed("torch")):
         return None
     import torch
 
@@ -81,6 +81,13 @@ def _accelerator() -> Device | None:
     if torch.backends.mps.is_available():
         return Device("mps", "f16", "torch sees Apple's Metal")
     return None
+
+
+def _has_driver() -> bool:
+    """Whether torch could see an accelerator at all: importing it to be told no takes seconds."""
+    if sys.platform != "linux":
+        return True
+    return any(os.path.exists(f"/dev/{name}") for name in ("nvidiactl", "nvidia0", "nvhost-ctrl", "dxg", "kfd"))
 
 
 def _installed(module: str) -> bool:

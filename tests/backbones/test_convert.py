@@ -282,6 +282,7 @@ def test_a_size_too_small_is_refused() -> None:
         convert.convert("resnet18", seed=0, size=8)
 
 
+@pytest.mark.slow
 def test_a_size_that_the_network_cannot_be_traced_at_is_said() -> None:
     with pytest.raises(
         BackboneError, match="VGG could not be turned into a graph for images of 32 pixels: try another size"

@@ -45,7 +45,7 @@ def test_a_row_stored_again_is_replaced(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path / "a.sqlite")
     cache.store(rows(range(3)))
     cache.store([(keys(range(1))[0], row(7))])
-    assert len(cache) == 3
+    assert cache.count() == 3
     assert np.array_equal(dict(cache.find(keys(range(1))))[keys(range(1))[0]], row(7))
     cache.close()
 
@@ -84,7 +84,7 @@ def test_the_file_stays_near_its_limit(tmp_path: Path) -> None:
 def test_a_limit_of_nothing_keeps_nothing(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path / "a.sqlite", limit=0)
     cache.store(rows(range(10)))
-    assert len(cache) == 0
+    assert cache.count() == 0
     cache.close()
 
 

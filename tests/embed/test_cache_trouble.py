@@ -92,7 +92,7 @@ def test_one_cache_serves_several_threads(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(cache) == 60
+    assert cache.count() == 60
     cache.close()
 
 
@@ -188,7 +188,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_once(tmp_path: Path, caplog:
     cache = EmbeddingCache(tmp_path / "file" / "a.sqlite")
     assert list(cache.find([key("1", "r")])) == []
     cache.store([(key("1", "r"), np.zeros(8, np.float32))])
-    assert len(cache) == 0
+    assert cache.count() == 0
     assert len(caplog.records) == 1
     assert "cannot be used" in caplog.text
     assert "Embedding goes on without." in caplog.text

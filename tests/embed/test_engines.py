@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headstart import device
 from headstart.backbones.graph import Backbone
 from headstart.device import Device
 from headstart.embed import compiled, engine, openvino_engine
@@ -139,6 +140,13 @@ def test_embedding_imports_no_torch(pictures: list[Path]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(1, 1280) []"
+
+
+@pytest.mark.skipif(device._has_driver(), reason="this machine may have an accelerator, which only torch can tell")
+def test_choosing_a_device_imports_no_torch_where_no_accelerator_can_be() -> None:
+    code = "import sys; from headstart.device import choose; print(choose().kind, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "cpu False"
 
 
 def test_torch_computes_what_openvino_computes(lite0: Backbone, images: np.ndarray) -> None:

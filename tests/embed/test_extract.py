@@ -94,7 +94,7 @@ def test_equal_images_are_computed_once(pictures: list[Path], lite0: Backbone, c
     cache = EmbeddingCache(tmp_path / "a.sqlite")
     images = [pictures[0], pictures[1], pictures[0], pictures[0]]
     found = embed(images, lite0, device=cpu, cache=cache)
-    assert len(cache) == 2
+    assert cache.count() == 2
     cache.close()
     assert np.array_equal(found.last[0], found.last[2])
     assert embed(images, lite0, device=cpu, cache=cache).cached == 4

@@ -257,9 +257,8 @@ def _from_torchvision(wanted: Wanted, name: str) -> Found:
         raise _wrong("backbone", wanted.name, [f"torchvision:{k}" for k in known], "see torchvision's list of models.")
     choices = models.get_model_weights(architecture)
     if tag and tag not in choices.__members__:
-        raise BackboneError(
-            f"torchvision's {architecture} has the weights {listed([choice.name for choice in choices])}; found {tag!r}."
-        )
+        names = listed([choice.name for choice in choices])
+        raise BackboneError(f"torchvision's {architecture} has the weights {names}; found {tag!r}.")
     published = choices[tag] if tag else choices.DEFAULT
     arguments = _arguments_of_torchvision(architecture)
     _sketch("torchvision", architecture, arguments)

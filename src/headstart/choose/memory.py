@@ -1,7 +1,7 @@
 """Out-of-fold scores kept between runs: the same head on the same rows, labels and folds is not trained twice.
 
-`Remembered` wraps a head; its `path_scores` is read back from the cache folder where everything that the scores depend on
-is the same: the rows' bytes, labels, folds, the head with its parameters, and the versions of Headstart, numpy and
+`Remembered` wraps a head; its `path_scores` is read back from the cache folder where everything that the scores depend
+on is the same: the rows' bytes, labels, folds, the head with its parameters, and the versions of Headstart, numpy and
 scikit-learn. A killed run goes on where it stopped. Like every cache it never stops the work: what cannot be read or
 written is computed. The least recently used files go when the folder outgrows its limit.
 """
@@ -14,7 +14,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 

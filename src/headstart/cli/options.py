@@ -25,3 +25,12 @@ def columns(function: Function) -> Function:
     for name, text in reversed(_COLUMNS):
         function = click.option(name, help=f"In a table: {text[0].lower()}{text[1:]}")(function)
     return function
+
+
+def words(text: str | None) -> tuple[str, ...] | None:
+    """A comma-separated option as its words; None where it was not given.
+
+    >>> words("ridge, probe")
+    ('ridge', 'probe')
+    """
+    return tuple(word.strip() for word in text.split(",") if word.strip()) if text else None

@@ -8,11 +8,7 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import columns
-
-
-def _words(text: str | None) -> tuple[str, ...] | None:
-    return tuple(word.strip() for word in text.split(",") if word.strip()) if text else None
+from headstart.cli.options import columns, words
 
 
 @click.command("train")
@@ -76,8 +72,8 @@ def command(
     from headstart.tasks.classify import BACKBONES, Options, train_loaded
 
     options = Options(
-        backbones=_words(backbones) or BACKBONES,
-        heads=_words(heads),
+        backbones=words(backbones) or BACKBONES,
+        heads=words(heads),
         metric=metric,
         class_weight=None if class_weight in (None, "none") else class_weight,
         folds=folds,

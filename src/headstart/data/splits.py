@@ -31,10 +31,11 @@ def folds(
 ) -> Ints:
     """The fold of each row, numbered from 0: (repeats, n), a way of dealing the rows out for each repeat.
 
-    labels: (n,) classes as numbers from 0. groups: (n,) equal numbers stay together. count: folds wanted;
-    there are fewer where even the largest class has fewer images (or groups), but at least 2. A class with fewer
-    images than folds lies in some of them only, and always in two or more: making fewer folds for its sake would
-    train every class on much less than the final model sees. classes: names, for messages. Raises `DataError` when a class is too small to be cross-validated.
+    labels: (n,) classes as numbers from 0. groups: (n,) equal numbers stay together. count: folds wanted; there are
+    fewer where even the largest class has fewer images (or groups), but at least 2. A class with fewer images than
+    folds lies in some of them only, and always in two or more: making fewer folds for its sake would train every class
+    on much less than the final model sees. classes: names, for messages. Raises `DataError` when a class is too small
+    to be cross-validated.
 
     >>> folds(np.array([0, 0, 1, 1]), count=2).sum(axis=1)
     array([2])

@@ -105,7 +105,7 @@ class EmbeddingCache:
 
     def store(self, rows: Iterable[tuple[Key, Floats]]) -> None:
         """Keep rows, all of them or (when the disk is full, say) none."""
-        entries = [(key, row.tobytes()) for key, row in rows]
+        entries = [(name, row.tobytes()) for name, row in rows]
         if entries and self._writable:
             self._attempt(partial(self._store, entries))
 
@@ -116,9 +116,9 @@ class EmbeddingCache:
             if connection is not None:
                 connection.close()
 
-    def __len__(self) -> int:
-        count = self._attempt(lambda db: int(db.execute("SELECT COUNT(*) FROM entries").fetchone()[0]))
-        return count or 0
+    def count(self) -> int:
+        """How many rows there are."""
+        return self._attempt(lambda db: int(db.execute("SELECT COUNT(*) FROM entries").fetchone()[0])) or 0
 
     def _attempt(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
         """Work on the database; None when that cannot be done. A damaged file is replaced, and the work redone."""
@@ -198,22 +198,21 @@ class EmbeddingCache:
             f"WHERE e.key IN ({marks})",
             keys,
         ).fetchall()
-        whole = [(key, row) for key, _, checksum, row in found if zlib.crc32(row) == checksum]
+        whole = [(name, row) for name, _, checksum, row in found if zlib.crc32(row) == checksum]
         now = int(self._clock())
         if self._writable and any(used < now - _RENEW_AFTER for _, used, _, _ in found):
             with contextlib.suppress(sqlite3.OperationalError):  # not worth a row; `store` will say what is wrong
                 db.execute(f"UPDATE entries SET used = ? WHERE key IN ({marks})", (now, *keys))
-        return [(key, np.frombuffer(row, np.float32)) for key, row in whole]
+        return [(name, np.frombuffer(row, np.float32)) for name, row in whole]
 
     def _store(self, entries: Sequence[tuple[Key, bytes]], db: sqlite3.Connection) -> None:
         now = int(self._clock())
         db.execute("BEGIN IMMEDIATE")
-        for key, row in entries:
-            checksum = zlib.crc32(row)
+        for name, row in entries:
             (identity,) = db.execute(
                 "INSERT INTO entries (key, used, checksum) VALUES (?, ?, ?) ON CONFLICT (key) "
                 "DO UPDATE SET used = excluded.used, checksum = excluded.checksum RETURNING id",
-                (key, now, checksum),
+                (name, now, zlib.crc32(row)),
             ).fetchone()
             db.execute("INSERT OR REPLACE INTO vectors (id, row) VALUES (?, ?)", (identity, row))
         self._evict(db)

@@ -32,14 +32,13 @@ BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a user may say about a training run; every default has its reason in `docs/choices.md`.
+    """What a user may say about a training run; every default has its reason in `docs/honesty.md`.
 
     backbones: names of the backbones to embed with. heads: names of heads to compare, None for all that are cheap
-    enough. metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats:
-    of the cross-validation; None derives them from the number of images (and classes). min_gain: how much better a dearer
-    candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops.
-    device: auto, cpu, cuda or mps. cache: keep embeddings and out-of-fold
-    scores for the next run.
+    enough. metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats: of
+    the cross-validation; None derives them from the number of images (and classes). min_gain: how much better a
+    dearer candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops.
+    device: auto, cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run.
     """
 
     backbones: tuple[str, ...] = BACKBONES
