@@ -69,7 +69,6 @@ def by_torch(backbone: Backbone, images: np.ndarray) -> dict[str, np.ndarray]:
         pytest.param("vit_base_patch32_clip_224.openai", 96, marks=pytest.mark.slow),
         pytest.param("siglip_vit_b16", 64, marks=pytest.mark.slow),
         pytest.param("vgg11", 224, marks=pytest.mark.slow),
-        pytest.param("torchvision:vgg11", 224, marks=pytest.mark.slow),
         pytest.param("torchvision:inception_v3", 96, marks=pytest.mark.slow),
         pytest.param("torchvision:vit_b_32", 224, marks=pytest.mark.slow),
         pytest.param("torchvision:convnext_tiny", 64, marks=pytest.mark.slow),

@@ -13,7 +13,7 @@ from headstart.errors import BackboneError, OptionError
 
 # name → (input side, arguments): the smallest variant of each family of the zoo.
 TIMM = {
-    "vgg": (32, {"cfg": [8, "M", 16, "M", 16, 16, "M"], "num_features": 32, "norm_layer": torch.nn.BatchNorm2d}),
+    "vgg": (32, {"cfg": [8, "M", 16, "M", 16, 16, "M"], "mlp_ratio": 0.01, "norm_layer": torch.nn.BatchNorm2d}),
     "resnet18": (32, {}),
     "resnet26": (32, {}),
     "inception_v3": (80, {}),

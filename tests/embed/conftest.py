@@ -1,4 +1,4 @@
-"""Small real pictures, the packaged backbone, and a cache folder of the tests' own."""
+"""Small pictures and the packaged backbone."""
 
 from pathlib import Path
 
@@ -10,16 +10,6 @@ from headstart.backbones.graph import Backbone, open_backbone
 from headstart.device import Device
 
 CPU = Device("cpu", "f32", "the tests compare numbers")
-
-
-@pytest.fixture(scope="session")
-def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADSTART_CACHE", str(cache_home))
 
 
 @pytest.fixture(scope="session")

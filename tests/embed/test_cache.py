@@ -97,10 +97,10 @@ def test_the_limit_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         default_limit()
 
 
-def test_every_backbone_has_its_own_file(lite0: Backbone, cache_home: Path) -> None:
+def test_every_backbone_has_its_own_file(lite0: Backbone, own_cache: Path) -> None:
     from dataclasses import replace
 
-    assert open_cache(lite0).path == cache_home / "embeddings" / "efficientnet_lite0.sqlite"
+    assert open_cache(lite0).path == own_cache / "embeddings" / "efficientnet_lite0.sqlite"
     one = open_cache(replace(lite0, name="hf-hub:a/b")).path
     other = open_cache(replace(lite0, name="hf-hub_a_b")).path
     assert one.name.startswith("hf-hub_a_b-")

@@ -195,3 +195,20 @@ def test_cuda_computes_what_openvino_computes(lite0: Backbone, images: np.ndarra
     cosine = (rows * wanted).sum(1) / np.linalg.norm(rows, axis=1) / np.linalg.norm(wanted, axis=1)
     assert cosine.min() > 0.99
     assert np.array_equal(runner.run(padded, 3), rows[:3])
+
+
+def test_threads_that_meet_at_the_first_call_of_a_process_do_not_wait_for_ever() -> None:
+    code = (
+        "import threading, numpy as np\n"
+        "from headstart.backbones.graph import open_backbone\n"
+        "from headstart.embed.openvino_engine import OpenVINOEngine\n"
+        "engine = OpenVINOEngine(open_backbone('lite0'), precision='f32')\n"
+        "gate = threading.Barrier(8)\n"
+        "image = np.zeros((engine.batch, 224, 224, 3), np.uint8)\n"
+        "def work():\n    gate.wait()\n    engine.run(image, engine.batch)\n"
+        "threads = [threading.Thread(target=work) for _ in range(8)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]; print('done')"
+    )
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout == "done\n"

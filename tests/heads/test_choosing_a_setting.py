@@ -106,5 +106,5 @@ def test_root_is_for_linear_heads():
 
 def test_slow_heads_are_known_to_be_slow():
     assert HEADS["svm"].seconds(20_000, 1280, 10) > 100
-    assert HEADS["mlp"].seconds(20_000, 1280, 10) > 100
+    assert HEADS["mlp"].seconds(20_000, 1280, 10) > 60
     assert HEADS["ridge"].seconds(1000, 1280, 5) < 2

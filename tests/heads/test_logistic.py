@@ -121,7 +121,7 @@ def test_path_scores_are_those_of_single_fits():
     held = folds[0] == 1
     for s in (0, 5):
         theirs = LogisticRegression(C=path.settings[s]["C"], tol=1e-10, max_iter=9999).fit(rows[~held], y[~held])
-        np.testing.assert_allclose(path.scores[s, 0, held], theirs.decision_function(rows[held]), atol=2e-3)
+        np.testing.assert_allclose(path.scores[s, 0, held], theirs.decision_function(rows[held]), atol=5e-3)
 
 
 def test_rows_of_no_fold_are_always_trained_on():

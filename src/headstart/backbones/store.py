@@ -44,7 +44,7 @@ def key(wanted: Wanted) -> str:
     """The file name, without suffix, of the backbone that this request makes.
 
     >>> key(Wanted("resnet18.a1_in1k")), key(Wanted("torchvision:resnet18"))
-    ('resnet18.a1_in1k', 'torchvision_resnet18-05cb2ae1')
+    ('resnet18.a1_in1k', 'torchvision_resnet18-a23a023b')
     """
     parts = (wanted.name, _content(wanted.weights), wanted.seed, wanted.size)
     if _PLAIN.fullmatch(wanted.name) and parts[1:] == (None, None, None):

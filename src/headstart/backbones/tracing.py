@@ -40,7 +40,7 @@ def trace(stages: Stages, spec: ImageSpec) -> tuple[bytes, tuple[Tap, ...]]:
     network = stages.network.eval()
     image = torch.zeros(2, spec.size, spec.size, 3, dtype=torch.uint8)
     whole = _whole(stages, spec)
-    with torch.no_grad(), _quiet(), _static_padding(network):
+    with torch.no_grad(), _traceable(), _static_padding(network):
         _check_stages(stages, spec)
         outputs = whole(image)
         names = _output_names(stages)
@@ -118,11 +118,18 @@ def _whole(stages: Stages, spec: ImageSpec) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter warns of its own age and of sizes that it takes as constant, which is what is wanted here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _traceable() -> Iterator[None]:
+    """Keep the exporter from warning of its own age and of constant sizes, and attention in operations it knows."""
+    from torch.backends import mha
+
+    fast = mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        mha.set_fastpath_enabled(fast)
 
 
 @contextlib.contextmanager

@@ -139,6 +139,7 @@ class EmbeddingCache:
         if self._connection is None or self._identity() != self._opened:
             self.close()
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._opened = self._identity()
             self._connection = migrations.connect(self.path, busy_seconds=_BUSY_SECONDS)
             self._opened = self._identity()
         return self._connection

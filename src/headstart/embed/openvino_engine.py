@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import io
 import queue
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # In float32 one image a request is as fast as eight, and answers a single image eight times sooner; in bfloat16 the
 # calls are so short that the cost of starting each would show.
 _BATCH = {"f32": 1, "bf16": 8}
+_WAKING = threading.Lock()
 
 
 class OpenVINOEngine(Engine):
@@ -44,6 +46,17 @@ class OpenVINOEngine(Engine):
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.requests):
             self._idle.put(network.create_infer_request())
+        self._wake(backbone.spec.size)
+
+    def _wake(self, side: int) -> None:
+        """Pass one batch of zeros through, one thread at a time.
+
+        The first conversion between numpy and OpenVINO in a process sets up statics of the binding (pybind11's numpy
+        interface) and gives up the interpreter's lock while it does; two threads that meet there wait for each other
+        for ever.
+        """
+        with _WAKING:
+            self.run(np.zeros((self.batch, side, side, 3), np.uint8), self.batch)
 
     def run(self, images: NDArray[np.uint8], count: int) -> Floats:
         """As the contract says: waits for an idle request, runs it, copies what it gives."""

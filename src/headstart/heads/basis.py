@@ -43,7 +43,10 @@ def standard(X: Floats, *, root: bool = False) -> Standard:
     """Learn mean and standard deviation of each column of `X` (n, d)."""
     rows = signed_root(X) if root else X
     centre = rows.mean(axis=0, dtype=np.float64)
-    spread = rows.std(axis=0, dtype=np.float64)
+    shifted = rows - centre.astype(np.float32)
+    # The centre's own rounding is taken out again: Σ(x - m)² - n (mean of x - m)².
+    squares = np.einsum("ij,ij->j", shifted, shifted, dtype=np.float64) / len(rows)
+    spread = np.sqrt(np.maximum(squares - shifted.mean(axis=0, dtype=np.float64) ** 2, 0))
     varies = spread > 1e-6 * np.abs(centre) + _TINY
     return Standard(centre.astype(np.float32), np.where(varies, spread, 1.0).astype(np.float32), root)
 

@@ -87,11 +87,11 @@ def _kernel_svm(n: int, d: int, K: int, fits: int) -> float:
 def _perceptron(n: int, d: int, K: int, fits: int) -> float:
     """Every batch of 64 reads and writes all weights several times."""
     epochs = 100 if n <= 1000 else 30
-    return (fits + 1) * epochs * n * d * 256 * 18.0 / 1e9
+    return (fits + 1) * epochs * n * d * 256 * 8.0 / 1e9
 
 
 def _forest(n: int, d: int, K: int, fits: int) -> float:
-    return (fits + 1) * 200 * n * sqrt(d) * 1500.0 / 1e9
+    return (fits + 1) * 200 * n * sqrt(d) * 15_000.0 / 1e9
 
 
 HEADS: Mapping[str, Entry] = {

@@ -53,8 +53,8 @@ def _sample(index: Ints) -> Ints:
 def _least_loss(margins: NDArray[np.float64]) -> float:
     """Minimum over sharpness β > 0 of mean log Σ exp(β · margin): convex in β, by bisection on its slope in log β."""
     size = max(float(np.abs(margins).mean()), 1e-12)
-    low, high = np.log(1e-3 / size), np.log(1e3 / size)
-    for _ in range(24):
+    low, high = np.log(1e-2 / size), np.log(1e2 / size)
+    for _ in range(14):
         middle = (low + high) / 2
         if _slope(margins, np.exp(middle)) > 0:
             high = middle
