@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart import checks, device
+from headstart import checks
 from headstart.heads.base import ClassWeight, Head, Setting
 from headstart.heads.tree_form import Trees
 from headstart.records import Floats, Ints
@@ -42,7 +42,6 @@ class Forest(Head):
             class_weight=self._by_number(),
             random_state=self.random_state,
             max_depth=_DEEPEST,
-            n_jobs=device.threads(),
         )
         return _flattened([tree.tree_ for tree in forest.fit(prepared, labels).estimators_], prepared.shape[1])
 
