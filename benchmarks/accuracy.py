@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -76,14 +75,12 @@ def plain_accuracy(samples: Samples, chosen: np.ndarray, rest: np.ndarray) -> fl
 def measure(name: str, root: Path, shots: int, draws: int) -> str:
     """One line of the table."""
     samples = samples_of(name, root)
-    plain, ours, promised, held, seconds, picks = [], [], [], 0, [], []
+    plain, ours, promised, held, picks = [], [], [], 0, []
     for seed in range(draws):
         chosen, rest = draw(samples, shots, seed)
         plain.append(plain_accuracy(samples, chosen, rest))
         part = samples.take(chosen)
-        start = time.perf_counter()
         trained = train(list(part.images), [samples.classes[i] for i in part.labels], options=Options(seed=seed))
-        seconds.append(time.perf_counter() - start)
         tested = samples.take(rest)
         answers = trained.predictor.predict(tested.images, cache=open_cache)
         truth = float(np.mean([a == samples.classes[i] for a, i in zip(answers.labels, tested.labels, strict=True)]))
@@ -93,7 +90,7 @@ def measure(name: str, root: Path, shots: int, draws: int) -> str:
         picks.append(trained.chosen)
     return (
         f"| {name} | {len(samples.classes)} | {np.mean(plain):.3f} | **{np.mean(ours):.3f}** | {np.mean(promised):.3f} "
-        f"| {held} of {draws} | {np.median(seconds):.1f} | {max(set(picks), key=picks.count)} |"
+        f"| {held} of {draws} | {max(set(picks), key=picks.count)} |"
     )
 
 
@@ -107,8 +104,8 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS))
     given = parser.parse_args()
     print(f"{given.shots} labels per class, {given.draws} draws, at most {MOST_TESTED} test images per class\n")
-    print("| set | classes | plain probe | Headstart | its estimate | interval held | seconds | most often chosen |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| set | classes | plain probe | Headstart | its estimate | interval held | most often chosen |")
+    print("|---|---|---|---|---|---|---|")
     for name in given.sets.split(","):
         if name != "elpv" and not (given.data / name).is_dir():
             print(f"| {name} | skipped: {given.data / name} is not there |")

@@ -9,8 +9,8 @@
     model = headstart.load("model/")             # needs neither torch nor scikit-learn
     model.predict(["new.jpg"]).labels
 
-`TransferClassifier` is the same thing under scikit-learn's contract. Names load on first use, so importing the package
-costs almost nothing.
+What may be said about a run is in `Options`. `TransferClassifier` is the same thing under scikit-learn's contract.
+Names load on first use, so importing the package costs almost nothing.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from headstart.runtime import Predictor as Predictor
     from headstart.runtime import load as load
     from headstart.tasks.classifier import TransferClassifier as TransferClassifier
+    from headstart.tasks.classify import Options as Options
     from headstart.tasks.classify import train as train
 
 _HOMES = {
+    "Options": "headstart.tasks.classify",
     "Predictor": "headstart.runtime",
     "TransferClassifier": "headstart.tasks.classifier",
     "load": "headstart.runtime",
     "train": "headstart.tasks.classify",
 }
 
-__all__ = ["Predictor", "TransferClassifier", "__version__", "load", "train"]
+__all__ = ["Options", "Predictor", "TransferClassifier", "__version__", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

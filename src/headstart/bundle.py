@@ -86,13 +86,16 @@ def write(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes |
     """
     check_destination(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".partial", dir=folder.parent))
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", suffix=".partial", dir=folder.parent))
     try:
         for name, content in files.items():
             _put(beside / name, content)
         listed = {name: _facts(beside / name) for name in sorted(files)}
         full = {"format": FORMAT, "schema": SCHEMA, **manifest, "files": listed}
-        _put(beside / MANIFEST, json.dumps(full, indent=1, ensure_ascii=False, allow_nan=False).encode())
+        _put(
+            beside / MANIFEST,
+            json.dumps(full, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace"),
+        )
         beside.chmod(0o777 & ~_umask())
         _swap(beside, folder)
     except BaseException:
@@ -196,10 +199,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is damaged ({error}): copy or train the model again.") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise BundleError(f"{path} does not describe a Headstart model.")
+        raise BundleError(f"{path} does not describe a Headstart model: give the folder that train wrote.")
     schema = manifest.get("schema")
-    if not isinstance(schema, int) or schema < 1 or not isinstance(manifest.get("files"), dict):
-        raise BundleError(f"{path} is damaged (its schema or list of files is missing).")
+    if type(schema) is not int or schema < 1 or not isinstance(manifest.get("files"), dict):
+        raise BundleError(f"{path} is damaged (its schema or list of files is missing): train it again.")
     if schema > SCHEMA:
         wrote = str(manifest.get("headstart"))[:40]
         raise BundleError(

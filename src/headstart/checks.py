@@ -26,7 +26,7 @@ def at_least(name: str, value: float, low: float) -> None:
 def between(name: str, value: float, low: float, high: float) -> None:
     """Raise `OptionError` unless `low` <= `value` <= `high` (NaN never is)."""
     if not low <= value <= high:
-        raise OptionError(f"{name} must lie between {low:g} and {high:g}; found {value!r}.")
+        raise OptionError(f"{name} must lie between {low:.10g} and {high:.10g}; found {value!r}.")
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
@@ -42,6 +42,17 @@ def listed(words: Sequence[object], most: int = 12) -> str:
     """
     shown = ", ".join(repr(word) for word in words[:most])
     return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
+
+
+def printable(text: str) -> str:
+    r"""Text for one line of a terminal: line breaks, control characters and undecodable bytes are spelt out.
+
+    >>> printable("new\nline \x1b[31m"), printable("Zoë 猫")
+    ('new\\nline \\x1b[31m', 'Zoë 猫')
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

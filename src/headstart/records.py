@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import fingerprint
 from headstart.errors import InternalError
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Samples:
         """How many images each class has, in the order of `classes`."""
         found = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
         return dict(zip(self.classes, found.tolist(), strict=True))
+
+    def fingerprint(self) -> str:
+        """Fingerprint of the pictures' contents with their labels, in this order."""
+        labels = [self.classes[i] if i >= 0 else None for i in self.labels]
+        return fingerprint.of_parts(list(self.content), labels)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import bundle
+from headstart.checks import listed
 from headstart.errors import BundleError, DataError
 from headstart.records import Embeddings, Failure, Floats, ImageSource, Predictions
 from headstart.trust.temperature import probabilities
@@ -118,7 +119,7 @@ def load(folder: Path | str) -> Predictor:
     saved = bundle.read(folder)
     try:
         return _assemble(saved)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, DataError):
             raise
         raise BundleError(
@@ -132,22 +133,38 @@ def _assemble(saved: bundle.Bundle) -> Predictor:
     manifest = saved.manifest
     if manifest["task"] != "classify":
         raise BundleError(f"{saved.folder} is a model for {manifest['task']!r}, not for classifying images.")
-    classes = tuple(manifest["classes"])
-    if not 2 <= len(classes) <= MOST_CLASSES or not all(isinstance(name, str) for name in classes):
-        raise BundleError(f"the manifest of {saved.folder} is damaged: its classes are not a list of names.")
+    classes = _classes(saved)
     temperature = float(manifest["head"]["temperature"])
     if not 1e-6 < temperature < 1e6:
-        raise BundleError(f"the manifest of {saved.folder} is damaged: its temperature is {temperature}.")
+        raise BundleError(
+            f"the manifest of {saved.folder} is damaged: its temperature is {temperature}: train it again."
+        )
     parts = tuple(_part(saved, entry) for entry in manifest["backbones"])
     form = from_arrays(manifest["head"]["kind"], saved.arrays(manifest["head"]["file"]))
     _check_shapes(saved, form, parts, len(classes))
     return Predictor(classes, parts, form, temperature, manifest)
 
 
+def _classes(saved: bundle.Bundle) -> tuple[str, ...]:
+    found = saved.manifest["classes"]
+    names = isinstance(found, list) and all(isinstance(name, str) for name in found)
+    if not names or not 2 <= len(found) <= MOST_CLASSES or len(set(found)) < len(found):
+        raise BundleError(
+            f"the manifest of {saved.folder} is damaged: its classes are not a list of different names: "
+            "train the model again."
+        )
+    return tuple(found)
+
+
 def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
-    from headstart.backbones.graph import open_backbone, read_backbone
+    from headstart.backbones.graph import PACKAGED, open_backbone, read_backbone
 
     if entry["packaged"]:
+        if entry["name"] not in PACKAGED:  # any other name would be fetched and converted: a stranger's code
+            raise BundleError(
+                f"{saved.folder} asks for the packaged backbone {entry['name']!r}, and this Headstart carries "
+                f"{listed(PACKAGED)}: upgrade Headstart if you trust the model."
+            )
         backbone = open_backbone(entry["name"])
     else:
         saved.file(f"{entry['file']}.json")
@@ -159,9 +176,12 @@ def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
             "install the version that trained it (see 'headstart info'), or train again."
         )
     taps = tuple(entry["taps"])
-    unknown = set(taps) - {tap.name for tap in backbone.taps}
-    if unknown or not taps:
-        raise BundleError(f"the manifest of {saved.folder} names taps that {entry['name']} lacks: {sorted(unknown)}.")
+    known = [tap.name for tap in backbone.taps]
+    if not taps or len(set(taps)) < len(taps) or not set(taps) <= set(known):
+        raise BundleError(
+            f"the manifest of {saved.folder} is damaged: it names the taps {entry['taps']!r}, and {entry['name']} "
+            f"has {listed(known)}: train the model again."
+        )
     return Part(backbone, taps)
 
 

@@ -1,6 +1,7 @@
 """Any other network becomes a graph that says the same, is kept, and gives its weights back."""
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -293,3 +294,24 @@ def test_a_proxy_is_asked_instead_of_the_host(monkeypatch: pytest.MonkeyPatch, n
     monkeypatch.setattr(fetching, "getproxies", lambda: {"https": "http://proxy.example:3128"})
     assert not fetching.reachable("https://host.example/file")
     assert no_network == ["proxy.example"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"arguments": {"checkpoint_path": "evil.csv"}}, "must not set 'checkpoint_path'"),
+        ({"arguments": {"pretrained": True}}, "must not set 'pretrained'"),
+        ({"architecture": "hf-hub:nobody/nothing"}, "cannot be built again from its name"),
+        ({"library": "torchvision", "architecture": "fasterrcnn_resnet50_fpn"}, "cannot be built again from its name"),
+        ({"arguments": {"surprise": 1}}, r"does not hold the network 'mobilenetv3_small_100' .*TypeError"),
+        ({"architecture": "resnet18"}, "lacks weights of its network"),
+        ({"arguments": {"num_classes": 7}}, r"does not hold the network .*RuntimeError"),
+    ],
+)
+def test_a_stranger_s_description_reads_no_file_and_fetches_nothing(
+    facts: dict[str, object], message: str, no_network: list[str]
+) -> None:
+    backbone = convert.convert("mobilenetv3_small", seed=0, size=64)
+    with pytest.raises(BackboneError, match=message):
+        convert.network(replace(backbone, facts={**backbone.facts, **facts}))
+    assert no_network == []

@@ -240,3 +240,20 @@ def test_ten_thousand_rows_and_eighty_configurations_take_seconds_at_most() -> N
     draws = resample(pool)
     assert draws.inside.shape == (1000, 80)
     assert time.perf_counter() - start < 10
+
+
+def test_a_prior_decides_a_tie_but_never_a_difference() -> None:
+    scores, losses = np.array([[0.80, 0.81]]), np.array([[0.50, 0.50]])
+    noise = np.array([[0.0, 0.02], [0.02, 0.0]])
+    tied = Rule(np.arange(2), np.zeros(2, np.int64), noise, prior=np.array([0.02, 0.0]))
+    assert tied.pick(scores, losses).tolist() == [0]
+    clear = Rule(np.arange(2), np.zeros(2, np.int64), noise / 10, prior=np.array([0.02, 0.0]))
+    assert clear.pick(scores, losses).tolist() == [1]
+
+
+def test_a_dearer_candidate_wins_a_tie_only_when_log_loss_and_prior_promise_enough() -> None:
+    scores, losses = np.array([[0.80, 0.80]]), np.array([[0.50, 0.50]])
+    noise = np.array([[0.0, 0.02], [0.02, 0.0]])
+    for gain, winner in ((0.0, 0), (0.004, 0), (0.006, 1)):
+        rule = Rule(np.arange(2), np.array([0, 1]), noise, prior=np.array([0.0, gain]))
+        assert rule.pick(scores, losses).tolist() == [winner]

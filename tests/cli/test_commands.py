@@ -77,7 +77,7 @@ def test_unreadable_images_are_named_and_the_rest_is_predicted(model: Path, cell
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 2
     assert done.stderr.startswith("unreadable: ")
-    assert "none of the 1 images could be read" in refused("predict", model, tmp_path / "broken.jpg")
+    assert "no image could be read, of 1" in refused("predict", model, tmp_path / "broken.jpg")
 
 
 def test_a_model_is_scored_on_labelled_images_by_class_name(model: Path, cells: Path, tmp_path: Path) -> None:

@@ -172,3 +172,12 @@ def test_the_same_file_has_the_same_content_and_an_empty_one_its_own(tmp_path: P
     content = dict(zip(samples.names, samples.content, strict=True))
     assert content["a/1.jpg"] == content["b/2.jpg"]
     assert content["a/empty.jpg"] != content["b/empty.jpg"]
+
+
+def test_a_link_to_itself_is_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.png", "dog/1.png")
+    (tmp_path / "cat" / "self").symlink_to("self")
+    (tmp_path / "cat" / "self.jpg").symlink_to("self.jpg")
+    loaded = load(tmp_path)
+    assert len(loaded.samples) == 2
+    assert loaded.ignored == {"a broken link": 2}

@@ -71,3 +71,9 @@ def test_nothing_to_predict_is_an_error(photos: Path) -> None:
 def test_pictures_in_memory_may_be_predicted() -> None:
     found = find_images([np.zeros((4, 4), dtype=np.uint8), Image.new("L", (2, 2))])
     assert found.names == ("image 0", "image 1")
+
+
+def test_a_broken_link_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(DataError, match=r"leads nowhere: .*gone\.jpg is a broken link to .*nowhere\.jpg"):
+        find_images(tmp_path / "gone.jpg")

@@ -139,3 +139,10 @@ def test_a_parquet_table_is_read(folder: Path) -> None:
     (folder / "broken.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DataError, match=r"broken.parquet cannot be read as Parquet \("):
         load(folder / "broken.parquet")
+
+
+def test_a_table_of_one_split_alone_is_not_divided_and_says_so(folder: Path) -> None:
+    rows = FOUR.replace("label", "label,split").replace("cat", "cat,test").replace("dog", "dog,test")
+    loaded = load(write(folder, rows))
+    assert loaded.samples.splits is None
+    assert "Every row is in the test split: the images are taken as not divided." in loaded.notes

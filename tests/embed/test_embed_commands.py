@@ -76,7 +76,7 @@ def test_embed_checks_before_it_works(folder: Path, tmp_path: Path) -> None:
 
 
 def test_embed_with_nothing_readable_says_so(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="none of the 1 images could be read"):
+    with pytest.raises(DataError, match="no image could be read, of 1"):
         invoke(embed_verb, folder / "ill" / "broken.jpg", "--unlabelled", "-o", tmp_path / "e.csv")
     assert not (tmp_path / "e.csv").exists()
 
@@ -107,3 +107,12 @@ def test_cache_clears_damaged_files_too(alone: Path) -> None:
     assert [f["rows"] for f in json.loads(invoke(cache_verb, "--json"))["files"]] == [None, None]
     assert json.loads(invoke(cache_verb, "--clear", "--json"))["cleared"] == 12_003
     assert json.loads(invoke(cache_verb, "--json"))["files"] == []
+
+
+def test_cache_shows_and_clears_the_scores_of_heads(alone: Path) -> None:
+    (alone / "scores").mkdir(parents=True)
+    (alone / "scores" / "a.safetensors").write_bytes(b"1234567")
+    (alone / "scores" / "b.77.partial").write_bytes(b"123")
+    (found,) = json.loads(invoke(cache_verb, "--json"))["files"]
+    assert (Path(found["file"]).name, found["bytes"]) == ("scores", 10)
+    assert json.loads(invoke(cache_verb, "--clear", "--json"))["cleared"] == 10

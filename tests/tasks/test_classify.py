@@ -113,10 +113,10 @@ def test_one_class_alone_is_refused_before_any_work(cells: Path, tmp_path: Path)
     [
         ({"heads": ("rigde",)}, "head must be one of .*Did you mean 'ridge'"),
         ({"metric": "f1"}, "metric must be one of 'accuracy', 'balanced-accuracy', 'macro-f1'; found 'f1'"),
-        ({"folds": 1}, "folds must be at least 2; found 1"),
+        ({"folds": 1}, "folds must lie between 2 and 1000; found 1"),
         ({"class_weight": "heavy"}, "class_weight must be one of 'none', 'balanced'; found 'heavy'"),
         ({"max_unreadable": 2.0}, "max_unreadable must lie between 0 and 1; found 2.0"),
-        ({"backbones": ()}, "number of backbones must be at least 1"),
+        ({"backbones": ()}, "backbones is an empty list: name at least one"),
     ],
 )
 def test_a_wrong_option_is_named(wrong: dict[str, object], message: str) -> None:
@@ -144,3 +144,25 @@ def test_a_manifest_without_its_head_is_refused(saved: Path, tmp_path: Path) -> 
     bundle.write(tmp_path / "headless", fields, {"head.safetensors": opened.arrays("head.safetensors")})
     with pytest.raises(BundleError, match=r"the manifest of .* is damaged \(KeyError: 'head'\)"):
         headstart.load(tmp_path / "headless")
+
+
+def test_a_test_split_that_repeats_all_of_train_leaves_nothing_to_train_on(cells: Path, tmp_path: Path) -> None:
+    shutil.copytree(cells, tmp_path / "train")
+    shutil.copytree(cells, tmp_path / "test")
+    with pytest.raises(DataError, match=r"no image is left to train on\. Left out: 50 images that are also in a split"):
+        train(tmp_path, options=QUICK)
+
+
+def test_splits_without_train_are_refused(cells: Path, tmp_path: Path) -> None:
+    rows = [f"{path},{path.parent.name},{('val', 'test')[i % 2]}" for i, path in enumerate(sorted(cells.glob("*/*")))]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["path,label,split", *rows]))
+    with pytest.raises(DataError, match="the data have the splits 'test', 'val' but no 'train'"):
+        train(table, options=QUICK)
+
+
+def test_what_was_passed_over_is_said_once(cells: Path, tmp_path: Path) -> None:
+    shutil.copytree(cells, tmp_path / "cells")
+    (tmp_path / "cells" / ".DS_Store").touch()
+    found = train(tmp_path / "cells", options=QUICK)
+    assert [note for note in found.notes if "hidden" in note] == ["Passed over: 1 hidden."]

@@ -88,7 +88,10 @@ def _published(wanted: Wanted) -> dict[str, Any]:
 
 
 def network(backbone: Backbone) -> nn.Module:
-    """The backbone as a torch network in evaluation mode, with the graph's weights: to train inside it."""
+    """The backbone as a torch network in evaluation mode, with the graph's weights: to train inside it.
+
+    Raises `BackboneError` when the backbone's facts and graph do not make a network.
+    """
     _need_extra("Training inside a backbone", backbone.name)
     from headstart.backbones.networks import build
 
@@ -96,8 +99,14 @@ def network(backbone: Backbone) -> nn.Module:
     library, architecture, arguments = (facts.get(name) for name in ("library", "architecture", "arguments"))
     if not isinstance(library, str) or not isinstance(architecture, str) or not isinstance(arguments, dict):
         raise BackboneError(f"the backbone {backbone.name} does not say which network it is: convert it again.")
-    made = build(library, architecture, arguments)
-    made.load_state_dict(_fitting(made, backbone), strict=True)
+    try:
+        made = build(library, architecture, arguments)
+        made.load_state_dict(_fitting(made, backbone), strict=True)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BackboneError(
+            f"the graph of {backbone.name} does not hold the network {architecture!r} that its description names "
+            f"({type(error).__name__}): convert it again."
+        ) from error
     return made
 
 

@@ -30,6 +30,11 @@ SOURCES = ("hf-hub", "torchvision", "torchhub", "random")
 _IMAGENET_CLASSES = 1000
 _HUB_OF_TORCH = "https://github.com"
 _UNSTATED = "not stated by its publisher"
+_NOT_OF_THE_NETWORK = frozenset(
+    "pretrained pretrained_cfg pretrained_cfg_overlay checkpoint_path cache_dir weights weights_backbone "
+    "scriptable exportable no_jit".split()
+)
+"""Arguments of the libraries' factories that read files, fetch weights or change the whole process."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +73,26 @@ def find(wanted: Wanted) -> Found:
 
 
 def build(library: str, architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The network without its weights, in evaluation mode."""
+    """The network without its weights, in evaluation mode.
+
+    The three may come from a stranger's file: only what the library itself knows is built, and no argument may name
+    something to read or to fetch. Raises `BackboneError`.
+    """
+    surplus = sorted(_NOT_OF_THE_NETWORK & set(arguments))
+    if surplus:
+        raise BackboneError(
+            f"the network {architecture!r} cannot be built: its arguments must not set {listed(surplus)}."
+        )
     if library == "timm":
         import timm
 
-        return timm.create_model(architecture, pretrained=False, **arguments).eval()
+        if timm.is_model(architecture):
+            return timm.create_model(architecture, pretrained=False, **arguments).eval()
     if library == "torchvision":
-        import torchvision
+        from torchvision import models
 
-        return torchvision.models.get_model(architecture, weights=None, **arguments).eval()
+        if architecture in models.list_models(models):
+            return models.get_model(architecture, weights=None, **arguments).eval()
     raise BackboneError(
         f"the network {architecture!r} from {library} cannot be built again from its name: convert it from timm or "
         "torchvision to train inside it."
@@ -137,6 +153,7 @@ def _from_hub(wanted: Wanted, repository: str) -> Found:
     with patiently(wanted.name, _hub()):
         settings, architecture, arguments = timm.models.load_model_config_from_hf(repository)
         arguments = {**(arguments or {}), **_sized("timm", architecture, wanted.size, settings["input_size"][-1])}
+        arguments = {name: value for name, value in arguments.items() if name not in _NOT_OF_THE_NETWORK}
         network = timm.create_model(wanted.name, pretrained=True, **arguments)
     licence = settings.get("license")
     return _of_timm(wanted, network, architecture, arguments, wanted.size, licence, f"Hugging Face hub {repository}")

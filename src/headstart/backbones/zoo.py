@@ -1,6 +1,6 @@
 """The backbones that people ask for, and what is known of them.
 
-`ZOO` lists them in order of age within each family. A fact is either measured on the network itself (parameters,
+`zoo()` gives them by name, family by family. A fact is either measured on the network itself (parameters,
 gigaflops, width: a test builds every network and compares) or carries its `source`; what does not exist is None, and
 nothing is estimated. This module is data: it opens nothing and needs no torch.
 """

@@ -1,5 +1,4 @@
-"""What a configuration's score is worth: corrected for its selection, or compared with another, with
-intervals.
+"""What a configuration's score is worth: corrected for its selection, or compared with another, with intervals.
 
 Takes a `Pool` of out-of-fold answers, the `Draws` of the bootstrap and the `Rule` of `choose.selection`.
 Every interval is the wider of two: the bootstrap's percentiles, and what counting right and wrong answers

@@ -45,7 +45,7 @@ class Remembered:
     def path_scores(self, X: Floats, y: Ints, folds: Ints) -> PathScores:
         """As the head's own, from the folder where they are there."""
         path = self.folder / f"{self._key(y, folds)}.safetensors"
-        found = _read(path)
+        found = _read(path, (*folds.shape, int(y.max()) + 1))
         if found is None:
             found = self.head.path_scores(X, y, folds)
             _keep(path, found)
@@ -64,17 +64,20 @@ class Remembered:
         )
 
 
-def _read(path: Path) -> PathScores | None:
+def _read(path: Path, shape: tuple[int, ...]) -> PathScores | None:
+    """The scores kept in a file, whole and of the right shape; None where there are none."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            settings = json.loads(file.metadata()["settings"])
+            facts = file.metadata()
             scores = file.get_tensor("scores")
+        settings = json.loads(facts["settings"])
+        whole = facts["fingerprint"] == fingerprint.of_array(scores) and scores.shape == (len(settings), *shape)
         os.utime(path)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
-    return PathScores(tuple(settings), scores)
+    return PathScores(tuple(settings), scores) if whole else None
 
 
 def _keep(path: Path, found: PathScores) -> None:
@@ -84,7 +87,8 @@ def _keep(path: Path, found: PathScores) -> None:
         return
     beside = path.with_suffix(f".{os.getpid()}.partial")
     with contextlib.suppress(OSError, TypeError):
-        content = save({"scores": found.scores}, {"settings": json.dumps(found.settings)})
+        facts = {"settings": json.dumps(found.settings), "fingerprint": fingerprint.of_array(found.scores)}
+        content = save({"scores": found.scores}, facts)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             beside.write_bytes(content)
@@ -106,7 +110,7 @@ def _trim(folder: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, float, int]]:
-    for path in folder.glob("*.safetensors"):
+    for path in (*folder.glob("*.safetensors"), *folder.glob("*.partial")):
         with contextlib.suppress(OSError):
             facts = path.stat()
             yield path, facts.st_mtime, facts.st_size

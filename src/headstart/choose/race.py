@@ -47,7 +47,8 @@ class Candidate:
     """A way of transferring that takes part in the race.
 
     name: of the head. features: what it looks at, in words. X: (n, d) float32. head: an estimator of `heads`.
-    cost: seconds per image at prediction time, mostly its backbones' forward passes. backbones: their names.
+    cost: per image at prediction time, mostly its backbones' forward passes; only ratios matter. backbones: their
+    names. prior: the gain, as a share, that other data sets led one to expect of it; it decides ties alone.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Candidate:
     head: Head
     cost: float
     backbones: tuple[str, ...] = ()
+    prior: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def race(
     draws = resample(pool, count=resamples, seed=seed)
     owner = np.repeat(np.arange(len(runs)), [len(run.settings) for run in runs])
     tiers = price_tiers(np.array([candidate.cost for candidate in candidates], np.float64))
-    rule = Rule(owner, tiers, draws.noise, min_gain, confidence)
+    prior = np.array([candidate.prior for candidate in candidates])
+    rule = Rule(owner, tiers, draws.noise, min_gain, confidence, prior)
     return _result(candidates, runs, pool, draws, rule, folds, classes, confidence)
 
 

@@ -90,8 +90,7 @@ class Pool:
         return (self.losses.astype(np.float64) * weight).sum(axis=1) / weight.sum()  # type: ignore[no-any-return]
 
     def scores(self, weights: Floats) -> Reals:
-        """The metric of every configuration under weights (draws, units): (draws, configurations); NaN: no
-        rows."""
+        """The metric of every configuration under weights (draws, units): (draws, configurations); NaN: no rows."""
         total = np.zeros((len(weights), len(self.answers)))
         counted = np.zeros_like(total)
         for hits, trials in self._shares():
@@ -115,8 +114,7 @@ class Pool:
         return rows / rows.mean()  # type: ignore[no-any-return]
 
     def _shares(self) -> Iterator[tuple[Floats, Floats]]:
-        """Hits and trials of each of the metric's shares (see `metrics.tallies`), (units, configurations or
-        1).
+        """Hits and trials of each of the metric's shares (see `metrics.tallies`), (units, configurations or 1).
 
         They are sums over repeats, whole or half numbers, so that equal scores stay exactly equal in float32.
         """
@@ -152,8 +150,7 @@ class Draws:
 
     @cached_property
     def noise(self) -> Reals:
-        """(configurations, configurations) standard error of the difference between two scores on the same
-        rows."""
+        """(configurations, configurations) standard error of the difference between two scores on the same rows."""
         covariance = np.atleast_2d(np.cov(self.inside, rowvar=False))
         own = np.diag(covariance)
         return np.sqrt(np.maximum(own[:, None] + own - 2 * covariance, 0.0))
@@ -202,15 +199,15 @@ def price_tiers(costs: Reals) -> Ints:
 class Rule:
     """Which configuration wins, given everyone's scores and log-losses.
 
-    1. A candidate is represented by its setting of the lowest log-loss. 2. Among candidates of one price
-    tier, those whose score lies within the paired noise of the best are tied; the lowest log-loss among
-    them wins. It sees each row's margin where the metric sees right or wrong only. 3. A dearer tier's
-    winner replaces the cheaper one's only when it is better by `min_gain` or more: in the metric where the
-    two differ beyond the noise, else in log-loss, of which 0.02 are taken for one point.
+    1. A candidate is represented by its setting of the best score (of equal ones, the lowest log-loss). 2. Among
+    candidates of one price tier, those whose score lies within the paired noise of the best are tied. Ties are decided
+    by log-loss, which sees each row's margin where the metric sees right or wrong only, and by the candidates' priors.
+    3. A dearer tier's winner replaces the cheaper one's only when it is better by `min_gain` or more: in the metric
+    where the two differ beyond the noise, else by log-loss and prior. 0.02 of log-loss are taken for one point.
 
-    owner: (configurations,) number of the candidate of each. tiers: (candidates,) price tier of each, 0 the
-    cheapest. noise: (configurations, configurations) standard errors of paired differences. min_gain: a
-    share.
+    owner: (configurations,) number of the candidate of each. tiers: (candidates,) price tier of each, 0 the cheapest.
+    noise: (configurations, configurations) standard errors of paired differences. min_gain: a share. prior:
+    (candidates,) the gain, as a share, that other data sets led one to expect of each; None expects none.
     """
 
     owner: Ints
@@ -218,10 +215,13 @@ class Rule:
     noise: Reals
     min_gain: float = 0.005
     confidence: float = 0.95
+    prior: Reals | None = None
 
     def pick(self, scores: Reals, losses: Reals) -> Ints:
         """The winner's number for each row of scores and losses, both (draws, configurations)."""
         champions = self.champions(scores, losses)
+        if self.prior is not None:
+            losses = losses - _LOSS_PER_SHARE * self.prior[self.owner]
         winner = self._best(champions[:, self.tiers == 0], scores, losses)
         for tier in range(1, int(self.tiers.max()) + 1):
             rival = self._best(champions[:, self.tiers == tier], scores, losses)

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 @click.command("cache")
-@click.option("--clear", is_flag=True, help="Remove the embeddings and compiled networks.")
+@click.option("--clear", is_flag=True, help="Remove all of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(clear: bool, as_json: bool) -> None:
-    """Show what is kept of earlier runs: embeddings (one file a backbone) and compiled networks.
+    """Show what is kept of earlier runs: embeddings (one file a backbone), compiled networks and heads' scores.
 
     All of it can be made again. HEADSTART_CACHE names another folder, HEADSTART_CACHE_GB the most that one backbone's
     embeddings may take.

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from headstart.cli.options import Place
+
 
 @click.command("demo")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo-model"), show_default=True)
+@click.option("-o", "--output", type=Place(), default=Path("demo-model"), show_default=True)
 @click.option(
     "--backbones",
     default="lite0",
@@ -27,13 +29,14 @@ def command(output: Path, backbones: str, seed: int) -> None:
     from headstart.cli.train import show_trained
     from headstart.data.solar import solar_cells
     from headstart.runtime import load
-    from headstart.tasks.classify import BACKBONES, Options, train_loaded
+    from headstart.tasks.classify import Options, train_loaded
 
+    options = Options(backbones=words(backbones) or (), seed=seed)
     check_destination(output)
     cells = solar_cells()
     click.echo(f"{len(cells.samples):,} photographs of solar cells; a fifth is kept apart as the test split.\n")
     apart = _keep_apart(cells, seed)
-    trained = train_loaded(apart, Options(backbones=words(backbones) or BACKBONES, seed=seed))
+    trained = train_loaded(apart, options)
     trained.save(output, command=["headstart", "demo"])
     show_trained(trained, output, as_json=False)
     _show_some(load(output), apart.samples)

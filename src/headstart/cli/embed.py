@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import columns
+from headstart.cli.options import Place, columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command("embed")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .parquet, .npz or .csv file.")
+@click.argument("data", type=Place())
+@click.option("-o", "--output", type=Place(), required=True, help="A .parquet, .npz or .csv file.")
 @click.option("--backbone", "backbones", multiple=True, help="May be repeated; default: lite0.")
 @click.option("--taps", default="last", show_default=True, help="last, all, or comma-separated names of layers.")
 @click.option("--unlabelled", is_flag=True, help="Take every image at any depth in DATA; folders are not classes.")
@@ -95,15 +95,13 @@ def _readable(samples: Samples, embedded: list[Embeddings]) -> NDArray[np.int64]
 
     import numpy as np
 
+    from headstart.cli import show
     from headstart.errors import DataError
 
-    for failure in {f.row: f for e in embedded for f in e.failures}.values():
-        click.echo(f"unreadable: {failure.name}: {failure.reason}", err=True)
+    show.unreadable({f.row: f for e in embedded for f in e.failures}.values())
     rows: NDArray[np.int64] = reduce(np.intersect1d, [e.rows for e in embedded])
     if not len(rows):
-        raise DataError(
-            f"none of the {len(samples)} images could be read: give JPEG, PNG, WebP, GIF, BMP or TIFF files."
-        )
+        raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
     return rows
 
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import columns
+from headstart.cli.options import Place, columns
 
 if TYPE_CHECKING:
     from headstart.tasks.evaluate import Evaluation
 
 
 @click.command("evaluate")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("model", type=Place())
+@click.argument("data", type=Place())
 @click.option("--split", help="Only this split of DATA: train, val or test.")
 @columns
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
@@ -60,8 +60,7 @@ def _print(found: Evaluation) -> None:
 
     for sentence in found.notes:
         show.note(sentence)
-    for failure in found.failures:
-        click.echo(f"unreadable: {failure.name}: {failure.reason}", err=True)
+    show.unreadable(found.failures)
     rows = [
         (
             row.name,

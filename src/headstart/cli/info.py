@@ -6,18 +6,28 @@ from pathlib import Path
 
 import click
 
+from headstart.cli.options import Place
+
 
 @click.command("info")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=Place())
 @click.option("--json", "as_json", is_flag=True, help="Print the whole manifest as JSON.")
 def command(model: Path, as_json: bool) -> None:
     """Say what the saved MODEL is: classes, backbone, head, measured accuracy, and the data it was trained on."""
     from headstart.cli import show
+    from headstart.errors import BundleError, InternalError
     from headstart.runtime import load
     from headstart.tasks.summary import summary
 
     manifest = load(model).manifest
     if as_json:
         show.as_json(manifest)
-    else:
-        click.echo(summary(manifest))
+        return
+    try:
+        said = summary(manifest)
+    except (KeyError, TypeError, ValueError, AttributeError, InternalError) as error:
+        raise BundleError(
+            f"the manifest of {model} is damaged: what it says of the scores or the data cannot be shown "
+            f"({type(error).__name__}: {error}); train the model again."
+        ) from error
+    click.echo(said)

@@ -7,6 +7,7 @@ A verb's file is imported only when its name is asked for, or listed in `--help`
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -14,7 +15,7 @@ from importlib import import_module
 import click
 
 from headstart import __version__
-from headstart.checks import nearest
+from headstart.checks import nearest, printable
 from headstart.errors import UserError
 
 VERBS = ("train", "predict", "evaluate", "info", "embed", "backbones", "cache", "demo")
@@ -58,6 +59,9 @@ def headstart() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot write is spelt out
+            stream.reconfigure(errors="backslashreplace")
     try:
         headstart(standalone_mode=False)
     except click.ClickException as error:
@@ -87,5 +91,5 @@ def _system_refusal(error: OSError) -> str:
 
 def _stop(sentence: str, code: int) -> None:
     click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(sentence, err=True)
+    click.echo(printable(sentence), err=True)
     sys.exit(code)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from headstart import checks
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -33,4 +36,27 @@ def words(text: str | None) -> tuple[str, ...] | None:
     >>> words("ridge, probe")
     ('ridge', 'probe')
     """
-    return tuple(word.strip() for word in text.split(",") if word.strip()) if text else None
+    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def share(name: str, percent: float) -> float:
+    """A percentage as a share of 1; raises `OptionError`, in the user's unit, unless it lies in 0 to 100.
+
+    >>> share("--max-unreadable", 5.0)
+    0.05
+    """
+    checks.between(name, percent, 0, 100)
+    return percent / 100
+
+
+class Place(click.Path):
+    """A path that is not empty: '' (a shell variable that is not set) would otherwise mean the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as `Path`."""
+        if value == "":
+            self.fail("it is empty; give a path ('.' for the current folder).", param, ctx)
+        return super().convert(value, param, ctx)

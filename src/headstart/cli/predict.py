@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.options import Place
+
 if TYPE_CHECKING:
     from headstart.records import Predictions
 
 
 @click.command("predict")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=Place())
 @click.argument("images", nargs=-1, required=True)
 @click.option("--csv", "form", flag_value="csv", help="Print CSV: image, class, confidence, then one column a class.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
@@ -23,6 +25,7 @@ def command(model: Path, images: tuple[str, ...], form: str | None, device: str,
 
     Exit code 0 when every image was read, 2 when none could be; unreadable ones are named on standard error.
     """
+    from headstart.cli import show
     from headstart.data.sources import find_images
     from headstart.device import choose
     from headstart.embed.cache import open_cache
@@ -33,10 +36,9 @@ def command(model: Path, images: tuple[str, ...], form: str | None, device: str,
     chosen = choose(device)
     found = find_images(images)
     predictions = predictor.predict(found.images, names=found.names, device=chosen, cache=open_cache if cache else None)
-    for failure in predictions.failures:
-        click.echo(f"unreadable: {failure.name}: {failure.reason}", err=True)
+    show.unreadable(predictions.failures)
     if not len(predictions):
-        raise DataError(f"none of the {len(found)} images could be read: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
+        raise DataError(f"no image could be read, of {len(found):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
     _print(predictions, form)
 
 

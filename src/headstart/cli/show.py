@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from headstart.checks import printable
+
+if TYPE_CHECKING:
+    from headstart.records import Failure
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()) -> None:
     """Print a table: ruled on a terminal, tab-separated otherwise. `right` are the columns of numbers."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         click.echo("\n".join("\t".join(row) for row in [headers, *rows]))
         return
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
     for i, header in enumerate(headers):
         shown.add_column(header, justify="right" if i in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(Text, row))  # a str would be read as rich's markup
     Console().print(shown)
 
 
@@ -35,7 +42,13 @@ def as_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
 def note(sentence: str) -> None:
     """Tell the user something on standard error, so that piped output stays clean."""
     click.secho("note: ", fg="yellow", nl=False, err=True)
-    click.echo(sentence, err=True)
+    click.echo(printable(sentence), err=True)
+
+
+def unreadable(failures: Iterable[Failure]) -> None:
+    """Name the images that could not be read on standard error."""
+    for failure in failures:
+        click.echo(printable(f"unreadable: {failure.name}: {failure.reason}"), err=True)
 
 
 def percent(value: float) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import columns, words
+from headstart.cli.options import Place, columns, share, words
+from headstart.errors import OptionError
 
 
 @click.command("train")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("model"), show_default=True)
+@click.argument("data", type=Place())
+@click.option("-o", "--output", type=Place(), default=Path("model"), show_default=True)
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
 @click.option("--heads", help="Comma-separated heads to compare; default: all that are cheap enough.")
 @click.option(
@@ -72,19 +73,20 @@ def command(
     from headstart.tasks.classify import BACKBONES, Options, train_loaded
 
     options = Options(
-        backbones=words(backbones) or BACKBONES,
+        backbones=BACKBONES if backbones is None else words(backbones) or (),
         heads=words(heads),
         metric=metric,
         class_weight=None if class_weight in (None, "none") else class_weight,
         folds=folds,
         repeats=repeats,
-        min_gain=min_gain / 100,
-        max_unreadable=max_unreadable / 100,
+        min_gain=share("--min-gain", min_gain),
+        max_unreadable=share("--max-unreadable", max_unreadable),
         seed=seed,
         device=device,
         cache=cache,
     )
     check_destination(output)
+    _check_outside(output, data)
     loaded = load(
         data,
         path_column=path_column,
@@ -95,6 +97,15 @@ def command(
     trained = train_loaded(loaded, options)
     trained.save(output, command=["headstart", *sys.argv[1:]])
     show_trained(trained, output, as_json)
+
+
+def _check_outside(output: Path, data: Path) -> None:
+    """Raise `OptionError` where the model would lie among the data, and be taken for a class by the next run."""
+    if data.resolve() in output.resolve().parents:
+        raise OptionError(
+            f"the model cannot be saved to {output}: it would lie inside the data folder {data} and be taken for a "
+            "class by the next run. Choose a place outside with -o."
+        )
 
 
 def show_trained(trained: Any, output: Path, as_json: bool) -> None:

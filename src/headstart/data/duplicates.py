@@ -87,8 +87,7 @@ def _split(samples: Samples, row: int) -> str:
 
 
 def _merged(samples: Samples) -> Ints:
-    """Groups in which copies of a picture, and everything that was in one group with any of them, are "
-    "together."""
+    """Groups in which copies of a picture are together, with everything that was in one group with any of them."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -96,10 +96,10 @@ def _kind(entry: os.DirEntry[str]) -> str:
         return "hidden"
     if entry.name.lower() in _LITTER:
         return "left by the operating system"
-    if entry.is_dir():
-        return "folder"
     if entry.is_symlink() and not os.path.exists(entry.path):
         return "a broken link"
+    if entry.is_dir():
+        return "folder"
     ending = os.path.splitext(entry.name)[1].lower()
     return "image" if ending in EXTENSIONS else f"not an image ({ending or 'no ending'})"
 

@@ -62,8 +62,11 @@ def assemble(
 ) -> Samples:
     """Samples from one name, class, group and split a picture; without `labels`, unlabelled.
 
-    An empty group is a group of its own. A single split is no split.
+    An empty group is a group of its own. A single split is no split. Bytes of a file's name that are not UTF-8 are
+    spelt out in names and classes, so that both can be written anywhere.
     """
+    names = [_writable(name) for name in names]
+    labels = None if labels is None else [_writable(label) for label in labels]
     classes = tuple(sorted(set(labels or ())))
     position = {name: i for i, name in enumerate(classes)}
     numbers = [position[label] for label in labels] if labels is not None else [UNLABELLED] * len(images)
@@ -77,6 +80,10 @@ def assemble(
         groups=None if groups is None else _numbered(groups),
         splits=np.array(splits, dtype=np.str_) if several else None,
     )
+
+
+def _writable(word: str) -> str:
+    return word.encode("utf-8", "backslashreplace").decode()
 
 
 def contents(images: Sequence[ImageSource], names: Sequence[str]) -> tuple[str, ...]:

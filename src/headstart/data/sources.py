@@ -109,6 +109,8 @@ def existing(path: Path) -> Path:
         hint = nearest(missing.name, os.listdir(missing.parent), 1)
     except OSError:
         hint = []
+    if os.path.islink(missing):
+        raise DataError(f"{path} leads nowhere: {missing} is a broken link to {os.readlink(missing)}.")
     suggestion = f" Did you mean {missing.parent / hint[0]}?" if hint else " Check its spelling."
     also = "" if missing == path else f" ({missing} is not there)"
     raise DataError(f"{path} does not exist{also}.{suggestion}")

@@ -62,6 +62,8 @@ def load_table(
     rows, notes = _existing(rows, table)
     splits = [row.split for row in rows] if columns.split else None
     labels = [row.label for row in rows]
+    if splits and set(splits) <= {"val", "test"} and len(set(splits)) == 1:
+        notes += (f"Every row is in the {splits[0]} split: the images are taken as not divided.",)
     if splits and "train" in splits:
         notes += check_splits(labels, splits, str(table))
     samples = assemble(

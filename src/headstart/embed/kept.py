@@ -13,13 +13,14 @@ from pathlib import Path
 
 from headstart.embed import compiled, migrations
 from headstart.embed.cache import default_folder
+from headstart.folders import cache_folder
 
 _PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A file: its size, and how many images' rows it holds (None where it holds no rows, or is damaged)."""
+    """A file or folder: its size, and how many images' rows it holds (None where it holds no rows, or is damaged)."""
 
     path: Path
     bytes: int
@@ -27,11 +28,12 @@ class Kept:
 
 
 def everything() -> list[Kept]:
-    """The files of embeddings, then the compiled networks."""
+    """The files of embeddings, then the compiled networks, then the folder of out-of-fold scores."""
     caches = [Kept(path, _size(path), _rows(path)) for path in _files(default_folder(), "*.sqlite")]
     damaged = [Kept(path, path.stat().st_size, None) for path in _files(default_folder(), "*.damaged")]
     networks = [Kept(path, path.stat().st_size, None) for path in _files(compiled.folder(), "*")]
-    return caches + damaged + networks
+    scores = [path.stat().st_size for path in _files(_scores(), "*")]
+    return caches + damaged + networks + ([Kept(_scores(), sum(scores), None)] if scores else [])
 
 
 def clear() -> int:
@@ -41,9 +43,14 @@ def clear() -> int:
         if not _emptied(path):
             for part in (path, *_beside(path)):
                 part.unlink(missing_ok=True)
-    for path in _files(default_folder(), "*.damaged") + _files(compiled.folder(), "*"):
+    for path in _files(default_folder(), "*.damaged") + _files(compiled.folder(), "*") + _files(_scores(), "*"):
         path.unlink(missing_ok=True)
     return before - sum(file.bytes for file in everything())
+
+
+def _scores() -> Path:
+    """Where `choose.memory` keeps its files."""
+    return cache_folder() / "scores"
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

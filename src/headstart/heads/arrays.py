@@ -1,7 +1,6 @@
-"""What the forms of heads share: checks on saved arrays (names, kinds of number, shapes that agree, nothing
-infinite) and a little arithmetic on rows.
+"""What the forms of heads share: checks on saved arrays, and a little arithmetic on rows.
 
-A saved head may come from a stranger. Whatever is wrong is a `BundleError` that names the array.
+Checked are names, kinds of number, shapes that agree, and that nothing is infinite. A saved head may come from a stranger. Whatever is wrong is a `BundleError` that names the array.
 """
 
 from __future__ import annotations
@@ -67,6 +66,7 @@ class Saved:
     """A form's arrays are its fields."""
 
     def to_arrays(self) -> Arrays:
+        """The arrays that `forms.from_arrays` takes back, by name."""
         return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
 
 
@@ -80,6 +80,7 @@ def signed_root(X: Floats) -> Floats:
 
 
 def centred(X: Floats, centre: Floats, root: NDArray[Any]) -> Floats:
+    """Rows about `centre`, after a signed square root where `root` is 1."""
     rows = signed_root(X) if root else X
     return np.subtract(rows, centre, dtype=np.float32)
 
@@ -91,5 +92,6 @@ def unit(X: Floats) -> Floats:
 
 
 def blocks(n: int, width: int) -> Iterator[slice]:
+    """Slices of n rows, each of about `AT_ONCE` numbers when a row takes `width` of them."""
     size = max(1, AT_ONCE // max(1, width))
     return (slice(low, min(low + size, n)) for low in range(0, n, size))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.heads.base import ClassWeight, Head, Setting
+from headstart.heads.base import ClassWeight, Head, PathScores, Setting
 from headstart.heads.basis import standard
 from headstart.heads.forms import Linear
 from headstart.heads.stored_forms import Kernel, pair_scores, rbf
@@ -43,26 +44,45 @@ class LinearSVM(Head):
         self.class_weight = class_weight
         self.root = root
 
+    def fit(self, X: Any, y: Any, *, folds: Ints | None = None) -> Head:
+        """As every head."""
+        with _short_of_the_optimum_allowed():
+            return super().fit(X, y, folds=folds)
+
+    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
+        """As every head."""
+        with _short_of_the_optimum_allowed():
+            return super().path_scores(X, y, folds)
+
     def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
         fixed = self._fixed()
         return [fixed] if fixed else [{"C": float(f"{s / X.shape[1]:.3g}")} for s in LINEAR_STRENGTHS]
 
     def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Linear:
-        from sklearn.exceptions import ConvergenceWarning
         from sklearn.svm import LinearSVC
 
         learned = standard(prepared, root=self.root)
         machine = LinearSVC(C=setting["C"], class_weight=self._by_number(), dual="auto", random_state=0)
-        with warnings.catch_warnings():
-            # The largest C may stop short of the optimum; it is one candidate among others and is scored as it is.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            machine.fit(learned.apply(prepared), labels)
+        machine.fit(learned.apply(prepared), labels)
         weight, bias = machine.coef_, machine.intercept_
         if count == 2:
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
         weight = (_SHARPNESS * weight / learned.scale).T.astype(np.float32)
         flag = np.array(self.root, dtype=np.uint8)
         return Linear(learned.centre, np.ascontiguousarray(weight), (_SHARPNESS * bias).astype(np.float32), flag)
+
+
+@contextmanager
+def _short_of_the_optimum_allowed() -> Iterator[None]:
+    """The largest C may stop short of the optimum; it is one candidate among others and is scored as it is.
+
+    Around the folds' threads and not inside them: the filters of warnings belong to the whole process.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 class KernelSVM(Head):

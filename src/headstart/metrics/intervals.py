@@ -60,8 +60,9 @@ def z_value(confidence: float) -> float:
 
 
 def wilson(hits: ArrayLike, trials: ArrayLike, *, confidence: float = 0.95) -> tuple[Reals, Reals]:
-    """Wilson's score interval for a share: close to its stated rate on average (Wilson 1927). No trials: 0
-    to 1.
+    """Wilson's score interval for a share: close to its stated rate on average (Wilson 1927).
+
+    Without trials: 0 to 1.
 
     >>> low, high = wilson(20, 20)
     >>> print(f"{low:.3f} {high:.3f}")

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.records import Ints
+
 Probabilities = NDArray[Any]
-Ints = NDArray[np.int64]
 
 
 def log_loss(y: Ints, probabilities: Probabilities) -> float:
@@ -35,10 +36,9 @@ def brier(y: Ints, probabilities: Probabilities) -> float:
 
 
 def calibration_error(y: Ints, probabilities: Probabilities, *, bins: int = 15) -> float:
-    """Expected calibration error of the top class over bins of equal mass: mean |confidence - accuracy|, 0
-    to 1.
+    """Expected calibration error of the top class over bins of equal mass: mean |confidence - accuracy|.
 
-    A bin holds at least ten images, so few images make fewer bins. Chance alone shows some error: about
+    Between 0 and 1. A bin holds at least ten images, so few images make fewer bins. Chance alone shows some error: about
     0.02 with 1,000 images where there is none.
 
     >>> calibration_error(np.array([0, 0, 1, 1]), np.full((4, 2), 0.5))

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from headstart.metrics import probability
 from headstart.metrics.intervals import Estimate, Reals, effective_size, wilson
-from headstart.metrics.tallies import Ints, Tallies, confusion, measured
+from headstart.metrics.tallies import Tallies, confusion, measured
+from headstart.records import Ints
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,7 @@ def per_class(
     groups: Ints | None = None,
     confidence: float = 0.95,
 ) -> tuple[ClassScores, ...]:
-    """Recall, precision and F1 of each class. y: (n,). answers: (n,) or (repeats, n), averaged over
-    repeats."""
+    """Recall, precision and F1 of each class. y: (n,). answers: (n,) or (repeats, n), averaged over repeats."""
     answers = np.atleast_2d(answers)
     counts = Tallies.of(y, answers, len(classes))
     correct = (answers == y).mean(axis=0)

@@ -11,14 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headstart.checks import one_of
 from headstart.metrics.intervals import Estimate, Reals, effective_size, mean_share
+from headstart.records import Ints
 
 METRICS = ("accuracy", "balanced-accuracy", "macro-f1")
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +33,7 @@ class Tallies:
 
     @classmethod
     def of(cls, y: Ints, predicted: Ints, classes: int) -> Tallies:
-        """Count answers. y: (n,). predicted: (n,) or (repeats, n), of which the mean over repeats is
-        taken."""
+        """Count answers. y: (n,). predicted: (n,) or (repeats, n), of which the mean over repeats is taken."""
         table = confusion(y, predicted, classes)
         return cls(np.diag(table).copy(), table.sum(axis=0), table.sum(axis=1))
 
@@ -56,8 +53,7 @@ def confusion(y: Ints, predicted: Ints, classes: int) -> Reals:
 
 
 def shares(metric: str, counts: Tallies) -> tuple[Reals, Reals]:
-    """The metric's hits and trials, (1,) for accuracy and (classes,) otherwise; it is the mean of hits /
-    trials."""
+    """The metric's hits and trials, (1,) for accuracy and (classes,) otherwise; it is the mean of hits / trials."""
     one_of("metric", metric, METRICS)
     if metric == "accuracy":
         return counts.hits.sum(keepdims=True), counts.actual.sum(keepdims=True)

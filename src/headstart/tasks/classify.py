@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart import checks
+from headstart.backbones.graph import SHORT
 from headstart.choose.memory import default_folder
 from headstart.choose.race import RaceResult, race
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
+from headstart.errors import OptionError
 from headstart.heads.catalog import HEADS, make
 from headstart.metrics.scorecard import scorecard
 from headstart.metrics.tallies import METRICS
@@ -28,6 +30,8 @@ from headstart.tasks.prepare import Division, Prepared, divide, prepare
 from headstart.tasks.result import DataFacts, Trained
 
 BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
+MOST_SEED = 2**32 - 1
+_MOST_FOLDS, _MOST_REPEATS = 1000, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +61,23 @@ class Options:
         for head in self.heads or ():
             checks.one_of("head", head, list(HEADS))
         checks.one_of("metric", self.metric, METRICS)
-        checks.one_of("class_weight", self.class_weight or "none", ("none", "balanced"))
-        checks.at_least("folds", 2 if self.folds is None else self.folds, 2)
-        checks.at_least("repeats", self.repeats or 1, 1)
+        checks.one_of("class_weight", "none" if self.class_weight is None else self.class_weight, ("none", "balanced"))
+        checks.between("folds", 2 if self.folds is None else self.folds, 2, _MOST_FOLDS)
+        checks.between("repeats", 1 if self.repeats is None else self.repeats, 1, _MOST_REPEATS)
         checks.between("min_gain", self.min_gain, 0, 1)
         checks.between("max_unreadable", self.max_unreadable, 0, 1)
-        checks.at_least("seed", self.seed, 0)
-        checks.at_least("number of backbones", len(self.backbones), 1)
+        checks.between("seed", self.seed, 0, MOST_SEED)
+        _check_names("backbones", [SHORT.get(name, name) for name in self.backbones])
+        _check_names("heads", ["all"] if self.heads is None else self.heads)
+
+
+def _check_names(what: str, names: Sequence[str]) -> None:
+    """Raise `OptionError` where a list of names is empty or has a name twice."""
+    if not names:
+        raise OptionError(f"{what} is an empty list: name at least one, or leave the option out.")
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise OptionError(f"{what} names {checks.listed(twice)} more than once: name each once.")
 
 
 def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Trained:
@@ -125,7 +139,7 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
         left_out=tuple(left_out),
         failures=prepared.failures,
         data=_facts(loaded, prepared, division),
-        notes=(*prepared.notes, *division.notes, *_ignored(loaded)),
+        notes=(*prepared.notes, *division.notes),
         options=options,
         seconds=clock.laps,
     )
@@ -183,11 +197,3 @@ def _facts(loaded: Loaded, prepared: Prepared, division: Division) -> DataFacts:
         ignored=dict(loaded.ignored),
         cached=min(each.cached for each in prepared.embedded),
     )
-
-
-def _ignored(loaded: Loaded) -> tuple[str, ...]:
-    """What was passed over, in one sentence."""
-    if not loaded.ignored:
-        return ()
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(loaded.ignored.items()))
-    return (f"Passed over: {kinds}.",)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headstart.checks import listed
+from headstart.data.duplicates import resolve
+from headstart.data.loaded import split_of
 from headstart.errors import DataError
 from headstart.metrics.scorecard import Scorecard, scorecard
 from headstart.records import UNLABELLED, Failure, Ints, Samples
@@ -58,16 +60,31 @@ def evaluate(
     kept = np.array([row not in failed for row in range(len(samples))])
     groups = None if samples.groups is None else samples.groups[kept]
     lacking = sorted(set(predictor.classes) - set(samples.classes))
-    notes = (f"the data have no image of {listed(lacking)}, so nothing is said about them.",) if lacking else ()
+    notes = [f"The data have no image of {listed(lacking)}, so nothing is said about them."] if lacking else []
+    notes += _seen(predictor, samples.take(kept), split)
     card = scorecard(labels[kept], found.probabilities, predictor.classes, groups=groups)
-    return Evaluation(len(found), card, found.failures, notes)
+    return Evaluation(len(found), card, found.failures, tuple(notes))
+
+
+def _seen(predictor: Predictor, samples: Samples, split: str | None) -> list[str]:
+    """A warning where the scores are not of new images."""
+    trained_on = predictor.manifest.get("data")
+    if isinstance(trained_on, Mapping) and trained_on.get("fingerprint") == resolve(samples)[0].fingerprint():
+        return [
+            "The model was trained on these very images, so the scores say nothing of new ones "
+            "(headstart info has the score to expect): evaluate on images that took no part."
+        ]
+    if split is None and samples.splits is not None and "train" in samples.splits:
+        return ["The train split is scored as well: choose another with --split."]
+    return []
 
 
 def _only(samples: Samples, split: str) -> Samples:
-    if samples.splits is None or split not in samples.splits:
+    wanted = split_of(split) or split
+    if samples.splits is None or wanted not in samples.splits:
         there = sorted(set(samples.splits.tolist())) if samples.splits is not None else []
         raise DataError(f"the split {split!r} was asked for, but the data have {listed(there) or 'no splits'}.")
-    return samples.take(samples.splits == split)
+    return samples.take(samples.splits == wanted)
 
 
 def _as_known(classes: Sequence[str], samples: Samples) -> Ints:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart import fingerprint
-from headstart.checks import counted
+from headstart.checks import counted, listed
 from headstart.errors import DataError
 from headstart.records import Embeddings, Failure, Ints, Samples
 
@@ -38,8 +37,7 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """Fingerprint of the images' contents with their labels."""
-        labels = [self.samples.classes[i] for i in self.samples.labels]
-        return fingerprint.of_parts(list(self.samples.content), labels)
+        return self.samples.fingerprint()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +64,9 @@ def prepare(loaded: Loaded, backbones: Sequence[str], *, device: str, cache: boo
 
     opened = tuple(open_backbone(name) for name in backbones)
     chosen = choose(device)
+    _check_train(loaded.samples)
     samples, duplicates = resolve(loaded.samples)
+    _check_left(samples, duplicates.notes)
     _check_fitted(samples)
     embedded = [
         embed(
@@ -90,6 +90,19 @@ def prepare(loaded: Loaded, backbones: Sequence[str], *, device: str, cache: boo
         samples, embedded = _without(samples, embedded, failures)
         _check_fitted(samples)
     return Prepared(samples, tuple(embedded), opened, failures, tuple(notes))
+
+
+def _check_train(samples: Samples) -> None:
+    """Raise `DataError` where there are splits, and none to train on."""
+    if samples.splits is not None and "train" not in samples.splits:
+        there = sorted(set(samples.splits.tolist()))
+        raise DataError(f"the data have the splits {listed(there)} but no 'train': call the one to train on 'train'.")
+
+
+def _check_left(samples: Samples, notes: Sequence[str]) -> None:
+    """Raise `DataError` where duplicates have left no image to train on."""
+    if _held_out(samples)[0].all():
+        raise DataError(f"no image is left to train on. {' '.join(notes)} Give images that are there once.")
 
 
 def _check_fitted(samples: Samples) -> None:

@@ -130,7 +130,7 @@ def unreadable_table(failures: Sequence[Failure]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "reason"])
     writer.writerows((failure.name, failure.reason) for failure in failures)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _part(part: Any) -> dict[str, Any]:

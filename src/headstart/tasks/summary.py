@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headstart.checks import counted
+from headstart.backbones.graph import SHORT
+from headstart.checks import counted, printable
 from headstart.metrics.intervals import Estimate
 
 _WORST = 3
@@ -19,10 +20,11 @@ def summary(manifest: Mapping[str, Any]) -> str:
         ("data", _data(manifest)),
         ("chosen", f"{head['candidate']} on {head['features']}{_setting(head['settings'])}"),
         ("expected", _expected(scores)),
+        ("", _compared(scores)),
         *_held_out(scores),
         ("classes", _classes(scores["out_of_fold"]["per_class"])),
     ]
-    return "\n".join(f"{name:<10} {text}" for name, text in lines)
+    return "\n".join(printable(f"{name:<10} {text}") for name, text in lines)
 
 
 def _data(manifest: Mapping[str, Any]) -> str:
@@ -31,7 +33,7 @@ def _data(manifest: Mapping[str, Any]) -> str:
     shown = ", ".join(classes[:_SHOWN_CLASSES])
     more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
     apart = f"; {data['held_out']:,} more kept apart" if data["held_out"] else ""
-    folds = f"{data['folds']} folds" + (f" × {data['repeats']}" if data["repeats"] > 1 else "")
+    folds = f"{data['folds']} folds" + (f", {data['repeats']} times" if data["repeats"] > 1 else "")
     return f"{counted(data['images'], 'image')} of {len(classes)} classes ({shown}{more}); {folds}{apart}"
 
 
@@ -44,12 +46,14 @@ def _setting(settings: Mapping[str, Any]) -> str:
 
 def _expected(scores: Mapping[str, Any]) -> str:
     estimate = Estimate(**scores["estimate"])
-    raw, configurations = scores["uncorrected"], scores["configurations"]
-    words = estimate.metric.replace("-", " ")
+    return f"{estimate} {estimate.metric.replace('-', ' ')} on new images like these (95 % interval)"
+
+
+def _compared(scores: Mapping[str, Any]) -> str:
+    raw, majority = scores["uncorrected"], scores["majority"]
     return (
-        f"{estimate} {words} on new images like these "
-        f"(95 % interval; {100 * raw:.1f} % before correcting for the choice among {configurations}; "
-        f"always saying {scores['majority']['class']!r}: {100 * scores['majority']['score']:.1f} %)"
+        f"{100 * raw:.1f} % before correcting for the choice among {scores['configurations']} settings; "
+        f"always saying {majority['class']!r}: {100 * majority['score']:.1f} %"
     )
 
 
@@ -84,7 +88,7 @@ def candidate_rows(manifest: Mapping[str, Any]) -> tuple[tuple[str, ...], list[t
     ran.sort(key=lambda entry: (entry["status"] != "chosen", -entry["score"]["value"]))
     rows = [_ran(entry) for entry in ran]
     left = [entry for entry in manifest["candidates"] if entry["status"] == "left out"]
-    rows += [(e["name"], e["features"], "", "", "", "", f"left out: {e['reason']}") for e in left]
+    rows += [(e["name"], _short(e["features"]), "", "", "", "", f"left out: {e['reason']}") for e in left]
     return headers, rows
 
 
@@ -93,13 +97,20 @@ def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:
     against = "" if gain is None else f"{_points(gain['value'])} ({_points(gain['low'])} to {_points(gain['high'])})"
     return (
         entry["name"],
-        entry["features"],
+        _short(entry["features"]),
         f"{100 * score['value']:.1f} %",
         f"{100 * score['low']:.1f}–{100 * score['high']:.1f}",
         against,
         f"{entry['seconds']:.1f}",
         entry["status"],
     )
+
+
+def _short(features: str) -> str:
+    """The packaged backbones by their short names, so that a line fits a terminal."""
+    for short, name in SHORT.items():
+        features = features.replace(name, short)
+    return features
 
 
 def _points(share: float) -> str:

@@ -74,10 +74,9 @@ def probabilities(scores: NDArray[Any], temperature: float = 1.0) -> Floats:
 
 
 def row_losses(scores: NDArray[Any], y: Ints, temperature: float = 1.0) -> Floats:
-    """Log-loss of each row, -log softmax(scores / temperature) at its class, averaged over repeats: (n,)
-    float32.
+    """Log-loss of each row, -log softmax(scores / temperature) at its class, averaged over repeats.
 
-    scores: (repeats, n, classes). y: (n,).
+    scores: (repeats, n, classes). y: (n,). Returns (n,) float32.
     """
     cold = scores.astype(np.float64) / temperature
     cold -= cold.max(axis=-1, keepdims=True)

@@ -1,0 +1,132 @@
+"""Names, places and values that nobody should give, and somebody does."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from headstart.cli import show
+
+QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")
+
+
+def headstart(*words: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "headstart", *map(os.fsdecode, map(os.fsencode, map(str, words)))]
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", check=False, cwd=cwd, env={**os.environ, **environment}
+    )
+
+
+def refused(*words: object, cwd: Path | None = None) -> str:
+    done = headstart(*words, cwd=cwd)
+    assert done.returncode == 2, done
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def strange(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Classes and files whose names hold markup, line breaks, escapes and bytes that are not UTF-8."""
+    root = tmp_path_factory.mktemp("strange") / "data"
+    names = [b"[/bold", b"[red]", b"two\nlines", b"tab\there", b"esc\x1b[31m", b"\xff\xfe", b'quote",comma', b"-dash"]
+    for folder, label in zip(sorted(cells.iterdir()), (b"[red]one", b"\xff two\n"), strict=True):
+        place = os.path.join(os.fsencode(root), label)
+        os.makedirs(place)
+        for i, file in enumerate(sorted(folder.iterdir())):
+            name = names[i] if i < len(names) else str(i).encode()
+            if b"/" in name:
+                name = name.replace(b"/", b"")
+            shutil.copyfile(file, os.path.join(place, name + b".png"))
+    return root
+
+
+def test_strange_names_are_trained_on_and_spelt_out(strange: Path, tmp_path: Path) -> None:
+    done = headstart("train", strange, "-o", tmp_path / "model", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert r"50 images of 2 classes ([red]one 20, \udcff two\n 30)" in done.stdout
+    images = strange / "[red]one"
+    table = headstart("predict", tmp_path / "model", images).stdout.splitlines()
+    assert len(table) == 21
+    assert {len(line.split("\t")) for line in table} == {3}
+    assert "\x1b" not in "".join(table)
+    rows = list(csv.reader(headstart("predict", tmp_path / "model", images, "--csv").stdout.splitlines(keepends=True)))
+    assert {len(row) for row in rows} == {5}
+    assert any(row[0].endswith(r"\udcff\udcfe.png") for row in rows)
+    assert len(json.loads(headstart("predict", tmp_path / "model", images, "--json").stdout)) == 20
+
+
+@pytest.mark.parametrize("ending", [".csv", ".npz", ".parquet"])
+def test_strange_names_can_be_written_to_every_kind_of_file(strange: Path, tmp_path: Path, ending: str) -> None:
+    done = headstart("embed", strange, "-o", tmp_path / f"rows{ending}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_terminal_that_lacks_a_character_gets_it_spelt_out(strange: Path, tmp_path: Path) -> None:
+    done = headstart("train", strange, "-o", tmp_path / "model", *QUICK, PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0, done.stderr
+    assert r"\u2013" in done.stdout
+
+
+def test_a_table_on_a_terminal_takes_no_cell_for_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    show.table(("image",), [("[/bold] [red]x",)])
+    assert "[/bold] [red]x" in capsys.readouterr().out
+
+
+def test_values_out_of_range_are_refused_in_the_users_own_unit(cells: Path, tmp_path: Path) -> None:
+    out = ("-o", tmp_path / "model")
+    assert "--min-gain must lie between 0 and 100; found -5.0" in refused("train", cells, *out, "--min-gain", -5)
+    assert "--max-unreadable must lie between 0 and 100; found nan" in refused(
+        "train", cells, *out, "--max-unreadable", "nan"
+    )
+    assert "seed must lie between 0 and 4294967295" in refused("train", cells, *out, "--seed", 2**32)
+    assert "heads is an empty list" in refused("train", cells, *out, "--heads", ",")
+    assert "more than once" in refused("train", cells, *out, "--backbones", "lite0,efficientnet_lite0")
+    assert "seed must lie between" in refused("demo", "-o", tmp_path / "demo", "--seed", -1)
+
+
+def test_an_empty_path_is_not_the_current_folder(cells: Path) -> None:
+    assert "it is empty" in refused("train", "", cwd=cells)
+    assert "it is empty" in refused("train", ".", "-o", "", cwd=cells)
+
+
+def test_a_model_is_not_saved_among_its_data(cells: Path) -> None:
+    assert "would lie inside the data folder" in refused("train", cells, "-o", cells / "model")
+    assert "would lie inside the data folder ." in refused("train", ".", cwd=cells)
+    assert sorted(path.name for path in cells.iterdir()) == ["defective", "functional"]
+
+
+def test_a_model_may_have_a_long_name(cells: Path, tmp_path: Path) -> None:
+    done = headstart("train", cells, "-o", tmp_path / ("n" * 255), *QUICK)
+    assert done.returncode == 0, done.stderr
+
+
+def test_scores_on_the_training_images_come_with_a_warning(cells: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    assert headstart("train", cells, "-o", model, *QUICK).returncode == 0
+    assert "trained on these very images" in headstart("evaluate", model, cells).stderr
+    fewer = tmp_path / "fewer"
+    shutil.copytree(cells, fewer)
+    next((fewer / "defective").iterdir()).unlink()
+    assert "trained on these very images" not in headstart("evaluate", model, fewer).stderr
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1.2])
+def test_an_interrupted_run_ends_with_130_and_leaves_nothing(cells: Path, tmp_path: Path, seconds: float) -> None:
+    command = [sys.executable, "-m", "headstart", "train", cells, "-o", tmp_path / "model", "--no-cache", "--repeats=3"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert "interrupted" in said
+    assert list(tmp_path.iterdir()) == []
