@@ -133,6 +133,14 @@ def test_a_wrong_option_is_refused_before_any_work(cells: Path, tmp_path: Path) 
     assert not (tmp_path / "model").exists()
 
 
+def test_a_checkpoint_belongs_to_one_backbone(cells: Path, tmp_path: Path) -> None:
+    weights = ("--weights", tmp_path / "none.safetensors")
+    said = refused("train", cells, "-o", tmp_path / "model", *weights)
+    assert "weights are for one backbone, and 2 are named" in said
+    said = refused("train", cells, "-o", tmp_path / "model", "--backbones", "resnet18", *weights)
+    assert "none.safetensors" in said
+
+
 def test_a_wrong_backbone_is_refused_with_the_nearest(cells: Path, tmp_path: Path) -> None:
     said = refused("train", cells, "-o", tmp_path / "model", "--backbones", "efficientnet_lite9")
     assert "did you mean 'efficientnet_lite" in said

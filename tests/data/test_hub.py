@@ -56,6 +56,11 @@ def test_columns_may_be_named_and_hold_paths_or_bytes() -> None:
         load(plain)
 
 
+def test_an_empty_cell_in_a_split_column_is_named() -> None:
+    with pytest.raises(DataError, match="image 3 lies in the split ''"):
+        load(dataset([0, 1, 0, 1], split=["train", "train", "test", ""]))
+
+
 def test_what_cannot_be_used_is_refused() -> None:
     with pytest.raises(DataError, match="the label of image 1 is missing"):
         load(dataset([0, -1]))

@@ -3,6 +3,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -248,3 +249,11 @@ def test_an_engine_that_breaks_breaks_the_run(lite0: Backbone) -> None:
     with pytest.raises(RuntimeError, match="the engine broke"):
         list(pipeline.run(Lazy(50), range(50), lite0.spec, Failing()))
     assert threading.active_count() == before
+
+
+def test_a_description_that_does_not_fit_its_graph_is_refused(
+    pictures: list[Path], lite0: Backbone, cpu: Device
+) -> None:
+    lying = replace(lite0, taps=(replace(lite0.taps[0], width=7), *lite0.taps[1:]))
+    with pytest.raises(BackboneError, match=r"gives 2,096 numbers an image, and its description promises 2,071"):
+        embed(pictures[:1], lying, device=cpu)

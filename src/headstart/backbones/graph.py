@@ -30,6 +30,7 @@ SHORT = {"lite0": "efficientnet_lite0", "lite2": "efficientnet_lite2"}
 INPUT = "image"
 LOGITS = "logits"
 _MOST_FACTS = 1 << 20
+_MOST_WIDTH = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,8 @@ def _backbone(values: Mapping[str, Any], graph: Path, *, packaged: bool) -> Back
 
 def _tap(values: Mapping[str, Any], depth: int) -> Tap:
     name, width, kind = values["name"], values["width"], values["kind"]
-    if not isinstance(name, str) or type(width) is not int or width < 1 or kind not in ("stage", "last"):
+    wide = type(width) is int and 1 <= width <= _MOST_WIDTH
+    if not isinstance(name, str) or not wide or kind not in ("stage", "last"):
         raise ValueError(f"tap {depth} is {dict(values)!r}")
     return Tap(name, width, depth, cast(Literal["stage", "last"], kind))
 

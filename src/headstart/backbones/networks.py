@@ -30,10 +30,10 @@ SOURCES = ("hf-hub", "torchvision", "torchhub", "random")
 _IMAGENET_CLASSES = 1000
 _HUB_OF_TORCH = "https://github.com"
 _UNSTATED = "not stated by its publisher"
-_NOT_OF_THE_NETWORK = frozenset(
-    "pretrained pretrained_cfg pretrained_cfg_overlay checkpoint_path cache_dir weights weights_backbone "
-    "scriptable exportable no_jit".split()
-)
+_NOT_OF_THE_NETWORK = {
+    *("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"),
+    *("weights", "weights_backbone", "scriptable", "exportable", "no_jit"),
+}
 """Arguments of the libraries' factories that read files, fetch weights or change the whole process."""
 
 

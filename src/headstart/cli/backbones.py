@@ -14,7 +14,9 @@ _HEADERS = (
     *("timm name", "source of the accuracies"),
 )
 _NUMBERS = (1, 2, 3, 4, 5, 6, 7)
-_ON_SCREEN = 11  # columns; a pipe gets all
+_FITTING = ((150, 11), (110, 10))
+"""From how wide a terminal on how many columns are shown; a pipe gets all."""
+_NARROW = (0, 1, 2, 3, 4, 5, 9)
 
 
 @click.command("backbones")
@@ -37,14 +39,29 @@ def command(as_json: bool) -> None:
     if as_json:
         show.as_json({"backbones": [_values(e, here) for e in known.values()], "converted_others": others})
         return
-    columns = _ON_SCREEN if sys.stdout.isatty() else len(_HEADERS)
-    rows = [_row(_values(entry, here))[:columns] for entry in known.values()]
-    show.table(_HEADERS[:columns], rows, right=_NUMBERS)
+    shown = _columns()
+    rows = [[row[i] for i in shown] for row in (_row(_values(entry, here)) for entry in known.values())]
+    numbers = [place for place, i in enumerate(shown) if i in _NUMBERS]
+    show.table([_HEADERS[i] for i in shown], rows, right=numbers)
     if others:
         show.note(f"also converted on this machine: {', '.join(others)}.")
-    if columns == _ON_SCREEN:
+    if sys.stdout.isatty():
         sources = sorted({entry.source for entry in known.values() if entry.top1 is not None})
-        click.echo(f"Accuracies: one centre crop of ImageNet-1k; from {' and '.join(sources)}. More with --json.")
+        click.echo(
+            f"Accuracies: one centre crop of ImageNet-1k; from {' and '.join(sources)}. "
+            "More in a wider window, or with --json."
+        )
+
+
+def _columns() -> tuple[int, ...]:
+    """The columns for which there is room."""
+    import shutil
+    import sys
+
+    if not sys.stdout.isatty():
+        return tuple(range(len(_HEADERS)))
+    width = shutil.get_terminal_size().columns
+    return next((tuple(range(count)) for least, count in _FITTING if width >= least), _NARROW)
 
 
 def _values(entry: Entry, here: tuple[str, ...]) -> dict[str, Any]:

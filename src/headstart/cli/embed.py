@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headstart.cli.options import Place, columns
+from headstart.errors import OptionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("data", type=Place())
 @click.option("-o", "--output", type=Place(), required=True, help="A .parquet, .npz or .csv file.")
 @click.option("--backbone", "backbones", multiple=True, help="May be repeated; default: lite0.")
+@click.option("--weights", type=Place(), help="A checkpoint (.safetensors, .pth) for the one backbone named.")
 @click.option("--taps", default="last", show_default=True, help="last, all, or comma-separated names of layers.")
 @click.option("--unlabelled", is_flag=True, help="Take every image at any depth in DATA; folders are not classes.")
 @columns
@@ -30,6 +32,7 @@ def command(
     data: Path,
     output: Path,
     backbones: tuple[str, ...],
+    weights: Path | None,
     taps: str,
     unlabelled: bool,
     path_column: str | None,
@@ -45,6 +48,7 @@ def command(
     one embedding each, named <backbone>.<layer>. Unreadable images are left out and named on standard error.
     """
     from headstart.backbones.graph import open_backbone
+    from headstart.cli import show
     from headstart.data.sources import find_images, load
     from headstart.device import choose
     from headstart.embed import save
@@ -52,19 +56,24 @@ def command(
     from headstart.embed.extract import embed
 
     save.check(output)
-    opened = [open_backbone(name) for name in backbones or ("lite0",)]
+    if weights is not None and len(backbones) != 1:
+        raise OptionError("--weights is for one backbone: name it with --backbone.")
+    opened = [open_backbone(name, weights=weights) for name in backbones or ("lite0",)]
     wanted = [_taps(backbone, taps) for backbone in opened]
     chosen = choose(device)
     if unlabelled:
         samples = find_images(data)
     else:
-        samples = load(
+        loaded = load(
             data,
             path_column=path_column,
             label_column=label_column,
             group_column=group_column,
             split_column=split_column,
-        ).samples
+        )
+        samples = loaded.samples
+        for sentence in loaded.notes:
+            show.note(sentence)
     embedded = [
         embed(
             samples.images,

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from headstart.records import Failure
 
 
+_KEPT_WHOLE = 22
+"""Cells up to this length are never broken over lines."""
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()) -> None:
     """Print a table: ruled on a terminal, tab-separated otherwise. `right` are the columns of numbers."""
     rows = [[printable(cell) for cell in row] for row in rows]
@@ -26,9 +30,10 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    shown = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
     for i, header in enumerate(headers):
-        shown.add_column(header, justify="right" if i in right else "left", overflow="fold")
+        whole = max(len(row[i]) for row in [headers, *rows]) <= _KEPT_WHOLE
+        shown.add_column(header, justify="right" if i in right else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         shown.add_row(*map(Text, row))  # a str would be read as rich's markup
     Console().print(shown)

@@ -16,6 +16,7 @@ from headstart.errors import OptionError
 @click.argument("data", type=Place())
 @click.option("-o", "--output", type=Place(), default=Path("model"), show_default=True)
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
+@click.option("--weights", help="A checkpoint (.safetensors, .pth) for the one backbone named with --backbones.")
 @click.option("--heads", help="Comma-separated heads to compare; default: all that are cheap enough.")
 @click.option(
     "--metric",
@@ -47,6 +48,7 @@ def command(
     data: Path,
     output: Path,
     backbones: str | None,
+    weights: str | None,
     heads: str | None,
     metric: str,
     class_weight: str | None,
@@ -84,6 +86,7 @@ def command(
         seed=seed,
         device=device,
         cache=cache,
+        weights=weights,
     )
     check_destination(output)
     _check_outside(output, data)

@@ -102,7 +102,7 @@ def _row(values: Mapping[str, Any], name: str, part: str, columns: Columns, clas
     group = values[columns.group] if columns.group else None
     found = str(values[columns.split]) if columns.split else part
     split = split_of(found)
-    if split is None and found:
+    if split is None and (found or columns.split):
         raise DataError(f"{name} lies in the split {found!r}: 'train', 'val' or 'test' was expected.")
     return _Row(
         _picture(values[columns.path], name),

@@ -49,7 +49,7 @@ def folds(
 
 
 def check_enough(labels: Ints, classes: Sequence[str] | None = None, groups: Ints | None = None) -> None:
-    """Raise `DataError` unless there are at least two classes, each with at least two images, in at least two groups."""
+    """Raise `DataError` unless there are at least two classes, each with images in at least two groups."""
     if not len(labels) or labels.min() < 0:
         raise DataError("cross-validation needs labelled images; some or all of these have no label.")
     number = max(int(labels.max()) + 1, len(classes or ()))

@@ -10,12 +10,13 @@ import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
+from headstart.device import threads
 from headstart.records import Floats
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def open_engine(backbone: Backbone, device: Device) -> Engine:
 
     Raises `MissingExtra` when the device needs torch and torch is not installed.
     """
-    name = f"{recipe(backbone, device)} {_threads()}"
+    name = f"{recipe(backbone, device)} {threads()}"
     with _opening:
         if name not in _open:
             _open[name] = _build(backbone, device)
@@ -77,13 +78,7 @@ def open_engine(backbone: Backbone, device: Device) -> Engine:
         return _open[name]
 
 
-def _threads() -> int:
-    from headstart.device import threads
-
-    return threads()
-
-
-def _build(backbone: Backbone, device: Device) -> Any:
+def _build(backbone: Backbone, device: Device) -> Engine:
     if engine_for(device) == "openvino":
         from headstart.embed.openvino_engine import OpenVINOEngine
 

@@ -17,7 +17,7 @@ from headstart.device import Device, choose
 from headstart.embed import pipeline
 from headstart.embed.cache import EmbeddingCache, Key, key
 from headstart.embed.engine import open_engine, recipe
-from headstart.errors import InternalError
+from headstart.errors import BackboneError, InternalError
 from headstart.progress import Advance, bar
 from headstart.records import Embeddings, Failure, Floats, ImageSource
 
@@ -171,6 +171,7 @@ class _Work:
         batches = pipeline.run(self.images, list(missing), self.backbone.spec, engine)
         try:
             for batch in batches:
+                self._check_width(batch)
                 for position, row in zip(batch.positions, batch.rows, strict=True):
                     self._take(missing[position], row)
                 for position, reason in batch.unreadable:
@@ -180,6 +181,14 @@ class _Work:
             self._keep()
             if self.cache is not None:
                 self.cache.close()
+
+    def _check_width(self, batch: pipeline.Done) -> None:
+        """What a description says of its graph may come from a stranger, or belong to another graph."""
+        if batch.positions and batch.rows.shape[1] != self.table.width:
+            raise BackboneError(
+                f"the graph of {self.backbone.name} at {self.backbone.graph} gives {batch.rows.shape[1]:,} numbers an "
+                f"image, and its description promises {self.table.width:,}: convert the backbone again."
+            )
 
     def _take(self, content: str, row: Floats) -> None:
         positions = self.copies[content]

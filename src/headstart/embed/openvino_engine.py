@@ -108,11 +108,17 @@ def _name(backbone: Backbone, batch: int, options: dict[str, Any]) -> str:
 def _pruned(backbone: Backbone, batch: int) -> Any:
     """The graph with only the taps' pooled outputs, in the order of the taps, for `batch` images."""
     import openvino
+    from openvino import frontend
 
-    try:
-        model = _core().read_model(backbone.graph)
+    failures = (
+        *(frontend.GeneralFailure, frontend.InitializationFailure, frontend.NotImplementedFailure),
+        *(frontend.OpConversionFailure, frontend.OpValidationFailure),
+    )
+    try:  # as ONNX and nothing else: `read_model` would try every format it knows on a stranger's file
+        reader = frontend.FrontEndManager().load_by_framework("onnx")
+        model = reader.convert(reader.load(str(backbone.graph)))
         pooled = [model.output(f"{tap.name}.pooled") for tap in backbone.taps]
-    except RuntimeError as error:
+    except (RuntimeError, *failures) as error:
         raise BackboneError(
             f"the graph of {backbone.name} at {backbone.graph} cannot be used ({_last_line(error)}): "
             "install Headstart again, or convert the backbone again."

@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headstart.checks import listed
 from headstart.errors import MissingExtra, OptionError
@@ -58,9 +58,9 @@ def _parquet(path: Path, words: Words, matrices: Matrices) -> None:
 
 
 def _npz(path: Path, words: Words, matrices: Matrices) -> None:
-    arrays: dict[str, NDArray[np.str_] | Floats] = {name: np.array(v, np.str_) for name, v in words.items()}
+    arrays: dict[str, Any] = {**{name: np.array(v, np.str_) for name, v in words.items()}, **matrices}
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays, **matrices)
+        np.savez(file, **arrays)
 
 
 def _csv(path: Path, words: Words, matrices: Matrices) -> None:

@@ -1,6 +1,7 @@
 """What the forms of heads share: checks on saved arrays, and a little arithmetic on rows.
 
-Checked are names, kinds of number, shapes that agree, and that nothing is infinite. A saved head may come from a stranger. Whatever is wrong is a `BundleError` that names the array.
+A saved head may come from a stranger: names, kinds of number, shapes that agree and finite values are checked, and
+whatever is wrong is a `BundleError` that names the array.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def brier(y: Ints, probabilities: Probabilities) -> float:
 def calibration_error(y: Ints, probabilities: Probabilities, *, bins: int = 15) -> float:
     """Expected calibration error of the top class over bins of equal mass: mean |confidence - accuracy|.
 
-    Between 0 and 1. A bin holds at least ten images, so few images make fewer bins. Chance alone shows some error: about
-    0.02 with 1,000 images where there is none.
+    0 to 1. A bin holds at least ten images, so few images make fewer bins. Chance alone shows some error: about 0.02
+    with 1,000 images where there is none.
 
     >>> calibration_error(np.array([0, 0, 1, 1]), np.full((4, 2), 0.5))
     0.0

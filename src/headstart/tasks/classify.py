@@ -43,6 +43,7 @@ class Options:
     the cross-validation; None derives them from the number of images (and classes). min_gain: how much better a
     dearer candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops.
     device: auto, cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run.
+    weights: a checkpoint (safetensors or .pth) for the one backbone named, instead of its published weights.
     """
 
     backbones: tuple[str, ...] = BACKBONES
@@ -56,6 +57,7 @@ class Options:
     seed: int = 0
     device: str = "auto"
     cache: bool = True
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         for head in self.heads or ():
@@ -68,6 +70,10 @@ class Options:
         checks.between("max_unreadable", self.max_unreadable, 0, 1)
         checks.between("seed", self.seed, 0, MOST_SEED)
         _check_names("backbones", [SHORT.get(name, name) for name in self.backbones])
+        if self.weights is not None and len(self.backbones) != 1:
+            raise OptionError(
+                f"weights are for one backbone, and {len(self.backbones)} are named: name the one they belong to."
+            )
         _check_names("heads", ["all"] if self.heads is None else self.heads)
 
 
@@ -101,6 +107,7 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
         device=options.device,
         cache=options.cache,
         max_unreadable=options.max_unreadable,
+        weights=options.weights,
     )
     samples = prepared.samples
     clock.lap("embedding")

@@ -34,7 +34,12 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """The scores as JSON-able values."""
-        return {"images": self.images, **card_values(self.card), "unreadable": len(self.failures)}
+        return {
+            "images": self.images,
+            **card_values(self.card),
+            "unreadable": [asdict(failure) for failure in self.failures],
+            "notes": list(self.notes),
+        }
 
 
 def card_values(card: Scorecard) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +52,15 @@ class Division:
     notes: tuple[str, ...]
 
 
-def prepare(loaded: Loaded, backbones: Sequence[str], *, device: str, cache: bool, max_unreadable: float) -> Prepared:
+def prepare(
+    loaded: Loaded,
+    backbones: Sequence[str],
+    *,
+    device: str,
+    cache: bool,
+    max_unreadable: float,
+    weights: str | None = None,
+) -> Prepared:
     """Check the data, embed every image with every backbone, and leave out what cannot be used.
 
     Raises `DataError` when the share of unreadable images is above `max_unreadable`.
@@ -62,7 +71,7 @@ def prepare(loaded: Loaded, backbones: Sequence[str], *, device: str, cache: boo
     from headstart.embed.cache import open_cache
     from headstart.embed.extract import embed
 
-    opened = tuple(open_backbone(name) for name in backbones)
+    opened = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in backbones)
     chosen = choose(device)
     _check_train(loaded.samples)
     samples, duplicates = resolve(loaded.samples)

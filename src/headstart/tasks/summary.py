@@ -22,6 +22,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
         ("expected", _expected(scores)),
         ("", _compared(scores)),
         *_held_out(scores),
+        ("balance", _balance(scores["out_of_fold"])),
         ("classes", _classes(scores["out_of_fold"]["per_class"])),
     ]
     return "\n".join(printable(f"{name:<10} {text}") for name, text in lines)
@@ -55,6 +56,11 @@ def _compared(scores: Mapping[str, Any]) -> str:
         f"{100 * raw:.1f} % before correcting for the choice among {scores['configurations']} settings; "
         f"always saying {majority['class']!r}: {100 * majority['score']:.1f} %"
     )
+
+
+def _balance(card: Mapping[str, Any]) -> str:
+    balanced, f1 = (Estimate(**card[name]) for name in ("balanced_accuracy", "macro_f1"))
+    return f"balanced accuracy {balanced}, macro-F1 {f1} (out of fold, not corrected for the choice)"
 
 
 def _held_out(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
