@@ -120,9 +120,10 @@ def test_scores_on_the_training_images_come_with_a_warning(cells: Path, tmp_path
     assert "trained on these very images" not in headstart("evaluate", model, fewer).stderr
 
 
-@pytest.mark.parametrize("seconds", [0.4, 1.2])
+@pytest.mark.parametrize("seconds", [1.0, 2.5])
 def test_an_interrupted_run_ends_with_130_and_leaves_nothing(cells: Path, tmp_path: Path, seconds: float) -> None:
-    command = [sys.executable, "-m", "headstart", "train", cells, "-o", tmp_path / "model", "--no-cache", "--repeats=3"]
+    long = ("--no-cache", "--heads", "mlp", "--repeats", "100")
+    command = [sys.executable, "-m", "headstart", "train", cells, "-o", tmp_path / "model", *long]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(seconds)
     run.send_signal(signal.SIGINT)
