@@ -12,7 +12,7 @@ help:
 	@echo "make test    install everything, then run the test suite"
 	@echo "make check   formatting, lint and types"
 	@echo "make format  put the code into its form"
-	@echo "make bench   every benchmark (about half an hour)"
+	@echo "make bench   every benchmark (an hour or more)"
 	@echo "make clean   remove what was built here"
 
 demo: $(VENV)/.demo-installed
@@ -35,6 +35,9 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/heads.py
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/choosing.py
+	$(BIN)/python benchmarks/second_train.py
+	$(BIN)/python benchmarks/embed.py --memory
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Headstart needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}: run make PYTHON=/path/to/python3.11") if v < (3, 11) else None'
