@@ -19,6 +19,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
     lines = [
         ("data", _data(manifest)),
         ("chosen", f"{head['candidate']} on {head['features']}{_setting(head['settings'])}"),
+        *_ties(manifest["candidates"]),
         ("expected", _expected(scores)),
         ("", _compared(scores)),
         *_held_out(scores),
@@ -26,6 +27,15 @@ def summary(manifest: Mapping[str, Any]) -> str:
         ("classes", _classes(scores["out_of_fold"]["per_class"])),
     ]
     return "\n".join(printable(f"{name:<10} {text}") for name, text in lines)
+
+
+def _ties(candidates: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Why the chosen one need not have the highest score."""
+    tied = sum(entry["status"] == "tie" for entry in candidates)
+    if not tied:
+        return []
+    others = "1 other is" if tied == 1 else f"{tied} others are"
+    return [("", f"{others} tied with it (no clear difference): log-loss and experience with other data decided")]
 
 
 def _data(manifest: Mapping[str, Any]) -> str:
