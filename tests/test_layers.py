@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "headstart"
 
 LEVELS = (
-    {"errors", "fingerprint", "checks", "device", "progress", "folders"},
+    {"errors", "fingerprint", "checks", "device", "progress", "folders", "files"},
     {"records", "metrics"},
     {"data"},
     {"backbones"},
@@ -29,10 +29,12 @@ BESIDE = {
     "device": {"errors"},
     "progress": set(),
     "folders": set(),
+    "files": set(),
     "runtime": {"bundle"},
     "metrics": {"records"},
+    "finetune": {"embed", "heads"},
 }
-TORCH = {"torch", "torchvision", "timm", "onnx"}
+TORCH = {"torch", "torchvision", "timm", "onnx", "peft"}
 HEAVY = TORCH | {"pyarrow", "datasets", "pandas"}  # scikit-learn itself loads the last three where they are installed
 
 

@@ -12,7 +12,6 @@ This module runs nothing and needs neither torch nor OpenVINO.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from headstart import fingerprint
 from headstart.checks import listed
 from headstart.data.images import ImageSpec
 from headstart.errors import BackboneError, BundleError
+from headstart.files import put
 
 SCHEMA = 1
 PACKAGED_FOLDER = Path(__file__).with_name("packaged")
@@ -189,16 +189,6 @@ def write(
         "taps": [{"name": tap.name, "width": tap.width, "kind": tap.kind} for tap in taps],
         "facts": dict(facts),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(folder / f"{name}.onnx", graph)
-    _write_whole(folder / f"{name}.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    put(folder / f"{name}.onnx", graph)
+    put(folder / f"{name}.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
     return read_backbone(folder, name)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart import __version__, fingerprint
+from headstart.files import put
 from headstart.folders import cache_folder
 from headstart.heads.base import Head, PathScores
 from headstart.records import Floats, Ints
@@ -85,16 +86,9 @@ def _keep(path: Path, found: PathScores) -> None:
 
     if found.scores.nbytes > _LARGEST:
         return
-    beside = path.with_suffix(f".{os.getpid()}.partial")
     with contextlib.suppress(OSError, TypeError):
         facts = {"settings": json.dumps(found.settings), "fingerprint": fingerprint.of_array(found.scores)}
-        content = save({"scores": found.scores}, facts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.write_bytes(content)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        put(path, save({"scores": found.scores}, facts))
         _trim(path.parent)
 
 

@@ -8,10 +8,10 @@ written to is no error: the next run compiles again.
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 from headstart import fingerprint
+from headstart.files import put
 from headstart.folders import cache_folder
 
 _MOST_FILES = 16
@@ -35,16 +35,9 @@ def load(name: str) -> bytes | None:
 
 def save(name: str, content: bytes) -> None:
     """Keep content under `name`, where the folder can be written to."""
-    path = _path(name)
-    beside = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(fingerprint.of_bytes(content).encode() + content)
-        beside.replace(path)
+    with contextlib.suppress(OSError):
+        put(_path(name), fingerprint.of_bytes(content).encode() + content)
         _drop_oldest()
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def _path(name: str) -> Path:

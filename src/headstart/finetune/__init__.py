@@ -1,0 +1,1 @@
+"""Training inside a backbone: which parts, on what, and how."""
