@@ -5,6 +5,7 @@
       head.safetensors     the trained head, as arrays
       unreadable.csv       images that were skipped (only where there were any)
       <backbone>.onnx/.json   only for a backbone that is not packaged with Headstart
+      <backbone>.changes.safetensors   only for a fine-tuned backbone: the tensors that were changed
 
 `write` takes a manifest and files and makes the folder; `read` gives them back, checked. Nothing here is ever
 unpickled, and no path in a manifest is followed out of the folder. What the manifest's fields mean is the runtime's

@@ -5,7 +5,8 @@
     │   ├── OptionError      an option or argument is out of its range (also a ValueError)
     │   ├── DataError        the data cannot be used as they are
     │   │   └── UnreadableImage   one image cannot be decoded
-    │   ├── BackboneError    a backbone is unknown, or its weights are not on this machine
+    │   ├── BackboneError    a backbone cannot be had: its weights are not on this machine, or cannot be used
+    │   │   └── UnknownBackbone   nobody knows a backbone of this name
     │   ├── BundleError      a saved model is damaged, foreign, or newer than this version
     │   └── MissingExtra     the work needs an optional dependency that is not installed
     └── InternalError        a broken promise inside Headstart: please report it
@@ -37,7 +38,11 @@ class UnreadableImage(DataError):
 
 
 class BackboneError(UserError):
-    """A backbone is unknown, or its weights are not on this machine."""
+    """A backbone cannot be had: its weights are not on this machine, or cannot be used."""
+
+
+class UnknownBackbone(BackboneError):
+    """Nobody knows a backbone, or weights of it, of this name: most likely it is misspelt."""
 
 
 class BundleError(UserError):

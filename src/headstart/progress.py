@@ -5,9 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Advance = Callable[[int], None]
 """Report that so many more items are done."""
+
+_shown: list[Progress] = []
+"""The display that is on the terminal now; a bar inside another one is a line of the same display."""
 
 
 def _ignore(count: int) -> None:
@@ -26,22 +33,38 @@ def bar(label: str, total: int, *, unit: str = "images", shown: bool | None = No
     if not (sys.stderr.isatty() if shown is None else shown) or total == 0:
         yield _ignore
         return
+    with _display() as progress:
+        task = progress.add_task(label, total=total, rate="", unit=unit)
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+            speed = next(each.speed for each in progress.tasks if each.id == task)
+            progress.update(task, rate=f"{speed:,.0f}/s" if speed and speed >= 1 else "")
+
+        try:
+            yield advance
+        finally:
+            progress.remove_task(task)
+
+
+@contextmanager
+def _display() -> Iterator[Progress]:
+    if _shown:
+        yield _shown[-1]
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=total, rate="")
-
-        def advance(count: int) -> None:
-            progress.advance(task, count)
-            speed = progress.tasks[0].speed
-            progress.update(task, rate=f"{speed:,.0f}/s" if speed else "")
-
-        yield advance
+        _shown.append(progress)
+        try:
+            yield progress
+        finally:
+            _shown.remove(progress)

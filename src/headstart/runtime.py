@@ -157,6 +157,7 @@ def _classes(saved: bundle.Bundle) -> tuple[str, ...]:
 
 
 def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
+    from headstart.backbones import changes
     from headstart.backbones.graph import PACKAGED, open_backbone, read_backbone
 
     if entry["packaged"]:
@@ -170,6 +171,8 @@ def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
         saved.file(f"{entry['file']}.json")
         saved.file(f"{entry['file']}.onnx")
         backbone = read_backbone(saved.folder, entry["file"])
+    if entry.get("changes") is not None:
+        backbone = changes.read(backbone, saved.file(entry["changes"]))
     if backbone.weights != entry["weights"]:
         raise BundleError(
             f"{saved.folder} was trained on other weights of {entry['name']} than this Headstart carries: "

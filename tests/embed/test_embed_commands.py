@@ -116,3 +116,14 @@ def test_cache_shows_and_clears_the_scores_of_heads(alone: Path) -> None:
     (found,) = json.loads(invoke(cache_verb, "--json"))["files"]
     assert (Path(found["file"]).name, found["bytes"]) == ("scores", 10)
     assert json.loads(invoke(cache_verb, "--clear", "--json"))["cleared"] == 10
+
+
+def test_cache_shows_and_clears_the_activations_of_frozen_layers(alone: Path) -> None:
+    (alone / "activations").mkdir(parents=True)
+    (alone / "activations" / "a.rows").write_bytes(b"12345")
+    (alone / "activations" / "a.sums").write_bytes(b"12")
+    (alone / "activations" / ".lock").touch()
+    (found,) = json.loads(invoke(cache_verb, "--json"))["files"]
+    assert (Path(found["file"]).name, found["rows"], found["bytes"]) == ("activations", None, 7)
+    assert json.loads(invoke(cache_verb, "--clear", "--json"))["cleared"] == 7
+    assert json.loads(invoke(cache_verb, "--json"))["files"] == []

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headstart.backbones.graph import Backbone
+from headstart.data.images import decode
 from headstart.device import Device
 from headstart.embed import extract, pipeline
 from headstart.embed.cache import EmbeddingCache
@@ -226,9 +227,13 @@ class Lazy(Sequence[np.ndarray]):
         return np.full((8, 8, 3), i % 251, np.uint8)
 
 
+def decoded(images: Lazy, backbone: Backbone) -> pipeline.Load:
+    return lambda i: decode(images[i], backbone.spec)
+
+
 def test_decoding_runs_only_a_bounded_way_ahead(lite0: Backbone) -> None:
     images = Lazy(5000)
-    done = pipeline.run(images, range(5000), lite0.spec, Counting())
+    done = pipeline.run(decoded(images, lite0), range(5000), lite0.spec.size, Counting())
     next(done)
     time.sleep(0.5)
     assert images.made < 5000 / 4
@@ -239,7 +244,7 @@ def test_decoding_runs_only_a_bounded_way_ahead(lite0: Backbone) -> None:
 def test_the_pipeline_gives_every_image_its_own_row(lite0: Backbone) -> None:
     wanted = list(range(0, 300, 3))
     rows = {}
-    for done in pipeline.run(Lazy(300), wanted, lite0.spec, Counting()):
+    for done in pipeline.run(decoded(Lazy(300), lite0), wanted, lite0.spec.size, Counting()):
         rows.update(dict(zip(done.positions, done.rows[:, 0].tolist(), strict=True)))
     assert rows == {i: float(i % 251) for i in wanted}
 
@@ -247,7 +252,7 @@ def test_the_pipeline_gives_every_image_its_own_row(lite0: Backbone) -> None:
 def test_an_engine_that_breaks_breaks_the_run(lite0: Backbone) -> None:
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="the engine broke"):
-        list(pipeline.run(Lazy(50), range(50), lite0.spec, Failing()))
+        list(pipeline.run(decoded(Lazy(50), lite0), range(50), lite0.spec.size, Failing()))
     assert threading.active_count() == before
 
 

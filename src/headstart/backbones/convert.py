@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.backbones import store
+from headstart.backbones.changes import fitting
 from headstart.backbones.graph import PACKAGED, SHORT, Backbone, write
 from headstart.backbones.store import Wanted
 from headstart.backbones.zoo import zoo
 from headstart.checks import at_least, listed, nearest
-from headstart.errors import BackboneError, MissingExtra
+from headstart.errors import BackboneError, MissingExtra, UnknownBackbone
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -88,7 +89,7 @@ def _published(wanted: Wanted) -> dict[str, Any]:
 
 
 def network(backbone: Backbone) -> nn.Module:
-    """The backbone as a torch network in evaluation mode, with the graph's weights: to train inside it.
+    """The backbone as a torch network in evaluation mode, with the graph's weights and its changes: to train inside it.
 
     Raises `BackboneError` when the backbone's facts and graph do not make a network.
     """
@@ -119,7 +120,7 @@ def state_dict(backbone: Backbone) -> dict[str, Tensor]:
 
 
 def _fitting(made: nn.Module, backbone: Backbone) -> dict[str, Any]:
-    """The graph's weights for every name in the network's own state dict; counters of batches start at zero."""
+    """The backbone's weights for every name in the network's own state dict; counters of batches start at zero."""
     import torch
 
     from headstart.backbones.tracing import weights_of
@@ -131,6 +132,7 @@ def _fitting(made: nn.Module, backbone: Backbone) -> dict[str, Any]:
         raise BackboneError(
             f"the graph of {backbone.name} lacks weights of its network ({listed(missing, 3)}): convert it again."
         )
+    stored |= fitting(backbone, {name: value.shape for name, value in own.items() if name in stored})
     return {
         name: torch.from_numpy(stored[name].copy()).reshape(value.shape) if name in stored else torch.zeros_like(value)
         for name, value in own.items()
@@ -144,7 +146,7 @@ def _need_extra(work: str, name: str) -> None:
         return
     near = nearest(name, [*SHORT, *PACKAGED], 1)
     if near and name not in zoo():
-        raise BackboneError(
+        raise UnknownBackbone(
             f"backbone {name!r} is not among those that come with Headstart: did you mean {near[0]!r}? "
             f"(Converting any other needs {missing!r}: pip install 'headstart[finetune]'.)"
         )

@@ -15,13 +15,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from headstart import fingerprint
 from headstart.checks import listed
 from headstart.data.images import ImageSpec
 from headstart.errors import BackboneError, BundleError
 from headstart.files import put
+
+if TYPE_CHECKING:
+    from headstart.backbones.changes import Changes
 
 SCHEMA = 1
 PACKAGED_FOLDER = Path(__file__).with_name("packaged")
@@ -38,18 +41,19 @@ class Tap:
     """A layer that an embedding can be read from.
 
     name: the stage it follows. width: length of its pooled vector. depth: position among the taps, 0 the earliest.
-    kind: `last` for the usual embedding (the network's own pooling), `stage` for the mean over positions of any other.
+    kind: `last` for the usual embedding (the network's own pooling), `stage` for the mean over positions of any other;
+    `logits` for what the original head makes of the last (no file's own tap: see `imagenet.with_head`).
     """
 
     name: str
     width: int
     depth: int
-    kind: Literal["stage", "last"]
+    kind: Literal["stage", "last", "logits"]
 
     @property
     def pooled(self) -> str:
         """The graph's output (N, width)."""
-        return f"{self.name}.pooled"
+        return LOGITS if self.kind == "logits" else f"{self.name}.pooled"
 
     @property
     def spatial(self) -> str:
@@ -62,8 +66,9 @@ class Backbone:
     """A network with its weights, as a graph on this machine.
 
     name: what it is called. graph: the .onnx file. spec: what it expects of its input. taps: earliest first, the usual
-    embedding last. weights: fingerprint of the graph file. licence, source: of the weights. facts: what is known of
-    the network (parameters, accuracy, ...). packaged: whether it came with Headstart.
+    embedding last. weights: fingerprint of the graph file, with that of the changes where there are any. licence,
+    source: of the weights. facts: what is known of the network (parameters, accuracy, ...). packaged: whether its graph
+    came with Headstart. changes: tensors that fine-tuning changed (see `changes.py`), None as published.
     """
 
     name: str
@@ -75,6 +80,7 @@ class Backbone:
     source: str
     facts: Mapping[str, object] = field(default_factory=dict, hash=False)
     packaged: bool = False
+    changes: Changes | None = None
 
     def tap(self, name: str) -> Tap:
         """The tap of this name; raises `BackboneError` with the names there are."""

@@ -21,7 +21,7 @@ from headstart.backbones.store import Wanted
 from headstart.backbones.zoo import zoo
 from headstart.checks import listed, nearest
 from headstart.data.images import ImageSpec
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, UnknownBackbone
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,7 +57,7 @@ def find(wanted: Wanted) -> Found:
     """The network that a name stands for, with its weights. Raises `BackboneError` where there is none."""
     source, colon, rest = wanted.name.partition(":")
     if colon and (source not in SOURCES or not rest):
-        raise BackboneError(
+        raise UnknownBackbone(
             f"backbone {wanted.name!r} comes from a source that is not known: use a plain name, or put one of "
             f"{listed([f'{name}:' for name in SOURCES])} before it."
         )
@@ -215,10 +215,10 @@ def _known_to_timm(asked: str, full: str) -> str:
     return architecture
 
 
-def _wrong(what: str, asked: str, known: Iterable[str], otherwise: str) -> BackboneError:
+def _wrong(what: str, asked: str, known: Iterable[str], otherwise: str) -> UnknownBackbone:
     near = nearest(asked, known)
     hint = f"did you mean {listed(near)}?" if near else otherwise
-    return BackboneError(f"{what} {asked!r} is not known: {hint}")
+    return UnknownBackbone(f"{what} {asked!r} is not known: {hint}")
 
 
 def _sized(library: str, architecture: str, size: int | None, own: int) -> dict[str, Any]:
@@ -275,7 +275,7 @@ def _from_torchvision(wanted: Wanted, name: str) -> Found:
     choices = models.get_model_weights(architecture)
     if tag and tag not in choices.__members__:
         names = listed([choice.name for choice in choices])
-        raise BackboneError(f"torchvision's {architecture} has the weights {names}; found {tag!r}.")
+        raise UnknownBackbone(f"torchvision's {architecture} has the weights {names}; found {tag!r}.")
     published = choices[tag] if tag else choices.DEFAULT
     arguments = _arguments_of_torchvision(architecture)
     _sketch("torchvision", architecture, arguments)

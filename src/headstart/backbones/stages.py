@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from headstart.checks import between
@@ -63,6 +63,10 @@ class Stages:
         """The stages that can be tapped: all before the embedding."""
         return tuple(stage for stage in self.stages if stage.layout in ("map", "tokens"))
 
+    def blocks(self) -> Stages:
+        """The same network cut more finely: a numbered stage that is a chain of blocks becomes those blocks."""
+        return replace(self, stages=tuple(block for stage in self.stages for block in _blocks(stage)))
+
     def prefix(self, count: int) -> nn.Module:
         """The first `count` stages as one module; with 0, the identity."""
         return self._joined(count, self.stages[:count])
@@ -103,6 +107,14 @@ class Stages:
             else:
                 found[stage.layout] = x
         return found
+
+
+def _blocks(stage: Stage) -> list[Stage]:
+    from torch import nn
+
+    if not isinstance(stage.forward, nn.Sequential) or not stage.name[-1].isdigit():
+        return [stage]
+    return [Stage(f"{stage.name}.{i}", block, stage.layout) for i, block in enumerate(stage.forward)]
 
 
 def cut(network: nn.Module) -> Stages:

@@ -63,8 +63,11 @@ def _content(weights: Path | None) -> str | None:
 
 
 def kept(wanted: Wanted) -> Backbone | None:
-    """The backbone converted earlier for this request; None where there is none, or a damaged one."""
-    name = key(wanted)
+    """The backbone converted earlier for this request; None where there is none, or a damaged one.
+
+    A name from `converted()` alone means that very backbone, whatever it was made from.
+    """
+    name = wanted.name if wanted == Wanted(wanted.name) and wanted.name in converted() else key(wanted)
     try:
         return read_backbone(folder(), name) if (folder() / f"{name}.json").is_file() else None
     except BundleError:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.backbones.changes import fits_half
 from headstart.backbones.graph import INPUT, LOGITS, Tap
 from headstart.backbones.stages import Stages, piece
 from headstart.data.images import ImageSpec
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 OPSET = 17
 _NETWORK = "network."
-_LEAST_HALVED = 256  # numbers: below that, half precision saves nothing
-_MOST_HALF = 65504.0
 _SAME = 1e-4  # of the largest output
 
 
@@ -40,16 +39,20 @@ def trace(stages: Stages, spec: ImageSpec) -> tuple[bytes, tuple[Tap, ...]]:
     network = stages.network.eval()
     image = torch.zeros(2, spec.size, spec.size, 3, dtype=torch.uint8)
     whole = _whole(stages, spec)
-    with torch.no_grad(), _traceable(), _static_padding(network):
+    with torch.no_grad(), traceable(), static_padding(network):
         _check_stages(stages, spec)
         outputs = whole(image)
         names = _output_names(stages)
-        content = _exported(whole, image, names)
+        content = exported(whole, image, names)
     widths = {name: int(output.shape[1]) for name, output in zip(names, outputs, strict=True)}
     return _tidied(content), _taps(stages, widths)
 
 
-def _exported(whole: nn.Module, image: Any, names: list[str]) -> bytes:
+def exported(whole: nn.Module, image: Any, names: list[str]) -> bytes:
+    """The ONNX graph of a module that owns a `network`, for any number of images; call it within the two contexts.
+
+    image: uint8 (2, size, size, 3). names: of its outputs. Raises `BackboneError` for what ONNX does not know.
+    """
     import torch
 
     file = io.BytesIO()
@@ -118,7 +121,7 @@ def _whole(stages: Stages, spec: ImageSpec) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _traceable() -> Iterator[None]:
+def traceable() -> Iterator[None]:
     """Keep the exporter from warning of its own age and of constant sizes, and attention in operations it knows."""
     from torch.backends import mha
 
@@ -133,7 +136,7 @@ def _traceable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _static_padding(network: nn.Module) -> Iterator[None]:
+def static_padding(network: nn.Module) -> Iterator[None]:
     """Let TensorFlow-like padding be a constant of the graph instead of a computation on the image's size."""
     from timm.layers import Conv2dSame
 
@@ -176,7 +179,7 @@ def _tidied(content: bytes) -> bytes:
     del graph.initializer[:]
     for name in sorted(weights):
         array, short = weights[name], names[name]
-        if _fits_half(array):
+        if fits_half(array):
             graph.initializer.append(onnx.numpy_helper.from_array(array.astype(np.float16), short))
             single = f"{short}.f32"
             casts.append(onnx.helper.make_node("Cast", [short], [single], name=single, to=onnx.TensorProto.FLOAT))
@@ -200,12 +203,6 @@ def _separate_shared(graph: Any, weights: dict[str, NDArray[Any]]) -> None:
     for node in [n for n in graph.node if n.op_type == "Identity" and n.input[0] in weights]:
         weights[node.output[0]] = weights[node.input[0]]
         graph.node.remove(node)
-
-
-def _fits_half(array: NDArray[Any]) -> bool:
-    if array.dtype != np.float32 or array.ndim < 2 or array.size < _LEAST_HALVED:
-        return False
-    return bool(np.abs(array).max() <= _MOST_HALF)
 
 
 def weights_of(graph: Path) -> dict[str, NDArray[Any]]:

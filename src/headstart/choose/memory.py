@@ -11,16 +11,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from headstart import __version__, fingerprint
 from headstart.files import put
 from headstart.folders import cache_folder
-from headstart.heads.base import Head, PathScores
+from headstart.heads.base import PathScores
 from headstart.records import Floats, Ints
 
 LIMIT = 1 << 30
@@ -32,6 +33,16 @@ def default_folder() -> Path:
     return cache_folder() / "scores"
 
 
+class Scored(Protocol):
+    """What can be remembered: a head, or a fine-tune."""
+
+    def get_params(self, deep: bool = True) -> Mapping[str, Any]:
+        """All that its scores depend on besides rows, labels and folds."""
+
+    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
+        """Out-of-fold scores of each setting tried."""
+
+
 @dataclass(frozen=True, eq=False)
 class Remembered:
     """A head whose out-of-fold scores are kept in `folder`.
@@ -39,7 +50,7 @@ class Remembered:
     rows: fingerprint of the rows it will be given (taken once for all heads that look at the same rows).
     """
 
-    head: Head
+    head: Scored
     rows: str
     folder: Path
 

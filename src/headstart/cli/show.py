@@ -13,6 +13,7 @@ from headstart.checks import printable
 
 if TYPE_CHECKING:
     from headstart.records import Failure
+    from headstart.tasks.result import DataFacts
 
 
 _KEPT_WHOLE = 22
@@ -56,6 +57,16 @@ def unreadable(failures: Iterable[Failure]) -> None:
         click.echo(printable(f"unreadable: {failure.name}: {failure.reason}"), err=True)
 
 
+def measured_on(data: DataFacts, baseline: float) -> str:
+    """The data in a line, and what knowing nothing would score."""
+    from dataclasses import asdict
+
+    from headstart.tasks.summary import data_words
+
+    nothing = f"always the most frequent class: {percent(baseline)}"
+    return printable(f"{'data':<10} {data_words(asdict(data))}; {nothing}")
+
+
 def percent(value: float) -> str:
     """A share as a percentage with one decimal.
 
@@ -63,6 +74,28 @@ def percent(value: float) -> str:
     '92.5 %'
     """
     return f"{100 * value:.1f} %"
+
+
+def interval(low: float, high: float) -> str:
+    """The ends of an interval of shares, as percentages.
+
+    >>> interval(0.9012, 0.9423)
+    '90.1–94.2'
+    """
+    return f"{100 * low:.1f}–{100 * high:.1f}"
+
+
+def bar(value: float, low: float, high: float, width: int) -> str:
+    """A bar that is empty at `low` and `width` characters long at `high`.
+
+    >>> bar(0.75, 0.5, 1.0, 4) in ("██", "##")
+    True
+    """
+    share = min(max((value - low) / (high - low), 0.0), 1.0) if high > low else 0.0
+    eighths = round(8 * width * share)
+    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+        return "#" * round(eighths / 8)
+    return "█" * (eighths // 8) + "▏▎▍▌▋▊▉"[eighths % 8 - 1 : eighths % 8]
 
 
 def points(value: float) -> str:

@@ -9,14 +9,22 @@ from typing import Any
 import click
 
 from headstart.cli.options import Place, columns, share, words
+from headstart.cli.recipe import Sections, recipe
 from headstart.errors import OptionError
+from headstart.finetune.recipe import Recipe
 
 
-@click.command("train")
+@click.command("train", cls=Sections)
 @click.argument("data", type=Place())
 @click.option("-o", "--output", type=Place(), default=Path("model"), show_default=True)
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
 @click.option("--weights", help="A checkpoint (.safetensors, .pth) for the one backbone named with --backbones.")
+@click.option(
+    "--strategy",
+    "strategies",
+    help="Comma-separated: heads (probe, ridge, svm…) and fine-tunes (last-1, last-2, last-20-layers, gradual, full, "
+    "surgical-first, norm-only, bias-only, lora, scratch…), compared on the same folds; default: heads alone.",
+)
 @click.option("--heads", help="Comma-separated heads to compare; default: all that are cheap enough.")
 @click.option(
     "--metric",
@@ -43,12 +51,14 @@ from headstart.errors import OptionError
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@recipe
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
 def command(
     data: Path,
     output: Path,
     backbones: str | None,
     weights: str | None,
+    strategies: str | None,
     heads: str | None,
     metric: str,
     class_weight: str | None,
@@ -63,6 +73,7 @@ def command(
     seed: int,
     device: str,
     cache: bool,
+    recipe: Recipe,
     as_json: bool,
 ) -> None:
     """Train on DATA: a folder of class folders (with or without train/val/test inside), or a CSV/TSV/Parquet table.
@@ -74,9 +85,12 @@ def command(
     from headstart.data.sources import load
     from headstart.tasks.classify import BACKBONES, Options, train_loaded
 
+    own_heads, fine_tunes = _sorted_out(words(strategies) or (), words(heads))
     options = Options(
         backbones=BACKBONES if backbones is None else words(backbones) or (),
-        heads=words(heads),
+        heads=own_heads,
+        strategies=fine_tunes,
+        recipe=recipe,
         metric=metric,
         class_weight=None if class_weight in (None, "none") else class_weight,
         folds=folds,
@@ -100,6 +114,20 @@ def command(
     trained = train_loaded(loaded, options)
     trained.save(output, command=["headstart", *sys.argv[1:]])
     show_trained(trained, output, as_json)
+
+
+def _sorted_out(
+    strategies: tuple[str, ...], heads: tuple[str, ...] | None
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Strategies as the heads and the fine-tunes among them; heads named in either option are compared."""
+    from headstart.finetune.strategies import is_fine_tune, parse
+    from headstart.heads.catalog import HEADS
+
+    fine_tunes = tuple(word for word in strategies if word not in HEADS and word != "auto")
+    if near := [word for word in fine_tunes if not is_fine_tune(word)]:
+        parse(near[0], list(HEADS))
+    named = tuple(word for word in strategies if word in HEADS)
+    return (*(heads or ()), *named) or None, fine_tunes
 
 
 def _check_outside(output: Path, data: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.data.images import decode
 from headstart.data.loaded import contents
 from headstart.device import Device, choose
 from headstart.embed import pipeline
@@ -168,7 +169,8 @@ class _Work:
         if not missing:
             return
         engine = open_engine(self.backbone, self.device)
-        batches = pipeline.run(self.images, list(missing), self.backbone.spec, engine)
+        spec = self.backbone.spec
+        batches = pipeline.run(lambda i: decode(self.images[i], spec), list(missing), spec.size, engine)
         try:
             for batch in batches:
                 self._check_width(batch)

@@ -28,12 +28,11 @@ class Kept:
 
 
 def everything() -> list[Kept]:
-    """The files of embeddings, then the compiled networks, then the folder of out-of-fold scores."""
+    """The files of embeddings, then the compiled networks, then the folders of activations and out-of-fold scores."""
     caches = [Kept(path, _size(path), _rows(path)) for path in _files(default_folder(), "*.sqlite")]
     damaged = [Kept(path, path.stat().st_size, None) for path in _files(default_folder(), "*.damaged")]
     networks = [Kept(path, path.stat().st_size, None) for path in _files(compiled.folder(), "*")]
-    scores = [path.stat().st_size for path in _files(_scores(), "*")]
-    return caches + damaged + networks + ([Kept(_scores(), sum(scores), None)] if scores else [])
+    return caches + damaged + networks + [Kept(folder, size, None) for folder in _folders() if (size := _total(folder))]
 
 
 def clear() -> int:
@@ -43,14 +42,20 @@ def clear() -> int:
         if not _emptied(path):
             for part in (path, *_beside(path)):
                 part.unlink(missing_ok=True)
-    for path in _files(default_folder(), "*.damaged") + _files(compiled.folder(), "*") + _files(_scores(), "*"):
-        path.unlink(missing_ok=True)
+    rest = [path for folder in _folders() for path in _files(folder, "*")]
+    for path in _files(default_folder(), "*.damaged") + _files(compiled.folder(), "*") + rest:
+        with contextlib.suppress(PermissionError):  # Windows keeps a file that a process has mapped into its memory
+            path.unlink(missing_ok=True)
     return before - sum(file.bytes for file in everything())
 
 
-def _scores() -> Path:
-    """Where `choose.memory` keeps its files."""
-    return cache_folder() / "scores"
+def _folders() -> list[Path]:
+    """Where `finetune.activations` and `choose.memory` keep their files."""
+    return [cache_folder() / "activations", cache_folder() / "scores"]
+
+
+def _total(folder: Path) -> int:
+    return sum(path.stat().st_size for path in _files(folder, "*"))
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

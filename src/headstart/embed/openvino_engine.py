@@ -1,8 +1,8 @@
 """OpenVINO: a backbone's graph on a CPU, with several requests at a time.
 
-The graph is cut down to the pooled outputs of its taps, given one fixed batch size (so that an image's row cannot
-depend on how many others came along), and compiled for throughput. The compiled network is kept for the next run,
-which then needs neither to read the graph nor to compile it.
+The graph takes the tensors that fine-tuning changed, is cut down to the pooled outputs of its taps, given one fixed
+batch size (so that an image's row cannot depend on how many others came along), and compiled for throughput. The
+compiled network is kept for the next run, which then needs neither to read the graph nor to compile it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import functools
 import io
 import queue
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
+from headstart.backbones.changes import fitting
 from headstart.device import threads
 from headstart.embed import compiled
 from headstart.embed.engine import Engine
@@ -32,21 +34,17 @@ _BATCH = {"f32": 1, "bf16": 8}
 _WAKING = threading.Lock()
 
 
-class OpenVINOEngine(Engine):
-    """A graph compiled for this CPU; `precision` is `f32` or `bf16`, `batch` by default what suits it.
+class Requests(Engine):
+    """A compiled network that takes uint8 images (batch, side, side, 3) and gives arrays of rows, side by side."""
 
-    Raises `BackboneError` when the graph cannot be read or lacks a tap.
-    """
-
-    def __init__(self, backbone: Backbone, *, precision: str, batch: int | None = None) -> None:
-        self.batch = batch or _BATCH.get(precision, 1)
-        network = _network(backbone, self.batch, precision)
+    def __init__(self, network: Any, *, batch: int, side: int) -> None:
+        self.batch = batch
         self.requests = max(1, int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
-        self._outputs = range(len(backbone.taps))
+        self._outputs = range(len(network.outputs))
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.requests):
             self._idle.put(network.create_infer_request())
-        self._wake(backbone.spec.size)
+        self._wake(side)
 
     def _wake(self, side: int) -> None:
         """Pass one batch of zeros through, one thread at a time.
@@ -63,10 +61,28 @@ class OpenVINOEngine(Engine):
         request = self._idle.get()
         try:
             request.infer({0: images}, share_inputs=True, share_outputs=True)
-            pooled = [request.get_output_tensor(i).data[:count] for i in self._outputs]
-            return np.concatenate(pooled, axis=1, dtype=np.float32)
+            found = [request.get_output_tensor(i).data[:count].reshape(count, -1) for i in self._outputs]
+            return np.concatenate(found, axis=1, dtype=np.float32)
         finally:
             self._idle.put(request)
+
+
+class OpenVINOEngine(Requests):
+    """A graph compiled for this CPU; `precision` is `f32` or `bf16`, `batch` by default what suits it.
+
+    Raises `BackboneError` when the graph cannot be read or lacks a tap.
+    """
+
+    def __init__(self, backbone: Backbone, *, precision: str, batch: int | None = None) -> None:
+        batch, side = batch or batch_for(precision), backbone.spec.size
+        made_from = (backbone.weights, [tap.name for tap in backbone.taps], side)
+        network = compiled_network(lambda: _pruned(backbone, batch), *made_from, batch=batch, precision=precision)
+        super().__init__(network, batch=batch, side=side)
+
+
+def batch_for(precision: str) -> int:
+    """How many images a call takes that is neither slow to answer nor dear to start."""
+    return _BATCH.get(precision, 1)
 
 
 @functools.cache
@@ -76,32 +92,33 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def _network(backbone: Backbone, batch: int, precision: str) -> Any:
-    """The compiled network: as kept by an earlier run, else compiled now and kept."""
+def compiled_network(model: Callable[[], Any], *made_from: object, batch: int, precision: str) -> Any:
+    """The compiled network: as kept by an earlier run, else compiled now from `model()` and kept.
+
+    made_from: JSON-like values that name all that the model depends on besides its batch size.
+    """
     options = {
         "PERFORMANCE_HINT": "THROUGHPUT",
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads(),
     }
-    name = _name(backbone, batch, options)
+    name = _name(*made_from, batch, options)
     if kept := compiled.load(name):
         try:
             return _core().import_model(io.BytesIO(kept), "CPU", options)
         except RuntimeError:  # another build of OpenVINO may refuse what this version wrote
             pass
-    network = _core().compile_model(_pruned(backbone, batch), "CPU", options)
+    network = _core().compile_model(model(), "CPU", options)
     compiled.save(name, network.export_model().getvalue())
     return network
 
 
-def _name(backbone: Backbone, batch: int, options: dict[str, Any]) -> str:
-    """Names a compiled network by all that it was made from: graph, shape, options, OpenVINO and processor."""
+def _name(*made_from: object) -> str:
+    """Names a compiled network by all that it was made from: graph, shape, options; OpenVINO and processor."""
     import openvino
 
     processor = _core().get_property("CPU", "FULL_DEVICE_NAME")
     abilities = sorted(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-    taps = [tap.name for tap in backbone.taps]
-    made_from = (backbone.weights, taps, batch, backbone.spec.size, options)
     return fingerprint.of_parts(*made_from, openvino.get_version(), processor, abilities)
 
 
@@ -117,16 +134,36 @@ def _pruned(backbone: Backbone, batch: int) -> Any:
     try:  # as ONNX and nothing else: `read_model` would try every format it knows on a stranger's file
         reader = frontend.FrontEndManager().load_by_framework("onnx")
         model = reader.convert(reader.load(str(backbone.graph)))
-        pooled = [model.output(f"{tap.name}.pooled") for tap in backbone.taps]
+        pooled = [model.output(tap.pooled) for tap in backbone.taps]
     except (RuntimeError, *failures) as error:
         raise BackboneError(
             f"the graph of {backbone.name} at {backbone.graph} cannot be used ({_last_line(error)}): "
             "install Headstart again, or convert the backbone again."
         ) from error
+    _put_changes(model, backbone)
     model = openvino.Model(pooled, model.get_parameters(), backbone.name)
     side = backbone.spec.size
     model.reshape({model.input(0): [batch, side, side, 3]})
     return model
+
+
+def _put_changes(model: Any, backbone: Backbone) -> None:
+    """Let whatever takes a tensor that was changed take the changed one."""
+    if backbone.changes is None:
+        return
+    from openvino import op
+
+    constants = {node.get_friendly_name(): node for node in model.get_ops() if _is_numbers(node)}
+    shapes = {name: tuple(node.get_output_shape(0)) for name, node in constants.items()}
+    for name, array in fitting(backbone, shapes).items():
+        constant = op.Constant(array)
+        constant.set_friendly_name(name)
+        for taker in constants[name].output(0).get_target_inputs():  # a cast to float32, where it was stored as float16
+            taker.replace_source_output(constant.output(0))
+
+
+def _is_numbers(node: Any) -> bool:
+    return node.get_type_name() == "Constant" and node.get_element_type().get_type_name() in ("f16", "f32")
 
 
 def _last_line(error: Exception) -> str:

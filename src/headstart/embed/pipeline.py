@@ -1,8 +1,8 @@
-"""Images → rows: decoding and inference at the same time, in bounded memory.
+"""Images → rows: loading and inference at the same time, in bounded memory.
 
-A few workers each decode a batch into a buffer of their own and pass it through the engine; while some wait for the
-engine, the others decode. Decoding and inference run outside the interpreter's lock, so threads are enough. At any
-moment a worker holds one batch, and a bounded queue holds what is done. Nothing is cached here.
+A few workers each load (decode, usually) a batch into a buffer of their own and pass it through the engine; while some
+wait for the engine, the others load. Decoding and inference run outside the interpreter's lock, so threads are enough.
+At any moment a worker holds one batch, and a bounded queue holds what is done. Nothing is cached here.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
-from headstart.data.images import ImageSpec, decode
 from headstart.device import threads
 from headstart.embed.engine import Engine
 from headstart.errors import UnreadableImage
-from headstart.records import Floats, ImageSource
+from headstart.records import Floats
 
 _DONE_AHEAD = 32
+
+Load = Callable[[int], NDArray[np.uint8]]
+"""Position → the network's input (size, size, 3); raises `UnreadableImage`. Called from several threads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +38,15 @@ class Done:
 
 
 def run(
-    images: Sequence[ImageSource], wanted: Sequence[int], spec: ImageSpec, engine: Engine
+    load: Load, wanted: Sequence[int], size: int, engine: Engine, *, ahead: int = _DONE_AHEAD
 ) -> Generator[Done, None, None]:
-    """Decode and infer the images at the positions `wanted`; batches come as they are done, in any order.
+    """Load and infer the images at the positions `wanted`; batches come as they are done, in any order.
 
-    Closing the iterator, or an exception where it is used, stops the workers before it returns. An image that cannot
-    be read is reported; any other exception of a worker is raised here.
+    size: the side of what `load` returns, in pixels. ahead: how many batches may wait to be taken. Closing the
+    iterator, or an exception where it is used, stops the workers before it returns. An image that cannot be read is
+    reported; any other exception of a worker is raised here.
     """
-    line = _Line(images, spec, engine, _batches(wanted, engine))
+    line = _Line(load, size, engine, _batches(wanted, engine), queue.Queue(ahead))
     workers = [threading.Thread(target=line.work, daemon=True) for _ in range(_workers(engine, len(wanted)))]
     for worker in workers:
         worker.start()
@@ -73,17 +77,16 @@ def _batches(wanted: Sequence[int], engine: Engine) -> Iterator[tuple[int, ...]]
 class _Line:
     """What the workers share. A worker puts None into `done` when it has nothing left to do."""
 
-    images: Sequence[ImageSource]
-    spec: ImageSpec
+    load: Load
+    size: int
     engine: Engine
     batches: Iterator[tuple[int, ...]]
-    done: queue.Queue[Done | BaseException | None] = field(default_factory=lambda: queue.Queue(_DONE_AHEAD))
+    done: queue.Queue[Done | BaseException | None]
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def work(self) -> None:
-        side = self.spec.size
-        buffer = np.zeros((self.engine.batch, side, side, 3), np.uint8)
+        buffer = np.zeros((self.engine.batch, self.size, self.size, 3), np.uint8)
         try:
             while not self.stopped.is_set() and (batch := self._next()):
                 self.done.put(self._through(batch, buffer))
@@ -95,12 +98,12 @@ class _Line:
         with self.lock:
             return next(self.batches, None)
 
-    def _through(self, batch: tuple[int, ...], buffer: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Done:
+    def _through(self, batch: tuple[int, ...], buffer: NDArray[np.uint8]) -> Done:
         read: list[int] = []
         unreadable: list[tuple[int, str]] = []
         for position in batch:
             try:
-                buffer[len(read)] = decode(self.images[position], self.spec)
+                buffer[len(read)] = self.load(position)
                 read.append(position)
             except UnreadableImage as reason:
                 unreadable.append((position, str(reason)))

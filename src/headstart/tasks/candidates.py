@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headstart import fingerprint
 from headstart.backbones.graph import Backbone
@@ -18,6 +19,9 @@ from headstart.choose.race import Candidate
 from headstart.heads.catalog import HEADS, make
 from headstart.records import Embeddings, Floats, Ints
 from headstart.runtime import Part, join
+
+if TYPE_CHECKING:
+    from headstart.finetune.tuned import FineTune
 
 MULTI_LAYER = ("probe", "ridge")
 LAYERS = 5
@@ -31,12 +35,13 @@ _SEVERAL_LAYERS, _SEVERAL_BACKBONES, _NOT_LINEAR = 0.02, 0.035, -0.01
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A candidate with what is needed to build it again: the head's name and the parts of its input."""
+    """A candidate with what is needed to build it again: the head's name and the parts of its input, or a fine-tune."""
 
     candidate: Candidate
     head: str
     root: bool
     parts: tuple[Part, ...]
+    tuned: FineTune | None = None
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,11 @@ class LeftOut:
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
-    """What a head may look at: which taps of which backbones, in words."""
+class View:
+    """What a head may look at: which taps of which backbones, in words.
+
+    several: whether several layers stand side by side. main: whether every head may look, and not only the strongest.
+    """
 
     words: str
     parts: tuple[Part, ...]
@@ -69,13 +77,15 @@ def plan(
     class_weight: str | None = None,
     seed: int = 0,
     remember: Path | None = None,
+    views: Sequence[View] | None = None,
 ) -> tuple[list[Plan], list[LeftOut]]:
     """The candidates for `rows` of the embeddings, and those that were left out.
 
     heads: names from the catalogue; None takes all for which the allowance lasts, the strongest for their cost first.
-    fits: how often a head is fitted (folds × repeats). remember: a folder to keep out-of-fold scores in.
+    fits: how often a head is fitted (folds × repeats). remember: a folder to keep out-of-fold scores in. views: what
+    the heads look at; None for the usual ones (see above).
     """
-    seen = {view: _seen(view, backbones, embedded, rows) for view in _views(backbones)}
+    seen = {view: _seen(view, backbones, embedded, rows) for view in views or _views(backbones)}
     plans, left_out, spent = [], [], 0.0
     for view, name in _in_order(list(seen), heads):
         X, mark = seen[view]
@@ -89,30 +99,45 @@ def plan(
         head = make(name, root=view.several, class_weight=class_weight, seed=seed)
         runner = head if remember is None else Remembered(head, mark, remember)
         names = tuple(part.backbone.name for part in view.parts)
-        candidate = Candidate(title, view.words, X, runner, _cost(view), names, _prior(view, name))
+        candidate = Candidate(title, view.words, X, runner, cost_of(view.parts), names, _prior(view, name))
         plans.append(Plan(candidate, name, view.several, view.parts))
     return plans, left_out
 
 
-def _in_order(views: Sequence[_View], heads: Sequence[str] | None) -> list[tuple[_View, str]]:
+def _in_order(views: Sequence[View], heads: Sequence[str] | None) -> list[tuple[View, str]]:
     """Every view with every head that may look at it; the slow heads last."""
     pairs = [(view, name) for view in views for name in heads or HEADS if view.main or name in MULTI_LAYER]
     return sorted(pairs, key=lambda pair: pair[1] in SLOW)
 
 
-def _seen(view: _View, backbones: Sequence[Backbone], embedded: Sequence[Embeddings], rows: Ints) -> tuple[Floats, str]:
+def _seen(view: View, backbones: Sequence[Backbone], embedded: Sequence[Embeddings], rows: Ints) -> tuple[Floats, str]:
     """What the view shows of the rows, and its fingerprint."""
     of = {backbone.name: each for backbone, each in zip(backbones, embedded, strict=True)}
     X = join([of[part.backbone.name] for part in view.parts], [part.taps for part in view.parts]).X[rows]
     return X, fingerprint.of_array(X)
 
 
-def _views(backbones: Sequence[Backbone]) -> Iterator[_View]:
+def last_layers(backbones: Sequence[Backbone]) -> list[View]:
+    """The last layer of each backbone, for every head."""
+    return [
+        View(f"{backbone.name}, last layer", (_last(backbone),), several=False, main=True) for backbone in backbones
+    ]
+
+
+def each_tap(backbone: Backbone) -> list[View]:
+    """Every tap of a backbone by itself, earliest first, for every head."""
+    return [
+        View(f"{backbone.name}, {tap.name}", (Part(backbone, (tap.name,)),), several=False, main=True)
+        for tap in backbone.taps
+    ]
+
+
+def _views(backbones: Sequence[Backbone]) -> Iterator[View]:
     """The last layer of each backbone, several layers of each, several layers of all."""
     for i, backbone in enumerate(backbones):
-        yield _View(f"{backbone.name}, last layer", (_last(backbone),), several=False, main=i == 0)
+        yield View(f"{backbone.name}, last layer", (_last(backbone),), several=False, main=i == 0)
         if len(backbone.taps) > 1:
-            yield _View(
+            yield View(
                 f"{backbone.name}, {_layers(backbone)} layers",
                 (_several(backbone),),
                 several=True,
@@ -120,7 +145,7 @@ def _views(backbones: Sequence[Backbone]) -> Iterator[_View]:
             )
     if len(backbones) > 1:
         words = " + ".join(f"{b.name}, {_layers(b)} layers" for b in backbones)
-        yield _View(words, tuple(_several(b) for b in backbones), several=True, main=False)
+        yield View(words, tuple(_several(b) for b in backbones), several=True, main=False)
 
 
 def _layers(backbone: Backbone) -> int:
@@ -135,14 +160,14 @@ def _several(backbone: Backbone) -> Part:
     return Part(backbone, tuple(tap.name for tap in backbone.taps[-LAYERS:]))
 
 
-def _prior(view: _View, head: str) -> float:
+def _prior(view: View, head: str) -> float:
     """What other data sets led one to expect, as a share: see docs/honesty.md."""
     if view.several:
         return _SEVERAL_BACKBONES if len(view.parts) > 1 else _SEVERAL_LAYERS
     return 0.0 if HEADS[head].linear else _NOT_LINEAR
 
 
-def _cost(view: _View) -> float:
+def cost_of(parts: Sequence[Part]) -> float:
     """What a prediction costs: its forward passes, in 10⁹ multiply-adds; only ratios matter."""
-    found = (part.backbone.facts.get("gigaflops") for part in view.parts)
+    found = (part.backbone.facts.get("gigaflops") for part in parts)
     return sum(float(cost) if isinstance(cost, (int, float)) else _UNKNOWN_COST for cost in found)

@@ -1,15 +1,16 @@
 """The whole line for image classification: data → embeddings → out-of-fold comparison → the winner, fitted and saved.
 
 `train` takes a folder, a table or lists and returns a `Trained` model with its measured accuracy. It keeps a test
-split (or, where there is none, a validation split) apart until the very end. It does not fine-tune, and it does not
-choose what to measure: `tasks.candidates` does.
+split (or, where there is none, a validation split) apart until the very end. It does not choose what to measure:
+`tasks.candidates` does for heads, and the user for fine-tunes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from headstart import checks
@@ -19,10 +20,12 @@ from headstart.choose.race import RaceResult, race
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
 from headstart.errors import OptionError
+from headstart.finetune.recipe import Recipe
+from headstart.finetune.strategies import parse
 from headstart.heads.catalog import HEADS, make
 from headstart.metrics.scorecard import scorecard
 from headstart.metrics.tallies import METRICS
-from headstart.records import Ints
+from headstart.records import Floats, Ints
 from headstart.runtime import Predictor, join
 from headstart.tasks.candidates import Plan, plan
 from headstart.tasks.evaluate import Evaluation
@@ -32,6 +35,7 @@ from headstart.tasks.result import DataFacts, Trained
 BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
 MOST_SEED = 2**32 - 1
 _MOST_FOLDS, _MOST_REPEATS = 1000, 100
+_FOLDS_OF_FINE_TUNES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,8 @@ class Options:
     dearer candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops.
     device: auto, cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run.
     weights: a checkpoint (safetensors or .pth) for the one backbone named, instead of its published weights.
+    strategies: fine-tunes of the first backbone that are compared with the heads (`finetune.strategies`). recipe: how
+    they train.
     """
 
     backbones: tuple[str, ...] = BACKBONES
@@ -58,6 +64,8 @@ class Options:
     device: str = "auto"
     cache: bool = True
     weights: str | None = None
+    strategies: tuple[str, ...] = ()
+    recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
         for head in self.heads or ():
@@ -75,6 +83,9 @@ class Options:
                 f"weights are for one backbone, and {len(self.backbones)} are named: name the one they belong to."
             )
         _check_names("heads", ["all"] if self.heads is None else self.heads)
+        _check_names("strategies", self.strategies or ["none"])
+        for word in self.strategies:
+            parse(word, list(HEADS))
 
 
 def _check_names(what: str, names: Sequence[str]) -> None:
@@ -101,6 +112,7 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
 def train_loaded(loaded: Loaded, options: Options) -> Trained:
     """As `train`, for data that have been loaded already."""
     clock = _Clock()
+    options = _checked(options, loaded)
     prepared = prepare(
         loaded,
         options.backbones,
@@ -123,6 +135,7 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
         seed=options.seed,
         remember=default_folder() if options.cache else None,
     )
+    plans += _fine_tunes(prepared, division, options)
     found = race(
         [each.candidate for each in plans],
         samples.labels[division.fit],
@@ -135,8 +148,8 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
     )
     clock.lap("comparing")
     winner = plans[found.winner]
-    predictor = _fitted(winner, found, samples.classes, samples.labels[division.fit], options)
-    held_out = _held_out(predictor, winner, prepared, division)
+    predictor, said = _fitted(winner, found, samples.classes, samples.labels[division.fit], options)
+    held_out = _held_out(predictor, prepared, division, options)
     clock.lap("fitting")
     return Trained(
         predictor=predictor,
@@ -145,8 +158,8 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
         held_out=held_out,
         left_out=tuple(left_out),
         failures=prepared.failures,
-        data=_facts(loaded, prepared, division),
-        notes=(*prepared.notes, *division.notes),
+        data=data_facts(loaded, prepared, division),
+        notes=tuple(dict.fromkeys((*prepared.notes, *division.notes, *_noted(plans), *said))),
         options=options,
         seconds=clock.laps,
     )
@@ -165,8 +178,56 @@ class _Clock:
         self.laps[step], self._last = now - self._last, now
 
 
-def _fitted(winner: Plan, found: RaceResult, classes: Sequence[str], labels: Ints, options: Options) -> Predictor:
-    """The winner, fitted with its chosen setting to everything that is not held out."""
+def _checked(options: Options, loaded: Loaded) -> Options:
+    """The options with fine-tunes known to be possible; one repeat of the folds is enough for these."""
+    if not options.strategies:
+        return options
+    from headstart.backbones.graph import open_backbone
+    from headstart.tasks.finetuning import check
+
+    weights = None if options.weights is None else Path(options.weights)
+    check(
+        open_backbone(options.backbones[0], weights=weights),
+        options.strategies,
+        options.recipe,
+        len(loaded.samples),
+        options.folds or _FOLDS_OF_FINE_TUNES,
+    )
+    return replace(options, folds=options.folds or _FOLDS_OF_FINE_TUNES, repeats=options.repeats or 1)
+
+
+def _fine_tunes(prepared: Prepared, division: Division, options: Options) -> list[Plan]:
+    if not options.strategies:
+        return []
+    from headstart.device import choose
+    from headstart.tasks.finetuning import candidates
+
+    return candidates(
+        prepared.backbones[0],
+        prepared.embedded[0].last[division.fit],
+        prepared.samples.take(division.fit),
+        options.strategies,
+        options.recipe,
+        device=choose(options.device),
+        seed=options.seed,
+        cache=options.cache,
+        remember=default_folder() if options.cache else None,
+    )
+
+
+def _noted(plans: Sequence[Plan]) -> list[str]:
+    return [note for each in plans if each.tuned is not None for note in each.tuned.notes]
+
+
+def _fitted(
+    winner: Plan, found: RaceResult, classes: Sequence[str], labels: Ints, options: Options
+) -> tuple[Predictor, tuple[str, ...]]:
+    """The winner, fitted with its chosen setting to everything that is not held out; and notes of that."""
+    if winner.tuned is not None:
+        from headstart.tasks.finetuning import fitted
+
+        tuned = fitted(winner, labels, found.setting)
+        return Predictor(tuple(classes), (tuned.part,), tuned.form, found.temperature), tuned.notes
     head = make(
         winner.head,
         root=winner.root,
@@ -175,24 +236,37 @@ def _fitted(winner: Plan, found: RaceResult, classes: Sequence[str], labels: Int
         setting=found.setting,
     )
     head.fit(winner.candidate.X, labels)
-    return Predictor(tuple(classes), winner.parts, head.form_, found.temperature)
+    return Predictor(tuple(classes), winner.parts, head.form_, found.temperature), ()
 
 
-def _held_out(predictor: Predictor, winner: Plan, prepared: Prepared, division: Division) -> Evaluation | None:
+def _held_out(predictor: Predictor, prepared: Prepared, division: Division, options: Options) -> Evaluation | None:
     """The winner's scores on the split that was kept apart; None where there is none."""
     rows = division.held_out
     if not len(rows):
         return None
-    samples = prepared.samples
-    of = dict(zip((b.name for b in prepared.backbones), prepared.embedded, strict=True))
-    parts = winner.parts
-    X = join([of[part.backbone.name] for part in parts], [part.taps for part in parts]).X[rows]
-    groups = None if samples.groups is None else samples.groups[rows]
-    card = scorecard(samples.labels[rows], predictor.probabilities(X), samples.classes, groups=groups)
+    samples = prepared.samples.take(rows)
+    X = _seen_by(predictor, prepared, rows)
+    if X is None:  # a fine-tuned network has not seen these images yet
+        from headstart.device import choose
+
+        found = predictor.predict(samples.images, names=samples.names, device=choose(options.device)).probabilities
+    else:
+        found = predictor.probabilities(X)
+    card = scorecard(samples.labels, found, samples.classes, groups=samples.groups)
     return Evaluation(len(rows), card)
 
 
-def _facts(loaded: Loaded, prepared: Prepared, division: Division) -> DataFacts:
+def _seen_by(predictor: Predictor, prepared: Prepared, rows: Ints) -> Floats | None:
+    """What the predictor's head looks at, from the embeddings at hand; None where they are of other weights."""
+    of = dict(zip((b.weights for b in prepared.backbones), prepared.embedded, strict=True))
+    parts = predictor.parts
+    if any(part.backbone.weights not in of for part in parts):
+        return None
+    return join([of[part.backbone.weights] for part in parts], [part.taps for part in parts]).X[rows]
+
+
+def data_facts(loaded: Loaded, prepared: Prepared, division: Division) -> DataFacts:
+    """What was measured on, in numbers."""
     samples = prepared.samples
     return DataFacts(
         images=len(division.fit),

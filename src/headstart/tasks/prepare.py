@@ -60,9 +60,11 @@ def prepare(
     cache: bool,
     max_unreadable: float,
     weights: str | None = None,
+    last_only: bool = False,
 ) -> Prepared:
     """Check the data, embed every image with every backbone, and leave out what cannot be used.
 
+    last_only: keep the last tap of each backbone alone, where many backbones would fill the memory.
     Raises `DataError` when the share of unreadable images is above `max_unreadable`.
     """
     from headstart.backbones.graph import open_backbone
@@ -83,6 +85,7 @@ def prepare(
             backbone,
             content=samples.content,
             names=samples.names,
+            taps=[backbone.last.name] if last_only else None,
             device=chosen,
             cache=open_cache(backbone) if cache else None,
         )
@@ -94,7 +97,7 @@ def prepare(
     if failures:
         notes.append(
             f"{counted(len(failures), 'image')} cannot be read and took no part "
-            f"(listed in unreadable.csv; the first: {failures[0].name}: {failures[0].reason})."
+            f"(a saved model lists them in unreadable.csv; the first: {failures[0].name}: {failures[0].reason})."
         )
         samples, embedded = _without(samples, embedded, failures)
         _check_fitted(samples)

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart import __version__, bundle
+from headstart.backbones.changes import SUFFIX
 
 if TYPE_CHECKING:
     from headstart.choose.race import RaceResult
     from headstart.metrics.intervals import Estimate
     from headstart.records import Failure
-    from headstart.runtime import Predictor
+    from headstart.runtime import Part, Predictor
     from headstart.tasks.candidates import LeftOut, Plan
     from headstart.tasks.classify import Options
     from headstart.tasks.evaluate import Evaluation
@@ -87,7 +88,7 @@ class Trained:
             "headstart": __version__,
             "task": "classify",
             "classes": list(self.predictor.classes),
-            "backbones": [_part(part) for part in self.predictor.parts],
+            "backbones": [_part(part, self.predictor.parts) for part in self.predictor.parts],
             "head": {
                 "name": self.plan.head,
                 "candidate": self.plan.candidate.name,
@@ -116,6 +117,8 @@ class Trained:
                 graph = part.backbone.graph
                 files[graph.name] = graph
                 files[f"{graph.stem}.json"] = graph.with_suffix(".json")
+            if part.backbone.changes is not None:
+                files[str(_changes_file(part, self.predictor.parts))] = part.backbone.changes.content
         if self.failures:
             files[UNREADABLE_FILE] = unreadable_table(self.failures)
         bundle.write(Path(folder), self.manifest(command), files)
@@ -133,17 +136,28 @@ def unreadable_table(failures: Sequence[Failure]) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _part(part: Any) -> dict[str, Any]:
+def _part(part: Part, parts: Sequence[Part]) -> dict[str, Any]:
     backbone = part.backbone
     return {
         "name": backbone.name,
         "file": backbone.graph.stem,
         "weights": backbone.weights,
         "packaged": backbone.packaged,
+        "changes": _changes_file(part, parts),
         "taps": list(part.taps),
         "spec": backbone.spec.to_dict(),
         "licence": backbone.licence,
     }
+
+
+def _changes_file(part: Part, parts: Sequence[Part]) -> str | None:
+    """What the file of a part's changed tensors is called; None where nothing was changed."""
+    if part.backbone.changes is None:
+        return None
+    stem = part.backbone.graph.stem
+    tuned = (other.backbone for other in parts if other.backbone.changes is not None)
+    number = list(dict.fromkeys(b.weights for b in tuned if b.graph.stem == stem)).index(part.backbone.weights)
+    return f"{stem}{f'-{number + 1}' if number else ''}{SUFFIX}"
 
 
 def _versions() -> dict[str, str]:

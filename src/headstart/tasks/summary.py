@@ -17,7 +17,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
     """Lines on the data, the choice, the measured score, the held-out score and the weakest classes."""
     scores, head = manifest["scores"], manifest["head"]
     lines = [
-        ("data", _data(manifest)),
+        ("data", data_words(manifest["data"])),
         ("chosen", f"{head['candidate']} on {head['features']}{_setting(head['settings'])}"),
         *_ties(manifest["candidates"]),
         ("expected", _expected(scores)),
@@ -38,8 +38,8 @@ def _ties(candidates: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [("", f"{others} tied with it (no clear difference): log-loss and experience with other data decided")]
 
 
-def _data(manifest: Mapping[str, Any]) -> str:
-    data = manifest["data"]
+def data_words(data: Mapping[str, Any]) -> str:
+    """What was measured on: `DataFacts` as a mapping, in a line."""
     classes = [f"{name} {count:,}" for name, count in data["counts"].items()]
     shown = ", ".join(classes[:_SHOWN_CLASSES])
     more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
@@ -110,7 +110,7 @@ def candidate_rows(manifest: Mapping[str, Any]) -> tuple[tuple[str, ...], list[t
 
 def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:
     score, gain = entry["score"], entry["gain"]
-    against = "" if gain is None else f"{_points(gain['value'])} ({_points(gain['low'])} to {_points(gain['high'])})"
+    against = "" if gain is None else gain_words(gain)
     return (
         entry["name"],
         _short(entry["features"]),
@@ -129,5 +129,11 @@ def _short(features: str) -> str:
     return features
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"
+def gain_words(gain: Mapping[str, Any]) -> str:
+    """A paired difference with its interval, in percentage points.
+
+    >>> gain_words({"value": -0.012, "low": -0.031, "high": 0.007})
+    '-1.2 (-3.1 to +0.7)'
+    """
+    value, low, high = (f"{100 * gain[name]:+.1f}" for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"

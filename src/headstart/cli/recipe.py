@@ -1,0 +1,88 @@
+"""The options of fine-tuning, made from the recipe's fields and shown in a section of their own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from headstart.errors import OptionError
+from headstart.finetune.recipe import Recipe
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_TEXT = {
+    "epochs": "Passes over the images; default: so many that about 400 steps are made, 6 to 20.",
+    "stage_epochs": "Epochs of each step of gradual unfreezing.",
+    "batch": "Images a step; default: 32, fewer where there are few.",
+    "rate": "Learning rate of the head (AdamW).",
+    "backbone_rate": "Learning rate of the last trained stage; default: a tenth of --rate.",
+    "layer_decay": "What that rate is multiplied by for each stage further down.",
+    "weight_decay": "Weight decay of matrices and kernels.",
+    "warmup": "Share of the steps in which the rate rises; then it falls as a cosine.",
+    "smoothing": "Label smoothing.",
+    "mixup": "Mixup's alpha; 0 for none.",
+    "cutmix": "CutMix's alpha; 0 for none.",
+    "augment": "none, light, medium or strong; default: light, from scratch medium.",
+    "views": "Augmented views of an image that are cached.",
+    "balanced": "Draw every class equally often.",
+    "ema": "Decay of the running mean of the weights; 0 for none.",
+    "patience": "Epochs without improvement after which training stops, 0 for never; default: 5 from 2,000 images on.",
+    "clip": "Largest norm of the gradient.",
+    "precision": "auto (timed), f32 or bf16.",
+    "compile": "Use torch.compile: mostly slower.",
+    "norms": "Batch-norm statistics of trained stages: frozen or trained; default: frozen, from scratch trained.",
+    "l2sp": "L2-SP strengths, comma-separated: the pull back to the start; several are compared.",
+    "interpolate": "Compare mixtures of start and end (WiSE-FT).",
+    "start": "The head's first weights: probe (LP-FT) or random.",
+    "rank": "Rank of low-rank adapters.",
+}
+_KINDS: dict[str, Any] = {"int": int, "int | None": int, "float": float, "float | None": float}
+
+
+class Sections(click.Command):
+    """A command whose help shows the options of fine-tuning after the others, under their own title."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write both sections."""
+        shown = [(p, record) for p in self.get_params(ctx) if (record := p.get_help_record(ctx)) is not None]
+        for title, own in (("Options", False), ("Fine-tuning (with --strategy)", True)):
+            with formatter.section(title):
+                formatter.write_dl([record for p, record in shown if (p.name in _TEXT) == own])
+
+
+def recipe(function: Function) -> Function:
+    """Add an option for each field of `Recipe`; the function gets them as one, `recipe`."""
+
+    @functools.wraps(function)
+    def run(**given: Any) -> Any:
+        chosen = {name: given.pop(name) for name in _TEXT}
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        if "l2sp" in chosen:
+            chosen["l2sp"] = _strengths(chosen["l2sp"])
+        return function(recipe=Recipe(**chosen), **given)
+
+    decorated: Any = run
+    for field in reversed(fields(Recipe)):
+        decorated = _option(field.name, str(field.type), field.default)(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+def _option(name: str, kind: str, default: Any) -> Callable[[Any], Any]:
+    flag = f"--{name.replace('_', '-')}"
+    if kind == "bool":
+        return click.option(f"{flag}/--no-{flag[2:]}", default=default, show_default=True, help=_TEXT[name])
+    known = None if default is None or name in ("l2sp", "norms") else default
+    return click.option(
+        flag, type=_KINDS.get(kind, str), default=known, show_default=known is not None, help=_TEXT[name]
+    )
+
+
+def _strengths(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError as error:
+        raise OptionError(f"--l2sp must be numbers with commas between; found {text!r}.") from error

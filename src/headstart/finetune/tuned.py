@@ -1,0 +1,320 @@
+"""One fine-tune as a candidate of the comparison: scored out of fold like a head, fitted like a head.
+
+`FineTune.path_scores` trains a model for each fold and scores the rows that it has not seen, for every mixture of start
+and end (WiSE-FT) and every strength of L2-SP; `FineTune.fit` trains on all rows and returns the tensors that changed
+with the new head. The frozen part runs once for all folds. Needs torch.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import __version__, fingerprint
+from headstart.checks import counted
+from headstart.data.splits import folds as inner_folds
+from headstart.device import Device, keep_freed_memory, threads
+from headstart.errors import DataError
+from headstart.finetune import lora, precision
+from headstart.finetune.checkpoint import Checkpoint, default_folder
+from headstart.finetune.feed import Feed, open_feed
+from headstart.finetune.freeze import FreezePlan, plan
+from headstart.finetune.loop import Work, scores, train
+from headstart.finetune.recipe import Recipe, Settings, settle
+from headstart.finetune.strategies import Strategy
+from headstart.finetune.tail import HEAD, HeadStart, Tail, form_of, from_nothing, from_probe, head_of, plain_start, tail
+from headstart.heads.base import PathScores, each_fold
+from headstart.heads.forms import Linear
+from headstart.heads.logistic import LogisticProbe
+from headstart.progress import Advance, bar
+from headstart.records import Floats, Ints, Samples
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from headstart.backbones.graph import Backbone
+    from headstart.backbones.stages import Stages
+
+MIXTURES = (1.0, 0.75, 0.5, 0.25)
+"""Shares of the end in mixtures of start and end; the start itself is the linear probe, a candidate of its own."""
+_INNER = 6
+"""A sixth of the training rows decides when to stop."""
+_UNSEEN = -8.0
+
+State = dict[str, "Tensor"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """A fitted fine-tune. changes: arrays by their name in the network's state dict. form: the new head, on the last
+    tap. notes: for the user."""
+
+    changes: dict[str, NDArray[Any]]
+    form: Linear
+    notes: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class FineTune:
+    """A strategy on a backbone, ready to be scored and fitted.
+
+    Raises `OptionError` where the network cannot do what the strategy asks, `MissingExtra` without torch (or peft for
+    LoRA): before any image is touched. samples: the labelled images, in the order of the rows that are scored and
+    fitted. cache: keep activations and checkpoints on disk.
+    """
+
+    backbone: Backbone
+    strategy: Strategy
+    recipe: Recipe
+    samples: Samples
+    device: Device
+    seed: int = 0
+    cache: bool = True
+    notes: list[str] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        from headstart.backbones.convert import network
+        from headstart.backbones.stages import cut
+
+        if self.strategy.kind == "lora":
+            lora.need_peft()
+        self._stages: Stages = cut(network(self.backbone))
+        self.plan: FreezePlan = plan(self.strategy, self._stages, self.backbone.name)
+        self._feeds: dict[int, Feed] = {}
+        self._original: State | None = None
+        self._runs = 1
+
+    def get_params(self, deep: bool = False) -> dict[str, Any]:
+        """All that the scores depend on besides rows, labels and folds, for the memory of earlier runs."""
+        import torch
+
+        groups = None if self.samples.groups is None else fingerprint.of_array(self.samples.groups)
+        return {
+            "strategy": self.strategy.name,
+            "recipe": asdict(self.recipe),
+            "weights": self.backbone.weights,
+            "content": fingerprint.of_parts(*self.samples.content),
+            "groups": groups,
+            "device": [self.device.kind, self.device.precision, threads()],
+            "seed": self.seed,
+            "torch": torch.__version__,
+        }
+
+    def path_scores(self, X: Floats, y: Ints, folds: Ints) -> PathScores:
+        """Out-of-fold scores of every setting. X: (n, d) the last layer's embeddings, for the head's start."""
+        settings = self._settings()
+        found = np.zeros((len(settings), *folds.shape, len(self.samples.classes)), np.float32)
+        parts = each_fold(folds)
+        runs = [(pull, part) for pull in self.recipe.l2sp for part in parts]
+        self._runs = len(runs)
+        with self._bar(len(runs), int(np.mean([part[2].sum() for part in parts]))) as advance:
+            for pull, (repeat, _, trained, held) in runs:
+                run = self._trained(X, y, np.flatnonzero(trained), pull, advance)
+                for number, setting in enumerate(settings):
+                    if setting.get("l2sp", pull) == pull:
+                        run.tail.load(_mixed(run, setting.get("wise_ft", 1.0)))
+                        rows = np.flatnonzero(held)
+                        found[number, repeat, rows] = scores(run.tail, self._feed(-1), rows, run.moving)
+        self.close()
+        return PathScores(tuple(settings), found)
+
+    def fit(self, X: Floats, y: Ints, setting: Mapping[str, Any]) -> Tuned:
+        """Train on all rows with a setting that `path_scores` tried."""
+        with self._bar(1, len(y)) as advance:
+            run = self._trained(X, y, np.arange(len(y)), float(setting.get("l2sp", self.recipe.l2sp[0])), advance)
+        mixed = {n: v.cpu().numpy() for n, v in _mixed(run, float(setting.get("wise_ft", 1.0))).items()}
+        self.close()
+        form = form_of(run.begin, mixed.pop(f"{HEAD}weight"), mixed.pop(f"{HEAD}bias"))
+        return Tuned(mixed, form, tuple(dict.fromkeys(self.notes)))
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        for feed in self._feeds.values():
+            feed.close()
+        self._feeds.clear()
+
+    def _settings(self) -> list[dict[str, float]]:
+        """Every setting that is scored, the plain one first."""
+        mix = self.recipe.interpolate and self._settled(10**6).start == "probe"
+        mixtures = [{"wise_ft": share} for share in MIXTURES] if mix else [{}]
+        pulls = [{"l2sp": pull} for pull in self.recipe.l2sp] if self.recipe.l2sp != (0.0,) else [{}]
+        return [{**pull, **share} for pull, share in itertools.product(pulls, mixtures)]
+
+    def _settled(self, images: int) -> Settings:
+        return settle(self.recipe, self.strategy, images)
+
+    def _bar(self, runs: int, images: int) -> Any:
+        epochs = self._settled(images).epochs * len(self.plan.phases) * runs
+        return bar(f"fine-tuning {self.strategy.name}", epochs, unit="epochs")
+
+    # one run ---------------------------------------------------------------------------------------------------------
+
+    def _trained(self, X: Floats, y: Ints, rows: Ints, pull: float, advance: Advance) -> _Ended:
+        """Train on `rows`, phase by phase, from the start or from where a killed run was."""
+        settings = self._settled(len(rows))
+        begin = self._begin(X, y, rows, settings)
+        head = head_of(begin).to(self.device.kind)
+        self._restore(begin)
+        phases = self.plan.phases
+        first = self._tail(-1, begin, head, settings).state()
+        keeper = self._keeper(y, rows, pull, settings) if self.cache else None
+        reached = keeper.past() if keeper is not None else None
+        if reached is not None and reached[0] == len(phases):
+            advance(settings.epochs * len(phases))
+            return self._ended(begin, head, settings, first, reached[1])
+        if self.strategy.kind == "lora":
+            lora.adapt(self._stages.network, self.plan.trained, self.recipe.rank)
+        for number in range(reached[0] if reached is not None else 0, len(phases)):
+            work = self._work(number, y, rows, pull, first)
+            grown = self._tail(number, begin, head, settings)
+            work = self._with_precision(work, grown, settings)
+            if said := train(grown, work, settings, keeper, advance):
+                self.notes.append(f"{self.strategy.name}: {said}.")
+        if self.strategy.kind == "lora":
+            lora.merge(self._stages.network)
+        last = self._tail(-1, begin, head, settings).state()
+        if keeper is not None:
+            keeper.put(len(phases), 0, last)
+        return self._ended(begin, head, settings, first, last)
+
+    def _ended(self, begin: HeadStart, head: nn.Module, settings: Settings, first: State, last: State) -> _Ended:
+        made = self._tail(-1, begin, head, settings)
+        moving = {m for m in made.module.modules() if hasattr(m, "running_mean") and made.statistics}
+        return _Ended(made, begin, first, last, moving)
+
+    def _work(self, number: int, y: Ints, rows: Ints, pull: float, anchor: State) -> Work:
+        inner = self._inner(y, rows)
+        trained = rows if inner is None else np.setdiff1d(rows, inner)
+        kept = {name: value for name, value in anchor.items() if not name.startswith(HEAD)} if pull else {}
+        context = precision.autocast("f32", self.device.kind)
+        return Work(
+            self._feed(number), y, trained, inner, len(self.samples.classes), self.seed, number, pull, kept, context
+        )
+
+    def _with_precision(self, work: Work, grown: Tail, settings: Settings) -> Work:
+        from dataclasses import replace
+
+        if self.recipe.precision == "f32" or (self.recipe.precision == "auto" and self.device.precision != "bf16"):
+            return work
+        rows = work.train[: settings.batch]
+        sample = next(iter(work.feed.batches([(rows, np.zeros(len(rows), np.int64))])))
+        name = fingerprint.of_parts(self.backbone.weights, self.strategy.name, work.phase, len(rows))
+        asked = self.recipe.precision
+        chosen, reason = precision.choose(grown, sample, self.device, asked, name)
+        self.notes.append(f"{self.strategy.name}: trains in {chosen}, {reason}.")
+        return replace(work, autocast=precision.autocast(chosen, self.device.kind))
+
+    def _inner(self, y: Ints, rows: Ints) -> Ints | None:
+        """The rows by which training stops early; None where it does not, or where they are too few to part."""
+        if not self._settled(len(rows)).patience:
+            return None
+        groups = None if self.samples.groups is None else self.samples.groups[rows]
+        try:
+            fold = inner_folds(y[rows], groups, count=_INNER, seed=self.seed)[0]
+        except DataError:
+            return None
+        return rows[fold == 0]
+
+    def _begin(self, X: Floats, y: Ints, rows: Ints, settings: Settings) -> HeadStart:
+        if self.strategy.kind == "scratch":
+            return plain_start(X.shape[1], len(self.samples.classes))
+        if settings.start == "random":
+            return from_nothing(X[rows], len(self.samples.classes))
+        weight = "balanced" if self.recipe.balanced else None
+        probe = LogisticProbe(class_weight=weight).fit(X[rows], y[rows])
+        return from_probe(X[rows], _spread_over(probe.form_, probe.classes_, len(self.samples.classes)))  # type: ignore[arg-type]
+
+    def _tail(self, number: int, begin: HeadStart, head: nn.Module, settings: Settings) -> Tail:
+        return tail(self._stages, self.plan.phases[number], begin, head, settings)
+
+    def _restore(self, begin: HeadStart) -> None:
+        """Put the network back to where every run starts."""
+        import torch
+
+        network = self._stages.network
+        if self._original is None:
+            keep_freed_memory()
+            torch.set_num_threads(threads())
+            if self.strategy.kind == "scratch":
+                network.load_state_dict(self._random_weights())
+            self._original = {name: value.clone() for name, value in network.state_dict().items()}
+            network.to(self.device.kind, memory_format=torch.channels_last)
+        network.load_state_dict(self._original)
+
+    def _random_weights(self) -> State:
+        """Fresh weights for the architecture, the same for the same seed."""
+        import torch
+
+        from headstart.backbones.networks import build
+
+        facts: Mapping[str, Any] = self.backbone.facts
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            made = build(facts["library"], facts["architecture"], facts["arguments"])
+        return dict(made.state_dict())
+
+    def _feed(self, number: int) -> Feed:
+        boundary = self.plan.phases[number].boundary
+        if boundary not in self._feeds:
+            settings = self._settled(len(self.samples))
+            feed = open_feed(
+                self.samples,
+                self._stages.blocks(),
+                boundary,
+                self.backbone.spec,
+                device=self.device,
+                augment=settings.augment,
+                seed=self.seed,
+                views=settings.views,
+                epochs=settings.epochs * self._runs,
+                cache=self.cache,
+            )
+            self._feeds[boundary] = feed
+            self.notes.append(f"{self.strategy.name}: {feed.reason}")
+        return self._feeds[boundary]
+
+    def _keeper(self, y: Ints, rows: Ints, pull: float, settings: Settings) -> Checkpoint:
+        facts = (self.get_params(), pull, fingerprint.of_array(y), fingerprint.of_array(rows), __version__)
+        return Checkpoint(default_folder(), fingerprint.of_parts(*facts))
+
+
+@dataclass(frozen=True, eq=False)
+class _Ended:
+    """A run: the tail to score with, the head's start, and what trained at the start and at the end."""
+
+    tail: Tail
+    begin: HeadStart
+    first: State
+    last: State
+    moving: set[Any]
+
+
+def _mixed(run: _Ended, share: float) -> State:
+    """The weights between start and end: (1 - share) start + share end (Wortsman et al. 2022, eq. 1)."""
+    if share == 1.0:
+        return run.last
+    return {name: run.first[name].lerp(value, share) for name, value in run.last.items()}
+
+
+def _spread_over(form: Linear, present: Ints, classes: int) -> Linear:
+    """The probe with a column for every class; those that it has not seen lie well below."""
+    if len(present) == classes:
+        return form
+    weight = np.zeros((form.weight.shape[0], classes), np.float32)
+    bias = np.full(classes, form.bias.min() + _UNSEEN, np.float32)
+    weight[:, present], bias[present] = form.weight, form.bias
+    return Linear(form.centre, weight, bias, form.root)
+
+
+def described(found: FreezePlan, settings: Settings) -> str:
+    """A plan in words, for the user.
+
+    The number of epochs is that of each phase.
+    """
+    phases = f", {counted(len(found.phases), 'phase')}" if len(found.phases) > 1 else ""
+    return f"{found.words}{phases}: {settings.reasons[0]}; {settings.reasons[1]}"

@@ -1,0 +1,110 @@
+"""Fine-tuning from the command line: compared with heads, saved, used, interrupted, and refused where it cannot be."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.cli.test_commands import headstart, refused
+
+QUICK = ("--backbones", "lite0", "--folds", "2", "--epochs", "2", "--views", "1", "--precision", "f32")
+
+
+def test_a_fine_tune_is_compared_with_the_heads_on_the_same_folds(cells: Path, tmp_path: Path) -> None:
+    done = headstart("train", cells, "-o", tmp_path / "m", *QUICK, "--strategy", "last-1,probe,ridge")
+    assert done.returncode == 0, done.stderr
+    assert "note: last-1: activations after blocks.5.3 are kept" in done.stderr
+    manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
+    names = [entry["name"] for entry in manifest["candidates"]]
+    assert names == ["probe", "ridge", "multi-layer probe", "multi-layer ridge", "last-1"]
+    tuned = manifest["candidates"][-1]
+    assert tuned["features"] == "efficientnet_lite0, the last 1 stage of 8 (blocks.6)"
+    assert set(tuned["setting"]) == {"wise_ft"}
+    assert manifest["data"]["folds"] == 2
+    assert manifest["data"]["repeats"] == 1
+    assert manifest["options"]["strategies"] == ["last-1"]
+
+
+def test_a_fine_tune_that_wins_is_saved_with_its_changed_tensors_and_predicts(
+    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import headstart as hs
+    from headstart.finetune.recipe import Recipe
+    from headstart.tasks import finetuning
+    from headstart.tasks.classify import Options
+
+    monkeypatch.setattr(finetuning, "_PRIOR", 100.0)
+    recipe = Recipe(epochs=2, views=1, precision="f32")
+    options = Options(
+        backbones=("lite0",), heads=("class-mean",), strategies=("last-1",), recipe=recipe, folds=2, min_gain=0.0
+    )
+    trained = hs.train(cells, options=options)
+    if trained.plan.head != "last-1":
+        pytest.fail(f"the nearest class mean beat the fine-tune: {trained.summary()}")
+    trained.save(tmp_path / "m")
+    assert (tmp_path / "m" / "efficientnet_lite0.changes.safetensors").stat().st_size < 3e6
+    pictures = sorted(cells.glob("*/*.png"))[:5]
+    fresh = subprocess.run(
+        [sys.executable, "-c", _PREDICT, tmp_path / "m", *pictures], capture_output=True, text=True, check=True
+    )
+    said = json.loads(fresh.stdout)
+    assert said["torch"] is False
+    assert said["probabilities"] == pytest.approx(
+        trained.predictor.predict(pictures).probabilities.ravel().tolist(), abs=1e-6
+    )
+
+
+_PREDICT = """
+import json, sys, headstart
+found = headstart.load(sys.argv[1]).predict(sys.argv[2:])
+print(json.dumps({"torch": "torch" in sys.modules, "probabilities": found.probabilities.ravel().tolist()}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--strategy", "last-99"), "which has 8 stages"),
+        (("--strategy", "lora"), "transformer blocks, and efficientnet_lite0 has none"),
+        (("--strategy", "fulll"), "strategy 'fulll' is not known: did you mean 'full'"),
+        (("--strategy", "last-1", "--batch", "500"), "--batch 40 or less"),
+        (("--strategy", "last-1", "--rate", "0"), "rate must be above 0; found 0.0"),
+        (("--strategy", "last-1", "--rate", "-1"), "rate must be above 0; found -1.0"),
+        (("--strategy", "last-1", "--l2sp", "a"), "--l2sp must be numbers with commas between; found 'a'"),
+        (("--strategy", "last-1,last-1"), "strategies names 'last-1' more than once"),
+        (("--strategy", "surgical:layer9"), "does not have: choose one of 'stem'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_any_work(
+    cells: Path, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    assert said in refused("train", cells, "-o", tmp_path / "m", "--backbones", "lite0", *words)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_killed_training_run_goes_on_where_it_was(cells: Path, tmp_path: Path) -> None:
+    """kill -9 while checkpoints are being written; the same command then ends with the model of a quiet run."""
+    words = ["train", cells, "-o", tmp_path / "m", "--backbones", "lite0", "--strategy", "last-1,ridge", "--folds", "2"]
+    words += ["--epochs", "3", "--views", "1", "--precision", "f32"]
+    outcome = []
+    for name, kills in (("quiet", 0), ("killed", 2)):
+        cache = tmp_path / name
+        environment = {**os.environ, "HEADSTART_CACHE": str(cache)}
+        command = [sys.executable, "-m", "headstart", *map(str, words)]
+        for kill in range(kills):
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            until = time.monotonic() + 120
+            while len(list((cache / "checkpoints").glob("*.safetensors"))) <= kill and time.monotonic() < until:
+                assert process.poll() is None, "it ended before it could be killed"
+                time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
+        outcome.append([(e["name"], e["setting"], e["score"], e["log_loss"]) for e in manifest["candidates"]])
+        assert not list(cache.rglob("*.partial"))
+    assert outcome[0] == outcome[1]
