@@ -36,7 +36,9 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/choosing.py
+	$(BIN)/python benchmarks/shortlist.py
 	$(BIN)/python benchmarks/second_train.py
+	$(BIN)/python benchmarks/strategies.py
 	$(BIN)/python benchmarks/embed.py --memory
 
 $(BIN)/python:

@@ -47,7 +47,9 @@ def test_links_in_a_document_lead_somewhere(path: Path) -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert headstart.__all__ == ["Options", "Predictor", "TransferClassifier", "__version__", "load", "train"]
+    assert headstart.__all__ == [
+        *("Options", "Predictor", "Recipe", "TransferClassifier", "__version__", "load", "train")
+    ]
     for name in headstart.__all__:
         assert getattr(headstart, name) is not None
     with pytest.raises(AttributeError, match="module 'headstart' has no attribute 'fit'; it has Options"):

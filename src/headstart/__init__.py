@@ -9,7 +9,8 @@
     model = headstart.load("model/")             # needs neither torch nor scikit-learn
     model.predict(["new.jpg"]).labels
 
-What may be said about a run is in `Options`. `TransferClassifier` is the same thing under scikit-learn's contract.
+What may be said about a run is in `Options`, about a fine-tune in `Recipe`. `TransferClassifier` is the same thing
+under scikit-learn's contract.
 Names load on first use, so importing the package costs almost nothing.
 """
 
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from headstart.finetune.recipe import Recipe as Recipe
     from headstart.runtime import Predictor as Predictor
     from headstart.runtime import load as load
     from headstart.tasks.classifier import TransferClassifier as TransferClassifier
@@ -29,12 +31,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Options": "headstart.tasks.classify",
     "Predictor": "headstart.runtime",
+    "Recipe": "headstart.finetune.recipe",
     "TransferClassifier": "headstart.tasks.classifier",
     "load": "headstart.runtime",
     "train": "headstart.tasks.classify",
 }
 
-__all__ = ["Options", "Predictor", "TransferClassifier", "__version__", "load", "train"]
+__all__ = ["Options", "Predictor", "Recipe", "TransferClassifier", "__version__", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from headstart import __version__
 from headstart.checks import nearest, printable
 from headstart.errors import UserError
 
-VERBS = ("train", "predict", "evaluate", "info", "embed", "backbones", "forgetting", "cache", "demo")
+VERBS = ("train", "predict", "evaluate", "info", "embed", "backbones", "rank", "depth", "forgetting", "cache", "demo")
 
 
 class Verbs(click.Group):

@@ -28,7 +28,7 @@ class Kept:
 
 
 def everything() -> list[Kept]:
-    """The files of embeddings, then the compiled networks, then the folders of activations and out-of-fold scores."""
+    """The files of embeddings, then the compiled networks, then the other folders."""
     caches = [Kept(path, _size(path), _rows(path)) for path in _files(default_folder(), "*.sqlite")]
     damaged = [Kept(path, path.stat().st_size, None) for path in _files(default_folder(), "*.damaged")]
     networks = [Kept(path, path.stat().st_size, None) for path in _files(compiled.folder(), "*")]
@@ -50,8 +50,8 @@ def clear() -> int:
 
 
 def _folders() -> list[Path]:
-    """Where `finetune.activations` and `choose.memory` keep their files."""
-    return [cache_folder() / "activations", cache_folder() / "scores"]
+    """Where `finetune` keeps activations, checkpoints and timings, and `choose.memory` out-of-fold scores."""
+    return [cache_folder() / name for name in ("activations", "checkpoints", "precision", "scores")]
 
 
 def _total(folder: Path) -> int:

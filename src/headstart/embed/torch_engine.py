@@ -95,14 +95,14 @@ def _on_cpu(backbone: Backbone) -> Stages:
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         before = stages.taps(image)
-        for convolution, norm in _pairs(stages, image):
+        for convolution, norm in convolutions_with_norms(stages, image):
             _fold(convolution, norm)
         after = stages.taps(image)
     same = all(torch.allclose(after[k], v, rtol=_CLOSE, atol=_CLOSE * float(v.abs().max())) for k, v in before.items())
     return stages if same else _network(backbone)
 
 
-def _pairs(stages: Stages, image: Any) -> list[tuple[Any, Any]]:
+def convolutions_with_norms(stages: Stages, image: Any) -> list[tuple[Any, Any]]:
     """Convolutions with the batch normalisation that takes their output, as seen on a run."""
     from torch import nn
 

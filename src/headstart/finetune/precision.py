@@ -7,6 +7,7 @@ is kept, because a second run with the same seed must give the same result. Need
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from headstart.device import Device
     from headstart.finetune.tail import Tail
 
-_STEPS = 2
+_STEPS, _UNCOUNTED = 2, 2
 
 
 def choose(tail: Tail, sample: Tensor, device: Device, asked: str, name: str) -> tuple[str, str]:
@@ -37,7 +38,7 @@ def choose(tail: Tail, sample: Tensor, device: Device, asked: str, name: str) ->
     path = cache_folder() / "precision" / fingerprint.of_parts(name, _machine())
     if known := _read(path):
         return known, "as timed before"
-    seconds = {precision: _timed(tail, sample, device.kind, precision) for precision in ("f32", "bf16")}
+    seconds = _timed(tail, sample, device.kind)
     found = min(seconds, key=lambda precision: seconds[precision])
     with contextlib.suppress(OSError):
         put(path, found.encode())
@@ -68,19 +69,31 @@ def _machine() -> list[str]:
     return [torch.__version__, platform.processor(), platform.machine(), str(torch.get_num_threads())]
 
 
-def _timed(tail: Tail, sample: Tensor, kind: str, precision: str) -> float:
-    """Seconds of the quickest of some steps, after one to warm up; the weights do not change."""
-    import torch
+def _timed(tail: Tail, sample: Tensor, kind: str) -> dict[str, float]:
+    """Seconds of the quicker of two steps in each precision; the weights do not change.
 
-    best = float("inf")
-    for _ in range(_STEPS + 1):
-        start = time.perf_counter()
-        with autocast(precision, kind)():
-            loss = tail.module(sample).float().square().mean()
-        loss.backward()
-        if kind == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
+    The precisions take turns, and the first two turns do not count: while memory is taken for the first time, a step
+    can last many times as long as later, and the precision that came first would pay for it alone.
+    """
+    best = dict.fromkeys(("f32", "bf16"), math.inf)
+    for turn in range(_UNCOUNTED + _STEPS):
+        for precision in best:
+            seconds = _step(tail, sample, kind, precision)
+            if turn >= _UNCOUNTED:
+                best[precision] = min(best[precision], seconds)
     for parameter in tail.parameters.values():
         parameter.grad = None
     return best
+
+
+def _step(tail: Tail, sample: Tensor, kind: str, precision: str) -> float:
+    """Seconds of one step forward and back."""
+    import torch
+
+    start = time.perf_counter()
+    with autocast(precision, kind)():
+        loss = tail.module(sample).float().square().mean()
+    loss.backward()
+    if kind == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start

@@ -99,7 +99,8 @@ class Recipe:
 class Settings:
     """A recipe with what the strategy and the size of the data decide; names as in `Recipe`.
 
-    reasons: for what was derived, for the user.
+    random_network: the network's weights are random, and its embeddings say nothing yet. reasons: for what was derived,
+    for the user.
     """
 
     recipe: Recipe
@@ -112,6 +113,7 @@ class Settings:
     patience: int
     norms: Literal["frozen", "trained"]
     start: str
+    random_network: bool
     reasons: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -142,6 +144,7 @@ def settle(recipe: Recipe, strategy: Strategy, images: int) -> Settings:
         patience=patience,
         norms=_norms(recipe.norms, scratch),
         start="random" if scratch else recipe.start,
+        random_network=scratch,
         reasons=(
             f"{epochs} epochs of batches of {batch}: about {_STEPS} steps are aimed at, and {images:,} images train",
             f"augmentation {augment}, early stopping {'after ' + str(patience) + ' epochs' if patience else 'off'}",

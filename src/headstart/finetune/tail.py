@@ -14,6 +14,7 @@ import numpy as np
 from headstart.backbones.stages import Stages, piece
 from headstart.finetune.freeze import Phase, embedding, units
 from headstart.finetune.recipe import Settings
+from headstart.finetune.start import HeadStart
 from headstart.heads.forms import Linear
 from headstart.records import Floats
 
@@ -21,20 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 HEAD = "head."
-_LEAST_SPREAD = 1e-4  # of the mean spread: a feature that hardly moves is not blown up
-
-
-@dataclass(frozen=True, eq=False)
-class HeadStart:
-    """The head's first weights, on standardised embeddings: (x - centre) / spread @ weight + bias.
-
-    centre, spread: (d,). weight: (d, K). bias: (K,).
-    """
-
-    centre: Floats
-    spread: Floats
-    weight: Floats
-    bias: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,31 +46,6 @@ class Tail:
         with torch.no_grad():
             for name, value in {**self.parameters, **self.statistics}.items():
                 value.copy_(state[name])
-
-
-def from_probe(X: Floats, probe: Linear) -> HeadStart:
-    """The start that answers as a linear probe on the rows (n, d) does."""
-    _, spread = _standard(X)
-    weight = probe.weight * spread[:, None]
-    return HeadStart(probe.centre, spread, weight.astype(np.float32), probe.bias)
-
-
-def from_nothing(X: Floats, classes: int) -> HeadStart:
-    """Zero weights on the rows' own scale: all classes alike."""
-    centre, spread = _standard(X)
-    return HeadStart(centre, spread, np.zeros((X.shape[1], classes), np.float32), np.zeros(classes, np.float32))
-
-
-def plain_start(width: int, classes: int) -> HeadStart:
-    """Zero weights on embeddings as they are: for a network whose weights are random."""
-    zero, one = np.zeros(width, np.float32), np.ones(width, np.float32)
-    return HeadStart(zero, one, np.zeros((width, classes), np.float32), np.zeros(classes, np.float32))
-
-
-def _standard(X: Floats) -> tuple[Floats, Floats]:
-    spread = X.std(axis=0)
-    floor = max(float(spread.mean()) * _LEAST_SPREAD, 1e-12)
-    return X.mean(axis=0), np.maximum(spread, floor).astype(np.float32)
 
 
 def head_of(start: HeadStart) -> nn.Module:

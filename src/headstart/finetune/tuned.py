@@ -16,21 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import __version__, fingerprint
-from headstart.checks import counted
 from headstart.data.splits import folds as inner_folds
 from headstart.device import Device, keep_freed_memory, threads
 from headstart.errors import DataError
 from headstart.finetune import lora, precision
 from headstart.finetune.checkpoint import Checkpoint, default_folder
 from headstart.finetune.feed import Feed, open_feed
+from headstart.finetune.folding import Pair, folded, pairs
 from headstart.finetune.freeze import FreezePlan, plan
 from headstart.finetune.loop import Work, scores, train
 from headstart.finetune.recipe import Recipe, Settings, settle
+from headstart.finetune.start import HeadStart, begin_with
 from headstart.finetune.strategies import Strategy
-from headstart.finetune.tail import HEAD, HeadStart, Tail, form_of, from_nothing, from_probe, head_of, plain_start, tail
+from headstart.finetune.tail import HEAD, Tail, form_of, head_of, tail
 from headstart.heads.base import PathScores, each_fold
 from headstart.heads.forms import Linear
-from headstart.heads.logistic import LogisticProbe
 from headstart.progress import Advance, bar
 from headstart.records import Floats, Ints, Samples
 
@@ -44,7 +44,6 @@ MIXTURES = (1.0, 0.75, 0.5, 0.25)
 """Shares of the end in mixtures of start and end; the start itself is the linear probe, a candidate of its own."""
 _INNER = 6
 """A sixth of the training rows decides when to stop."""
-_UNSEEN = -8.0
 
 State = dict[str, "Tensor"]
 
@@ -87,7 +86,10 @@ class FineTune:
         self.plan: FreezePlan = plan(self.strategy, self._stages, self.backbone.name)
         self._feeds: dict[int, Feed] = {}
         self._original: State | None = None
+        self._pairs: list[Pair] = []
         self._runs = 1
+        self._stopped: list[str] = []
+        self._keepers: list[Checkpoint] = []
 
     def get_params(self, deep: bool = False) -> dict[str, Any]:
         """All that the scores depend on besides rows, labels and folds, for the memory of earlier runs."""
@@ -112,23 +114,34 @@ class FineTune:
         parts = each_fold(folds)
         runs = [(pull, part) for pull in self.recipe.l2sp for part in parts]
         self._runs = len(runs)
-        with self._bar(len(runs), int(np.mean([part[2].sum() for part in parts]))) as advance:
-            for pull, (repeat, _, trained, held) in runs:
-                run = self._trained(X, y, np.flatnonzero(trained), pull, advance)
-                for number, setting in enumerate(settings):
-                    if setting.get("l2sp", pull) == pull:
-                        run.tail.load(_mixed(run, setting.get("wise_ft", 1.0)))
-                        rows = np.flatnonzero(held)
-                        found[number, repeat, rows] = scores(run.tail, self._feed(-1), rows, run.moving)
-        self.close()
+        try:
+            with self._bar(len(runs), int(np.mean([part[2].sum() for part in parts]))) as advance:
+                for pull, (repeat, _, trained, held) in runs:
+                    run = self._trained(X, y, np.flatnonzero(trained), pull, advance)
+                    for number, setting in enumerate(settings):
+                        if setting.get("l2sp", pull) == pull:
+                            run.tail.load(_mixed(run, setting.get("wise_ft", 1.0)))
+                            rows, feed = np.flatnonzero(held), self._feed(-1)
+                            with folded(self._pairs):
+                                found[number, repeat, rows] = scores(run.tail, feed, rows, run.moving)
+        finally:
+            self.close()
+        self._sum_up(len(runs))
+        self._explain(int(parts[0][2].sum()))
+        for keeper in self._keepers:
+            keeper.remove()
         return PathScores(tuple(settings), found)
 
     def fit(self, X: Floats, y: Ints, setting: Mapping[str, Any]) -> Tuned:
         """Train on all rows with a setting that `path_scores` tried."""
-        with self._bar(1, len(y)) as advance:
-            run = self._trained(X, y, np.arange(len(y)), float(setting.get("l2sp", self.recipe.l2sp[0])), advance)
+        try:
+            with self._bar(1, len(y)) as advance:
+                pull = float(setting.get("l2sp", self.recipe.l2sp[0]))
+                run = self._trained(X, y, np.arange(len(y)), pull, advance)
+        finally:
+            self.close()
+        self._sum_up(1)
         mixed = {n: v.cpu().numpy() for n, v in _mixed(run, float(setting.get("wise_ft", 1.0))).items()}
-        self.close()
         form = form_of(run.begin, mixed.pop(f"{HEAD}weight"), mixed.pop(f"{HEAD}bias"))
         return Tuned(mixed, form, tuple(dict.fromkeys(self.notes)))
 
@@ -137,6 +150,17 @@ class FineTune:
         for feed in self._feeds.values():
             feed.close()
         self._feeds.clear()
+
+    def _sum_up(self, runs: int) -> None:
+        """One note for all runs that stopped before their last epoch."""
+        if self._stopped:
+            where = f"{len(self._stopped)} of {runs} runs: " if runs > 1 else ""
+            self.notes.append(f"{self.strategy.name}: {where}{self._stopped[0]}.")
+        self._stopped.clear()
+
+    def _explain(self, images: int) -> None:
+        """A note on what the data decided."""
+        self.notes.insert(0, f"{self.strategy.name}: {'; '.join(self._settled(images).reasons)}.")
 
     def _settings(self) -> list[dict[str, float]]:
         """Every setting that is scored, the plain one first."""
@@ -157,7 +181,7 @@ class FineTune:
     def _trained(self, X: Floats, y: Ints, rows: Ints, pull: float, advance: Advance) -> _Ended:
         """Train on `rows`, phase by phase, from the start or from where a killed run was."""
         settings = self._settled(len(rows))
-        begin = self._begin(X, y, rows, settings)
+        begin = begin_with(X[rows], y[rows], settings, len(self.samples.classes))
         head = head_of(begin).to(self.device.kind)
         self._restore(begin)
         phases = self.plan.phases
@@ -173,8 +197,9 @@ class FineTune:
             work = self._work(number, y, rows, pull, first)
             grown = self._tail(number, begin, head, settings)
             work = self._with_precision(work, grown, settings)
-            if said := train(grown, work, settings, keeper, advance):
-                self.notes.append(f"{self.strategy.name}: {said}.")
+            with folded(self._pairs):
+                if said := train(grown, work, settings, keeper, advance):
+                    self._stopped.append(said)
         if self.strategy.kind == "lora":
             lora.merge(self._stages.network)
         last = self._tail(-1, begin, head, settings).state()
@@ -218,16 +243,8 @@ class FineTune:
             fold = inner_folds(y[rows], groups, count=_INNER, seed=self.seed)[0]
         except DataError:
             return None
-        return rows[fold == 0]
-
-    def _begin(self, X: Floats, y: Ints, rows: Ints, settings: Settings) -> HeadStart:
-        if self.strategy.kind == "scratch":
-            return plain_start(X.shape[1], len(self.samples.classes))
-        if settings.start == "random":
-            return from_nothing(X[rows], len(self.samples.classes))
-        weight = "balanced" if self.recipe.balanced else None
-        probe = LogisticProbe(class_weight=weight).fit(X[rows], y[rows])
-        return from_probe(X[rows], _spread_over(probe.form_, probe.classes_, len(self.samples.classes)))  # type: ignore[arg-type]
+        inner: Ints = rows[fold == 0]
+        return inner
 
     def _tail(self, number: int, begin: HeadStart, head: nn.Module, settings: Settings) -> Tail:
         return tail(self._stages, self.plan.phases[number], begin, head, settings)
@@ -243,6 +260,7 @@ class FineTune:
             if self.strategy.kind == "scratch":
                 network.load_state_dict(self._random_weights())
             self._original = {name: value.clone() for name, value in network.state_dict().items()}
+            self._pairs = pairs(self._stages, self.backbone.spec.size)
             network.to(self.device.kind, memory_format=torch.channels_last)
         network.load_state_dict(self._original)
 
@@ -280,7 +298,9 @@ class FineTune:
 
     def _keeper(self, y: Ints, rows: Ints, pull: float, settings: Settings) -> Checkpoint:
         facts = (self.get_params(), pull, fingerprint.of_array(y), fingerprint.of_array(rows), __version__)
-        return Checkpoint(default_folder(), fingerprint.of_parts(*facts))
+        keeper = Checkpoint(default_folder(), fingerprint.of_parts(*facts))
+        self._keepers.append(keeper)
+        return keeper
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,22 +319,3 @@ def _mixed(run: _Ended, share: float) -> State:
     if share == 1.0:
         return run.last
     return {name: run.first[name].lerp(value, share) for name, value in run.last.items()}
-
-
-def _spread_over(form: Linear, present: Ints, classes: int) -> Linear:
-    """The probe with a column for every class; those that it has not seen lie well below."""
-    if len(present) == classes:
-        return form
-    weight = np.zeros((form.weight.shape[0], classes), np.float32)
-    bias = np.full(classes, form.bias.min() + _UNSEEN, np.float32)
-    weight[:, present], bias[present] = form.weight, form.bias
-    return Linear(form.centre, weight, bias, form.root)
-
-
-def described(found: FreezePlan, settings: Settings) -> str:
-    """A plan in words, for the user.
-
-    The number of epochs is that of each phase.
-    """
-    phases = f", {counted(len(found.phases), 'phase')}" if len(found.phases) > 1 else ""
-    return f"{found.words}{phases}: {settings.reasons[0]}; {settings.reasons[1]}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from headstart.errors import DataError
 from headstart.records import ImageSource
+
+if TYPE_CHECKING:
+    from headstart.finetune.recipe import Recipe
 
 
 class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -26,6 +29,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     folds, repeats: of the cross-validation (None: derived from the number of images). min_gain: how much
     better a dearer candidate must be. max_unreadable: share of unreadable pictures above which `fit` raises.
     device: 'auto', 'cpu', 'cuda' or 'mps'. cache: keep embeddings on disk, so that refitting is quick.
+    strategies: fine-tunes of the first backbone to compare with the heads ('last-1', 'full', …; see
+    docs/finetuning.md). recipe: how they train, a `headstart.Recipe`; None for its defaults.
 
     Learned: classes_, predictor_ (a `Predictor`), result_ (a `Trained`: comparison, estimate, `save`), estimate_ (the
     measured score with its interval), n_features_in_ is not set (pictures have no fixed number of columns).
@@ -50,6 +55,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: int = 0,
         device: str = "auto",
         cache: bool = True,
+        strategies: Sequence[str] = (),
+        recipe: Recipe | None = None,
     ) -> None:
         self.backbones = backbones
         self.heads = heads
@@ -62,6 +69,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.device = device
         self.cache = cache
+        self.strategies = strategies
+        self.recipe = recipe
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> TransferClassifier:
         """Measure, choose and fit. X: n pictures. y: n labels (text or numbers). groups: n, kept whole in the folds."""
@@ -83,6 +92,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _options(self) -> Any:
+        from headstart.finetune.recipe import Recipe
         from headstart.tasks.classify import BACKBONES, Options
 
         return Options(
@@ -97,6 +107,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed=self.seed,
             device=self.device,
             cache=self.cache,
+            strategies=tuple(self.strategies),
+            recipe=self.recipe or Recipe(),
         )
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:

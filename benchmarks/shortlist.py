@@ -1,0 +1,93 @@
+"""Which cheap score picks backbones best? LogME, H-score and nearest neighbours against the probe's accuracy.
+
+    python benchmarks/shortlist.py [--data FOLDER] [--rows 400] [--sets trashnet,corn_leaf,…]
+
+Without a network there are few backbones to rank, so layers stand in for them: the last five taps of both packaged
+networks, and the last layer of the same networks with random weights (which needs headstart[finetune]); 12 in all. For
+each set up to `--rows` images are drawn. Prints a Markdown table, the mean over sets: Spearman's correlation of a score
+with the out-of-fold accuracy of the probe, and by how many points the best of its first one and first three picks falls
+short of the best of all (and the worst set's).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from accuracy import SETS, samples_of
+from headstart.backbones.graph import open_backbone
+from headstart.choose.transferability import h_score, logme
+from headstart.data.splits import folds
+from headstart.embed.cache import open_cache
+from headstart.embed.extract import embed
+from headstart.heads.catalog import make
+from headstart.metrics.tallies import score
+from headstart.records import Floats, Ints, Samples
+from headstart.tasks.ranking import by_mean_rank
+
+LAYERS = 5
+TRAINED = ("efficientnet_lite0", "efficientnet_lite2")
+RANDOM = tuple(f"random:{name}" for name in TRAINED)
+SCORES = ("LogME", "H-score", "kNN", "LogME and kNN", "all three")
+PARTS = {"LogME and kNN": ("LogME", "kNN"), "all three": ("LogME", "H-score", "kNN")}
+
+
+def layers(samples: Samples) -> list[Floats]:
+    """The features that stand in for backbones."""
+    found: list[Floats] = []
+    for name in (*TRAINED, *RANDOM):
+        backbone = open_backbone(name)
+        taps = embed(samples.images, backbone, content=samples.content, cache=open_cache(backbone)).taps
+        found += list(taps.values())[-LAYERS if name in TRAINED else -1 :]
+    return found
+
+
+def out_of_fold(head: str, X: Floats, y: Ints) -> float:
+    """The head's accuracy with its best setting."""
+    found = make(head).path_scores(X, y, folds(y, count=5))
+    return max(score("accuracy", y, scores.argmax(axis=-1), int(y.max()) + 1) for scores in found.scores)
+
+
+def measure(samples: Samples, rows: int) -> dict[str, tuple[float, float, float]]:
+    """For each score: its correlation with the probe, and what its first one and three picks lack, in points."""
+    keep = np.sort(np.random.default_rng(1).permutation(len(samples))[:rows])
+    samples = samples.take(keep)
+    y = np.unique(samples.labels, return_inverse=True)[1].astype(np.int64)
+    pool = layers(samples)
+    truth = np.array([out_of_fold("probe", X, y) for X in pool])
+    values = {
+        "LogME": np.array([logme(X, y) for X in pool]),
+        "H-score": np.array([h_score(X, y) for X in pool]),
+        "kNN": np.array([out_of_fold("knn", X, y) for X in pool]),
+    }
+    found = {}
+    for name in SCORES:
+        order = by_mean_rank(np.stack([values[part] for part in PARTS.get(name, (name,))]))
+        places = np.empty(len(order))
+        places[order] = -np.arange(len(order))
+        lacks = [100 * (truth.max() - truth[order[:picks]].max()) for picks in (1, 3)]
+        found[name] = (float(spearmanr(places, truth)[0]), *map(float, lacks))
+    return found
+
+
+def main() -> None:
+    """Measure every set, print the means."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--data", type=Path, default=Path(os.environ.get("HEADSTART_TEST_DATA", "../shared/data")))
+    options.add_argument("--rows", type=int, default=400)
+    options.add_argument("--sets", default=",".join(SETS))
+    given = options.parse_args()
+    found = [measure(samples_of(name, given.data), given.rows) for name in given.sets.split(",")]
+    print("| score | correlation | lacks, first pick | lacks, first three | worst set |\n|---|---|---|---|---|")
+    for name in SCORES:
+        table = np.array([each[name] for each in found])
+        correlation, one, three = table.mean(axis=0)
+        print(f"| {name} | {correlation:.2f} | {one:.2f} | {three:.2f} | {table[:, 2].max():.1f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""`headstart depth`: how well a linear model does on each layer of a backbone, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headstart.cli.options import Place, columns, share, words
+from headstart.errors import OptionError
+
+if TYPE_CHECKING:
+    from headstart.tasks.depth import Depth, Depths
+
+_HEADERS = ("layer", "width", "score", "95 %", "against the best", "")
+_NUMBERS = (1, 2, 3, 4)
+_BAR = 24
+
+
+@click.command("depth")
+@click.argument("data", type=Place())
+@click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
+@click.option("--svg", type=Place(), help="Also draw the scores into this .svg file.")
+@click.option(
+    "--metric",
+    default="accuracy",
+    show_default=True,
+    help="What is compared: accuracy, balanced-accuracy or macro-f1.",
+)
+@click.option(
+    "--max-unreadable",
+    default=5.0,
+    show_default=True,
+    help="Percent of unreadable images that stops the run.",
+)
+@columns
+@click.option("--seed", default=0, show_default=True, help="Of the folds and the intervals.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    data: Path,
+    backbones: str | None,
+    svg: Path | None,
+    metric: str,
+    max_unreadable: float,
+    path_column: str | None,
+    label_column: str | None,
+    group_column: str | None,
+    split_column: str | None,
+    seed: int,
+    device: str,
+    cache: bool,
+    as_json: bool,
+) -> None:
+    """Score a linear model on every layer of a backbone, for the labelled images in DATA (class folders, or a table).
+
+    Where an early layer does better than the last, the images are unlike ImageNet's from there on: take several layers
+    into the head, or fine-tune from the stage after the best layer. All scores are on images left out.
+    """
+    from headstart.cli import show
+    from headstart.data.sources import load
+    from headstart.tasks.classify import BACKBONES, Options
+    from headstart.tasks.depth import depth_loaded
+
+    options = Options(
+        backbones=BACKBONES if backbones is None else words(backbones) or (),
+        metric=metric,
+        max_unreadable=share("--max-unreadable", max_unreadable),
+        seed=seed,
+        device=device,
+        cache=cache,
+    )
+    if svg is not None:
+        _check(svg)
+    loaded = load(
+        data,
+        path_column=path_column,
+        label_column=label_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    found = depth_loaded(loaded, options)
+    _print(found, as_json)
+    if svg is not None:
+        _draw(found, svg)
+        show.note(f"the plot is in {svg}.")
+
+
+def _check(svg: Path) -> None:
+    """Raise `OptionError` now, before any work, where the plot could not be put."""
+    if svg.suffix.lower() != ".svg" or svg.is_dir():
+        raise OptionError(f"--svg must name a file that ends in .svg; found {str(svg)!r}.")
+
+
+def _draw(found: Depths, place: Path) -> None:
+    from headstart.files import put
+    from headstart.report.panels import Panel, panels_svg
+
+    panels = [
+        Panel(
+            each.backbone,
+            tuple(tap.name for tap in each.taps),
+            tuple(tap.score for tap in each.taps),
+            each.taps.index(each.best),
+        )
+        for each in found.backbones
+    ]
+    first = found.backbones[0]
+    metric = first.best.score.metric.replace("-", " ")
+    title = f"{metric.capitalize()} of a linear probe at each layer, with 95 % intervals"
+    put(place, panels_svg(panels, title=title, baseline=first.baseline, words="most frequent class").encode())
+
+
+def _print(found: Depths, as_json: bool) -> None:
+    from headstart.cli import show
+
+    if as_json:
+        show.as_json(found.to_dict())
+        return
+    for sentence in found.notes:
+        show.note(sentence)
+    show.unreadable(found.failures)
+    first = found.backbones[0]
+    click.echo(show.measured_on(found.data, first.baseline))
+    for each in found.backbones:
+        _print_one(each)
+
+
+def _room(rows: Sequence[Sequence[str]]) -> int:
+    """How long a bar may be beside these cells."""
+    import shutil
+
+    taken = 1 + sum(2 + max(map(len, column)) for column in zip(*rows, strict=True))
+    return min(max(shutil.get_terminal_size().columns - taken - 1, 4), _BAR)
+
+
+def _print_one(found: Depth) -> None:
+    """A table with a bar for each layer on a terminal: from the score of the most frequent class to 100 %."""
+    import sys
+    from dataclasses import asdict
+
+    from headstart.cli import show
+    from headstart.tasks.summary import gain_words
+
+    rows = [
+        (
+            tap.name,
+            str(tap.width),
+            show.percent(tap.score.value),
+            show.interval(tap.score.low, tap.score.high),
+            "" if tap.gain is None else gain_words(asdict(tap.gain)),
+            "best" if tap is found.best else tap.status,
+        )
+        for tap in found.taps
+    ]
+    click.echo(f"\n{found.backbone}")
+    if sys.stdout.isatty():
+        room = _room([_HEADERS, *rows])
+        bars = [show.bar(tap.score.value, found.baseline, 1.0, room) for tap in found.taps]
+        show.table((*_HEADERS, ""), [(*row, bar) for row, bar in zip(rows, bars, strict=True)], right=_NUMBERS)
+    else:
+        show.table(_HEADERS, rows, right=_NUMBERS)
+    click.echo(found.words())

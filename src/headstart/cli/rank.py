@@ -1,0 +1,155 @@
+"""`headstart rank`: which backbone suits these images, scored cheaply and then measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headstart.cli.options import Place, columns, share, words
+
+if TYPE_CHECKING:
+    from headstart.tasks.ranking import Ranked, Ranking
+
+_HEADERS = ("backbone", "LogME", "H-score", "kNN", "probe", "95 %", "against the chosen", "ms/image", "")
+_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
+_FITTING = ((108, tuple(range(len(_HEADERS)))), (89, (0, 1, 3, 4, 6, 7, 8)))
+"""From how wide a terminal on which columns are shown; a pipe gets all."""
+_NARROW = (0, 3, 4, 6, 7, 8)
+
+
+@click.command("rank")
+@click.argument("data", type=Place())
+@click.option(
+    "--backbones",
+    default="local",
+    show_default=True,
+    help="Comma-separated names; 'local' for all whose weights are on this machine, 'all' for these and the whole zoo "
+    "(fetched and converted, which needs headstart[finetune] and a network). See 'headstart backbones'.",
+)
+@click.option(
+    "--metric",
+    default="accuracy",
+    show_default=True,
+    help="What is compared: accuracy, balanced-accuracy or macro-f1.",
+)
+@click.option(
+    "--max-unreadable",
+    default=5.0,
+    show_default=True,
+    help="Percent of unreadable images that stops the run.",
+)
+@columns
+@click.option("--seed", default=0, show_default=True, help="Of the folds and the intervals.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    data: Path,
+    backbones: str,
+    metric: str,
+    max_unreadable: float,
+    path_column: str | None,
+    label_column: str | None,
+    group_column: str | None,
+    split_column: str | None,
+    seed: int,
+    device: str,
+    cache: bool,
+    as_json: bool,
+) -> None:
+    """Rank backbones on the labelled images in DATA (a folder of class folders, or a table), best first.
+
+    \b
+    LogME, H-score  how well a linear model could do, computed without training; only their order counts
+    kNN             nearest neighbours, on images left out
+    probe           a linear model, on images left out, with its 95 % interval
+
+    With more than three backbones LogME and kNN pick three, and the probe decides among these.
+    """
+    from headstart.data.sources import load
+    from headstart.tasks.classify import Options
+    from headstart.tasks.ranking import rank_loaded
+
+    options = Options(
+        backbones=words(backbones) or (),
+        metric=metric,
+        max_unreadable=share("--max-unreadable", max_unreadable),
+        seed=seed,
+        device=device,
+        cache=cache,
+    )
+    loaded = load(
+        data,
+        path_column=path_column,
+        label_column=label_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    _print(rank_loaded(loaded, options), data, as_json)
+
+
+def _print(found: Ranking, data: Path, as_json: bool) -> None:
+    from headstart.checks import printable
+    from headstart.cli import show
+
+    if as_json:
+        show.as_json(found.to_dict())
+        return
+    for sentence in found.notes:
+        show.note(sentence)
+    show.unreadable(found.failures)
+    rows = [_row(line) for line in found.backbones]
+    rows += [(each.name, *[""] * 7, "not here") for each in found.unavailable]
+    shown = _columns()
+    numbers = [place for place, i in enumerate(shown) if i in _NUMBERS]
+    show.table([_HEADERS[i] for i in shown], [[row[i] for i in shown] for row in rows], right=numbers)
+    for line in _reasons(found):
+        show.note(line)
+    click.echo(show.measured_on(found.data, found.baseline))
+    click.echo(printable(f"next       {found.closing(str(data))}"))
+
+
+def _columns() -> tuple[int, ...]:
+    """The columns for which there is room."""
+    import shutil
+    import sys
+
+    if not sys.stdout.isatty():
+        return _FITTING[0][1]
+    width = shutil.get_terminal_size().columns
+    return next((columns for least, columns in _FITTING if width >= least), _NARROW)
+
+
+def _row(line: Ranked) -> tuple[str, ...]:
+    from dataclasses import asdict
+
+    from headstart.cli import show
+    from headstart.tasks.summary import gain_words
+
+    return (
+        line.name,
+        f"{line.logme:.3f}",
+        f"{line.h_score:.2f}",
+        show.percent(line.neighbours.value),
+        "" if line.probe is None else show.percent(line.probe.value),
+        "" if line.probe is None else show.interval(line.probe.low, line.probe.high),
+        "" if line.gain is None else gain_words(asdict(line.gain)),
+        f"{1000 * line.seconds_per_image:.1f}",
+        line.status,
+    )
+
+
+def _reasons(found: Ranking) -> list[str]:
+    """Why backbones cannot be had: each reason once, with the name it was said of and the number of the others."""
+    alike: dict[str, list[str]] = {}
+    said: dict[str, str] = {}
+    for each in found.unavailable:
+        kind = each.reason.replace(repr(each.name), "")
+        alike.setdefault(kind, []).append(each.name)
+        said.setdefault(kind, each.reason)
+    return [
+        reason + ("" if len(alike[kind]) == 1 else f" The same holds for {len(alike[kind]) - 1} more of the table.")
+        for kind, reason in said.items()
+    ]
