@@ -37,7 +37,9 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/choosing.py
 	$(BIN)/python benchmarks/shortlist.py
+	$(BIN)/python benchmarks/curve.py
 	$(BIN)/python benchmarks/second_train.py
+	$(BIN)/python benchmarks/finetune.py
 	$(BIN)/python benchmarks/strategies.py
 	$(BIN)/python benchmarks/embed.py --memory
 

@@ -1,9 +1,9 @@
 """Strategies side by side: accuracy with its interval, and seconds, on photographs unlike ImageNet's.
 
     python benchmarks/strategies.py [--data FOLDER] [--sets rice_leaf,pacs/sketch,elpv] [--strategies last-1,full,…]
-                                    [--labels 25] [--tested 300] [--seed 0] [--json FILE]
+                                    [--images 140] [--tested 300] [--seed 0] [--json FILE]
 
-For each set it draws `--labels` images per class to train on and tests on up to `--tested` others. Copies of one
+For each set it draws about `--images` images, alike many of each class, and tests on up to `--tested` others. Copies of one
 photograph, rotated or mirrored ones too, never lie on both sides: they are found by comparing 16 × 16 thumbnails in all
 eight orientations, and one of each is kept. Every strategy trains once, with the default recipe on lite0 and the seed
 given; beside the fine-tunes stand heads on the same frozen embeddings. It prints a Markdown table: accuracy on the
@@ -87,8 +87,9 @@ def _unit(thumbnail: np.ndarray) -> np.ndarray:
     return centred / max(float(np.linalg.norm(centred)), 1e-9)
 
 
-def draw(samples: Samples, labels: int, tested: int, seed: int) -> tuple[Samples, np.ndarray]:
+def draw(samples: Samples, images: int, tested: int, seed: int) -> tuple[Samples, np.ndarray]:
     """Training rows then test rows, and the fold of each: 0 is tested, -1 always trained on."""
+    labels = max(1, round(images / len(samples.classes)))
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(samples))
     train = np.concatenate([order[samples.labels[order] == label][:labels] for label in range(len(samples.classes))])
@@ -123,7 +124,7 @@ def with_strategy(
 def measure(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     """A line for each strategy on one set."""
     backbone = open_backbone("lite0")
-    samples, folds = draw(samples_of(name, options.data), options.labels, options.tested, options.seed)
+    samples, folds = draw(samples_of(name, options.data), options.images, options.tested, options.seed)
     held = folds[0] == 0
     y = samples.labels[held]
     print(f"\n{name}: {(~held).sum()} training images of {len(samples.classes)} classes, {len(y)} tested\n", flush=True)
@@ -171,7 +172,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=here)
     parser.add_argument("--sets", type=lambda text: text.split(","), default=SETS)
     parser.add_argument("--strategies", type=lambda text: text.split(","), default=STRATEGIES)
-    parser.add_argument("--labels", type=int, default=25)
+    parser.add_argument("--images", type=int, default=140)
     parser.add_argument("--tested", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -191,7 +192,7 @@ def _warm_up(options: argparse.Namespace) -> None:
     import headstart.backbones.convert as convert
 
     convert.network(open_backbone("lite0"))
-    samples, _ = draw(samples_of(options.sets[0], options.data), 2, 1, 0)
+    samples, _ = draw(samples_of(options.sets[0], options.data), 10, 1, 0)
     embed(samples.images, open_backbone("lite0"), content=samples.content)
 
 

@@ -24,20 +24,33 @@ if TYPE_CHECKING:
     from headstart.finetune.recipe import Recipe as Recipe
     from headstart.runtime import Predictor as Predictor
     from headstart.runtime import load as load
+    from headstart.tasks.advice import advise as advise
     from headstart.tasks.classifier import TransferClassifier as TransferClassifier
     from headstart.tasks.classify import Options as Options
     from headstart.tasks.classify import train as train
+    from headstart.tasks.curve import learning_curve as learning_curve
+    from headstart.tasks.depth import depth as depth
+    from headstart.tasks.extend import extend as extend
+    from headstart.tasks.ranking import rank as rank
 
 _HOMES = {
     "Options": "headstart.tasks.classify",
     "Predictor": "headstart.runtime",
     "Recipe": "headstart.finetune.recipe",
     "TransferClassifier": "headstart.tasks.classifier",
+    "advise": "headstart.tasks.advice",
+    "depth": "headstart.tasks.depth",
+    "extend": "headstart.tasks.extend",
+    "learning_curve": "headstart.tasks.curve",
     "load": "headstart.runtime",
+    "rank": "headstart.tasks.ranking",
     "train": "headstart.tasks.classify",
 }
 
-__all__ = ["Options", "Predictor", "Recipe", "TransferClassifier", "__version__", "load", "train"]
+__all__ = [
+    *("Options", "Predictor", "Recipe", "TransferClassifier", "__version__"),
+    *("advise", "depth", "extend", "learning_curve", "load", "rank", "train"),
+]
 
 
 def __getattr__(name: str) -> Any:

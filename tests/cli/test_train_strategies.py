@@ -75,6 +75,7 @@ print(json.dumps({"torch": "torch" in sys.modules, "probabilities": found.probab
         (("--strategy", "last-1", "--rate", "0"), "rate must be above 0; found 0.0"),
         (("--strategy", "last-1", "--rate", "-1"), "rate must be above 0; found -1.0"),
         (("--strategy", "last-1", "--l2sp", "a"), "--l2sp must be numbers with commas between; found 'a'"),
+        (("--strategy", ","), "--strategy names nothing"),
         (("--strategy", "last-1,last-1"), "strategies names 'last-1' more than once"),
         (("--strategy", "surgical:layer9"), "does not have: choose one of 'stem'"),
     ],

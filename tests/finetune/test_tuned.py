@@ -226,3 +226,11 @@ def test_adapters_begin_by_changing_nothing_and_are_merged_into_the_weights() ->
         lora.merge(network)
         assert torch.allclose(network(image), adapted, atol=1e-4)
     assert set(network.state_dict()) == names
+
+
+@pytest.mark.gpu
+def test_a_fine_tune_runs_on_a_gpu(samples: Samples, X: Floats, lite0: Backbone) -> None:
+    made = FineTune(lite0, parse("last-2"), Recipe(epochs=2), samples, choose("cuda"), 0, False)
+    found = made.fit(X, samples.labels, {})
+    assert all(np.isfinite(array).all() for array in found.changes.values())
+    assert found.form.scores(X).shape == (len(X), 2)

@@ -18,7 +18,22 @@ from headstart import __version__
 from headstart.checks import nearest, printable
 from headstart.errors import UserError
 
-VERBS = ("train", "predict", "evaluate", "info", "embed", "backbones", "rank", "depth", "forgetting", "cache", "demo")
+VERBS = (
+    "train",
+    "predict",
+    "evaluate",
+    "info",
+    "embed",
+    "advise",
+    "backbones",
+    "rank",
+    "depth",
+    "curve",
+    "extend",
+    "forgetting",
+    "cache",
+    "demo",
+)
 
 
 class Verbs(click.Group):

@@ -51,6 +51,13 @@ from headstart.finetune.recipe import Recipe
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@click.option(
+    "--keep-training/--no-keep-training",
+    default=True,
+    show_default=True,
+    help="Save the training images' embeddings (not the images) with the model, so that 'headstart extend' can add "
+    "classes without the images.",
+)
 @recipe
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
 def command(
@@ -73,6 +80,7 @@ def command(
     seed: int,
     device: str,
     cache: bool,
+    keep_training: bool,
     recipe: Recipe,
     as_json: bool,
 ) -> None:
@@ -85,7 +93,7 @@ def command(
     from headstart.data.sources import load
     from headstart.tasks.classify import BACKBONES, Options, train_loaded
 
-    own_heads, fine_tunes = _sorted_out(words(strategies) or (), words(heads))
+    own_heads, fine_tunes = _sorted_out(words(strategies), words(heads))
     options = Options(
         backbones=BACKBONES if backbones is None else words(backbones) or (),
         heads=own_heads,
@@ -101,6 +109,7 @@ def command(
         device=device,
         cache=cache,
         weights=weights,
+        keep_training=keep_training,
     )
     check_destination(output)
     _check_outside(output, data)
@@ -117,17 +126,19 @@ def command(
 
 
 def _sorted_out(
-    strategies: tuple[str, ...], heads: tuple[str, ...] | None
+    strategies: tuple[str, ...] | None, heads: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     """Strategies as the heads and the fine-tunes among them; heads named in either option are compared."""
     from headstart.finetune.strategies import is_fine_tune, parse
     from headstart.heads.catalog import HEADS
 
-    fine_tunes = tuple(word for word in strategies if word not in HEADS and word != "auto")
-    if near := [word for word in fine_tunes if not is_fine_tune(word)]:
-        parse(near[0], list(HEADS))
-    named = tuple(word for word in strategies if word in HEADS)
-    return (*(heads or ()), *named) or None, fine_tunes
+    if strategies == ():
+        raise OptionError("--strategy names nothing: name at least one, or leave it out.")
+    fine_tunes = tuple(word for word in strategies or () if word not in HEADS and word != "auto")
+    if unknown := [word for word in fine_tunes if not is_fine_tune(word)]:
+        parse(unknown[0], list(HEADS))
+    named = tuple(word for word in strategies or () if word in HEADS)
+    return (heads if not named else (*(heads or ()), *named)), fine_tunes
 
 
 def _check_outside(output: Path, data: Path) -> None:

@@ -196,8 +196,8 @@ class FineTune:
         for number in range(reached[0] if reached is not None else 0, len(phases)):
             work = self._work(number, y, rows, pull, first)
             grown = self._tail(number, begin, head, settings)
-            work = self._with_precision(work, grown, settings)
             with folded(self._pairs):
+                work = self._with_precision(work, grown, settings)
                 if said := train(grown, work, settings, keeper, advance):
                     self._stopped.append(said)
         if self.strategy.kind == "lora":
@@ -231,7 +231,8 @@ class FineTune:
         name = fingerprint.of_parts(self.backbone.weights, self.strategy.name, work.phase, len(rows))
         asked = self.recipe.precision
         chosen, reason = precision.choose(grown, sample, self.device, asked, name)
-        self.notes.append(f"{self.strategy.name}: trains in {chosen}, {reason}.")
+        if not any(": trains in" in note for note in self.notes):
+            self.notes.append(f"{self.strategy.name}: trains in {chosen}, {reason}.")
         return replace(work, autocast=precision.autocast(chosen, self.device.kind))
 
     def _inner(self, y: Ints, rows: Ints) -> Ints | None:

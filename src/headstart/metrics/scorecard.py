@@ -113,4 +113,4 @@ def per_class(
     low, high = wilson(recall * sizes, sizes, confidence=confidence)
     columns = (recall, low, high, precision, f1)
     lines = zip(classes, counts.actual, *columns, strict=True)
-    return tuple(ClassScores(name, int(count), *map(float, line)) for name, count, *line in lines)
+    return tuple(ClassScores(name, round(count), *map(float, line)) for name, count, *line in lines)

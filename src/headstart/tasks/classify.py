@@ -31,6 +31,7 @@ from headstart.tasks.candidates import Plan, plan
 from headstart.tasks.evaluate import Evaluation
 from headstart.tasks.prepare import Division, Prepared, divide, prepare
 from headstart.tasks.result import DataFacts, Trained
+from headstart.tasks.training_rows import fitted_rows, kept_or_why
 
 BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
 MOST_SEED = 2**32 - 1
@@ -49,7 +50,8 @@ class Options:
     device: auto, cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run.
     weights: a checkpoint (safetensors or .pth) for the one backbone named, instead of its published weights.
     strategies: fine-tunes of the first backbone that are compared with the heads (`finetune.strategies`). recipe: how
-    they train.
+    they train. keep_training: save the embeddings of the training images with the model, so that `extend` can add
+    classes without the images.
     """
 
     backbones: tuple[str, ...] = BACKBONES
@@ -66,6 +68,7 @@ class Options:
     weights: str | None = None
     strategies: tuple[str, ...] = ()
     recipe: Recipe = field(default_factory=Recipe)
+    keep_training: bool = True
 
     def __post_init__(self) -> None:
         for head in self.heads or ():
@@ -150,6 +153,8 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
     winner = plans[found.winner]
     predictor, said = _fitted(winner, found, samples.classes, samples.labels[division.fit], options)
     held_out = _held_out(predictor, prepared, division, options)
+    rows = fitted_rows(winner.candidate.X, winner.parts, samples, division)
+    training, unkept = kept_or_why(rows, wanted=options.keep_training, tuned=winner.tuned is not None)
     clock.lap("fitting")
     return Trained(
         predictor=predictor,
@@ -159,9 +164,10 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
         left_out=tuple(left_out),
         failures=prepared.failures,
         data=data_facts(loaded, prepared, division),
-        notes=tuple(dict.fromkeys((*prepared.notes, *division.notes, *_noted(plans), *said))),
+        notes=tuple(dict.fromkeys((*prepared.notes, *division.notes, *_noted(plans), *said, *unkept))),
         options=options,
         seconds=clock.laps,
+        training=training,
     )
 
 

@@ -92,7 +92,7 @@ def prepare(
         for backbone in opened
     ]
     failures = tuple({failure.row: failure for each in embedded for failure in each.failures}.values())
-    _check_share(failures, len(samples), max_unreadable)
+    check_share(failures, len(samples), max_unreadable)
     notes = [*loaded.notes, *duplicates.notes]
     if failures:
         notes.append(
@@ -113,7 +113,7 @@ def _check_train(samples: Samples) -> None:
 
 def _check_left(samples: Samples, notes: Sequence[str]) -> None:
     """Raise `DataError` where duplicates have left no image to train on."""
-    if _held_out(samples)[0].all():
+    if held_out_rows(samples)[0].all():
         raise DataError(f"no image is left to train on. {' '.join(notes)} Give images that are there once.")
 
 
@@ -121,11 +121,12 @@ def _check_fitted(samples: Samples) -> None:
     """Raise `DataError` now, before any long work, where what will be fitted cannot be cross-validated."""
     from headstart.data.splits import check_enough
 
-    fit = samples.take(~_held_out(samples)[0])
+    fit = samples.take(~held_out_rows(samples)[0])
     check_enough(fit.labels, samples.classes, fit.groups)
 
 
-def _check_share(failures: Sequence[Failure], total: int, most: float) -> None:
+def check_share(failures: Sequence[Failure], total: int, most: float) -> None:
+    """Raise `DataError` where more than the share `most` of all images cannot be read."""
     if len(failures) <= most * total:
         return
     first = "; ".join(f"{failure.name}: {failure.reason}" for failure in failures[:3])
@@ -147,7 +148,7 @@ def divide(samples: Samples, *, count: int | None, repeats: int | None, seed: in
     """Set the test split apart (or, without one, the validation split), and lay the folds over the rest."""
     from headstart.data.splits import folds
 
-    held, notes = _held_out(samples)
+    held, notes = held_out_rows(samples)
     fit = np.flatnonzero(~held)
     groups = None if samples.groups is None else samples.groups[fit]
     laid = folds(
@@ -161,7 +162,8 @@ def divide(samples: Samples, *, count: int | None, repeats: int | None, seed: in
     return Division(fit, np.flatnonzero(held), laid, groups, notes)
 
 
-def _held_out(samples: Samples) -> tuple[np.ndarray, tuple[str, ...]]:
+def held_out_rows(samples: Samples) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Which rows are kept apart until the end (the test split, or else the val split), and notes of that."""
     nothing = np.zeros(len(samples), bool)
     if samples.splits is None:
         return nothing, ()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart import __version__, bundle
 from headstart.backbones.changes import SUFFIX
+from headstart.tasks.training_rows import TRAINING_FILE, weights_of
 
 if TYPE_CHECKING:
     from headstart.choose.race import RaceResult
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.tasks.candidates import LeftOut, Plan
     from headstart.tasks.classify import Options
     from headstart.tasks.evaluate import Evaluation
+    from headstart.tasks.training_rows import TrainingRows
 
 HEAD_FILE = "head.safetensors"
 UNREADABLE_FILE = "unreadable.csv"
@@ -50,7 +52,8 @@ class Trained:
 
     predictor: for new pictures. race: the comparison. plan: the candidate that won. held_out: how it did on the split
     that was kept apart, None where there was none. left_out: candidates that took no part. failures: unreadable images.
-    notes: sentences for the user. seconds: what each step took.
+    notes: sentences for the user. seconds: what each step took. training: the rows it was fitted to, None where they
+    are not kept. extension: more entries of the manifest, where this is an older model to which images were added.
     """
 
     predictor: Predictor
@@ -63,6 +66,8 @@ class Trained:
     notes: tuple[str, ...]
     options: Options
     seconds: Mapping[str, float]
+    training: TrainingRows | None = None
+    extension: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def estimate(self) -> Estimate:
@@ -107,6 +112,7 @@ class Trained:
             "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
             "versions": {"python": platform.python_version(), **_versions()},
             "command": list(command),
+            **self.extension,
         }
 
     def save(self, folder: Path | str, *, command: Sequence[str] = ()) -> None:
@@ -119,6 +125,8 @@ class Trained:
                 files[f"{graph.stem}.json"] = graph.with_suffix(".json")
             if part.backbone.changes is not None:
                 files[str(_changes_file(part, self.predictor.parts))] = part.backbone.changes.content
+        if self.training is not None and self.training.weights == weights_of(self.predictor.parts):
+            files[TRAINING_FILE] = self.training.to_arrays()
         if self.failures:
             files[UNREADABLE_FILE] = unreadable_table(self.failures)
         bundle.write(Path(folder), self.manifest(command), files)

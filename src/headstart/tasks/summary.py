@@ -62,8 +62,9 @@ def _expected(scores: Mapping[str, Any]) -> str:
 
 def _compared(scores: Mapping[str, Any]) -> str:
     raw, majority = scores["uncorrected"], scores["majority"]
+    several = f"{100 * raw:.1f} % before correcting for the choice among {scores['configurations']} settings"
     return (
-        f"{100 * raw:.1f} % before correcting for the choice among {scores['configurations']} settings; "
+        f"{several if scores['configurations'] > 1 else 'one setting alone was measured'}; "
         f"always saying {majority['class']!r}: {100 * majority['score']:.1f} %"
     )
 

@@ -1,0 +1,134 @@
+"""`headstart advise`: what the rule tables say of these images, and what each strategy would cost here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headstart.cli.options import Place, columns, share, words
+
+if TYPE_CHECKING:
+    from headstart.tasks.advice import Advised
+    from headstart.tasks.forecast import Forecast
+
+_CLOSING = "This is a prior, from tables that saw other data; to measure on yours: headstart train"
+
+
+@click.command("advise")
+@click.argument("data", type=Place())
+@click.option("--backbone", default="lite0", show_default=True, help="The backbone to be trained (for the forecast).")
+@click.option(
+    "--max-unreadable",
+    default=5.0,
+    show_default=True,
+    help="Percent of unreadable images that stops the run.",
+)
+@columns
+@click.option("--seed", default=0, show_default=True, help="Of the images looked at, and of the folds.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    data: Path,
+    backbone: str,
+    max_unreadable: float,
+    path_column: str | None,
+    label_column: str | None,
+    group_column: str | None,
+    split_column: str | None,
+    seed: int,
+    device: str,
+    cache: bool,
+    as_json: bool,
+) -> None:
+    """Say what well-known rule tables advise for the labelled images in DATA (class folders, or a table).
+
+    \b
+    position   images per class, and how similar they are to ImageNet's: measured
+    advice     what each table says there, why, and where the tables contradict each other
+    forecast   how long each strategy would take on this machine: a few steps are timed
+    """
+    from headstart.data.sources import load
+    from headstart.tasks.advice import advise_loaded
+    from headstart.tasks.classify import Options
+
+    options = Options(
+        backbones=words(backbone) or (),
+        max_unreadable=share("--max-unreadable", max_unreadable),
+        seed=seed,
+        device=device,
+        cache=cache,
+    )
+    loaded = load(
+        data,
+        path_column=path_column,
+        label_column=label_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    _print(advise_loaded(loaded, options), data, as_json)
+
+
+def _print(found: Advised, data: Path, as_json: bool) -> None:
+    from headstart.checks import printable
+    from headstart.cli import show
+
+    if as_json:
+        show.as_json(found.to_dict())
+        return
+    for sentence in found.notes:
+        show.note(sentence)
+    show.unreadable(found.failures)
+    _position(found)
+    _advice(found)
+    _forecasts(found)
+    click.echo("\n" + printable(f"{_CLOSING} {data}"))
+
+
+def _position(found: Advised) -> None:
+    from headstart.checks import counted
+    from headstart.cli import show
+
+    where = found.position
+    click.echo(
+        f"size        {counted(where.images, 'image')} of {counted(len(where.counts), 'class', 'classes')}; "
+        f"smallest class {where.smallest:,}, median {where.median:,} (the band of {found.prior.band} a class)"
+    )
+    click.echo(f"similarity  {found.similarity.words()}, measured on {counted(found.looked_at, 'image')}:\n")
+    rows = [(signal.name, str(signal.verdict), signal.words) for signal in found.similarity.signals]
+    rows += [(text, "not measured", "") for text in found.similarity.left_out]
+    show.table(("sign", "says", "measured"), rows)
+
+
+def _advice(found: Advised) -> None:
+    from headstart.choose.prior import LARGE, TRY
+    from headstart.cli import show
+
+    said = found.prior.advice
+    click.echo("\nWhat the tables advise there")
+    rows = [(a.table, a.words(), ", ".join(TRY[w] for w in a.ways if w in TRY), a.reason) for a in said]
+    show.table(("table", "advice", "here called", "because"), rows)
+    for each in said:
+        click.echo(f"  {each.table}: {each.source}")
+    click.echo(f"Tables that only say small and large are read as large from {LARGE:,} images per class.")
+    click.echo(f"\n{found.prior.disagreement()}")
+
+
+def _forecasts(found: Advised) -> None:
+    from headstart.cli import show
+
+    click.echo(f"\nWhat it would cost here, with {found.backbone}: comparing on folds and fitting once more")
+    show.table(("strategy", "time", "how it is known"), [(f.strategy, f.words(), _how(f)) for f in found.forecasts])
+    if found.without:
+        click.echo(found.without)
+    else:
+        click.echo("Fine-tunes are timed in f32, on a machine as busy as now; where bf16 is faster, train takes it.")
+
+
+def _how(forecast: Forecast) -> str:
+    if not forecast.measured:
+        return "modelled, good to a factor of three; once the images are embedded"
+    first = f", after {forecast.once:.0f} s through the frozen stages" if forecast.once else ""
+    return f"{forecast.models} models, {forecast.steps:,} steps of {1000 * forecast.step:.0f} ms{first}"

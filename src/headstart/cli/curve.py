@@ -1,0 +1,132 @@
+"""`headstart curve`: accuracy against labels per class, and how many more a target needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headstart import checks
+from headstart.cli.options import Place, columns, share, words
+from headstart.errors import OptionError
+
+if TYPE_CHECKING:
+    from headstart.tasks.curve import Curve
+
+
+@click.command("curve")
+@click.argument("data", type=Place())
+@click.option("--target", default=95.0, show_default=True, help="The accuracy wanted, in percent.")
+@click.option("--svg", type=Place(), help="Also draw the curve into this .svg file.")
+@click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
+@click.option(
+    "--random/--no-random",
+    default=True,
+    show_default=True,
+    help="Also measure random features of the same networks: what pretraining is worth. Doubles the time.",
+)
+@click.option(
+    "--max-unreadable",
+    default=5.0,
+    show_default=True,
+    help="Percent of unreadable images that stops the run.",
+)
+@columns
+@click.option("--seed", default=0, show_default=True, help="Of the folds and the draws.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    data: Path,
+    target: float,
+    svg: Path | None,
+    backbones: str | None,
+    random: bool,
+    max_unreadable: float,
+    path_column: str | None,
+    label_column: str | None,
+    group_column: str | None,
+    split_column: str | None,
+    seed: int,
+    device: str,
+    cache: bool,
+    as_json: bool,
+) -> None:
+    """Say how many more labels per class DATA (class folders, or a table) would need for an accuracy of --target.
+
+    A linear model learns from 1, 2, 5, 10, … labels of each class, drawn many times, and is tested on other images; a
+    curve fitted to that is continued, with a band. Answers are given up to 8 times the labels there are.
+    """
+    from headstart.data.sources import load
+    from headstart.tasks.classify import BACKBONES
+    from headstart.tasks.curve import learning_curve
+
+    checks.between("--target", target, 1, 100)
+    if svg is not None and (svg.suffix.lower() != ".svg" or svg.is_dir()):
+        raise OptionError(f"--svg must name a file that ends in .svg; found {str(svg)!r}.")
+    loaded = load(
+        data,
+        path_column=path_column,
+        label_column=label_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    found = learning_curve(
+        loaded,
+        target=target / 100,
+        backbones=BACKBONES if backbones is None else words(backbones) or (),
+        random=random,
+        max_unreadable=share("--max-unreadable", max_unreadable),
+        seed=seed,
+        device=device,
+        cache=cache,
+    )
+    if svg is not None:
+        _draw(found, svg, data)
+    _print(found, svg, as_json)
+
+
+def _draw(found: Curve, place: Path, data: Path) -> None:
+    from headstart.files import put
+    from headstart.report.curve_plot import Line, curve_svg
+
+    lines = [Line(f"{each.name} features", each.measured, each.curve) for each in found.series]
+    title = f"Accuracy against labels per class: {data.resolve().name}"
+    put(place, curve_svg(lines, found.answer, title=title).encode())
+
+
+def _print(found: Curve, svg: Path | None, as_json: bool) -> None:
+    from headstart.checks import printable
+    from headstart.cli import show
+
+    if as_json:
+        show.as_json(found.to_dict())
+        return
+    for sentence in found.notes:
+        show.note(sentence)
+    show.unreadable(found.failures)
+    headers = ["labels per class"]
+    for each in found.series:
+        headers += [f"{each.name} features", "95 %"]
+    show.table(headers, _rows(found), right=range(len(headers)))
+    for line in found.summary().splitlines():
+        click.echo(printable(line))
+    if svg is not None:
+        click.echo(printable(f"plot        {svg}"))
+
+
+def _rows(found: Curve) -> list[list[str]]:
+    """A row for each number of labels; the last for all images there are, where classes are unequal."""
+    from headstart.cli import show
+
+    rows = []
+    for i, size in enumerate(found.series[0].measured.sizes.tolist()):
+        row = [f"{size:,.0f}"]
+        for point in (each.points[i] for each in found.series):
+            row += [show.percent(point.value), show.interval(point.low, point.high)]
+        rows.append(row)
+    if found.whole is not None:
+        whole = [show.percent(found.whole.value), show.interval(found.whole.low, found.whole.high)]
+        rows.append(["all, unequal", *whole, *[""] * (2 * len(found.series) - 2)])
+    return rows

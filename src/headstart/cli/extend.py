@@ -1,0 +1,155 @@
+"""`headstart extend`: add classes or images to a saved model, and say what that did to the old classes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headstart.cli.options import Place, columns, share
+from headstart.errors import OptionError
+
+if TYPE_CHECKING:
+    from headstart.tasks.extend import Extended
+
+
+@click.command("extend")
+@click.argument("model", type=Place())
+@click.argument("new_data", type=Place())
+@click.option("-o", "--output", type=Place(), help="Where to save the extended model.  [default: MODEL-extended]")
+@click.option(
+    "--old-data",
+    type=Place(),
+    help="What MODEL was trained on (a folder of class folders, or a table); needed only where MODEL does not hold the "
+    "embeddings of its training images.",
+)
+@click.option(
+    "--retune",
+    is_flag=True,
+    help="Choose the head's setting (its strength, its number of neighbours) anew on all images; default: kept.",
+)
+@click.option(
+    "--max-unreadable",
+    default=5.0,
+    show_default=True,
+    help="Percent of unreadable images in NEW_DATA that stops the run.",
+)
+@columns
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@click.option(
+    "--keep-training/--no-keep-training",
+    default=True,
+    show_default=True,
+    help="Save the training images' embeddings (not the images), so that the model can be extended again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest of the extended model as JSON.")
+def command(
+    model: Path,
+    new_data: Path,
+    output: Path | None,
+    old_data: Path | None,
+    retune: bool,
+    max_unreadable: float,
+    path_column: str | None,
+    label_column: str | None,
+    group_column: str | None,
+    split_column: str | None,
+    device: str,
+    cache: bool,
+    keep_training: bool,
+    as_json: bool,
+) -> None:
+    """Add the labelled images of NEW_DATA, of new classes or of known ones, to the saved MODEL.
+
+    NEW_DATA is a folder of class folders (one is enough) or a table. Only the new images are embedded; the head is
+    fitted anew over old and new images together, and the accuracy on the old classes is compared
+    before and after, on the same images and folds. MODEL itself stays as it is.
+    """
+    from headstart import bundle
+    from headstart.data.sources import load
+    from headstart.tasks.extend import extend
+
+    place = _place(model, new_data, output)
+    bundle.read(model)
+    bundle.check_destination(place)
+    new = load(
+        new_data,
+        path_column=path_column,
+        label_column=label_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    found = extend(
+        model,
+        new,
+        old=None if old_data is None else load(old_data),
+        retune=retune,
+        max_unreadable=share("--max-unreadable", max_unreadable),
+        device=device,
+        cache=cache,
+        keep_training=keep_training,
+    )
+    found.save(place, command=["headstart", *sys.argv[1:]])
+    _print(found, place, as_json)
+
+
+def _place(model: Path, new_data: Path, output: Path | None) -> Path:
+    """Where the extended model goes; `OptionError` where that is the old one, or among the new images."""
+    place = model.with_name(f"{model.resolve().name}-extended") if output is None else output
+    if place.resolve() == model.resolve():
+        raise OptionError(f"the extended model cannot be saved over {model}, which it extends: choose another -o.")
+    if new_data.resolve() in (place.resolve(), *place.resolve().parents):
+        raise OptionError(
+            f"the extended model cannot be saved to {place}: it would lie inside the data folder {new_data}. "
+            "Choose a place outside with -o."
+        )
+    return place
+
+
+def _print(found: Extended, place: Path, as_json: bool) -> None:
+    from headstart.checks import counted, listed, printable
+    from headstart.cli import show
+
+    manifest, report = found.manifest(), found.report
+    if as_json:
+        show.as_json(manifest)
+        return
+    for sentence in manifest["notes"]:
+        show.note(sentence)
+    show.table(("class", "images", "before", "after", "95 % after"), _rows(found), right=(1, 2, 3, 4))
+    seconds = sum(manifest["seconds"].values())
+    added = counted(manifest["extension"]["added"], "image")
+    fresh = listed(found.new_classes) or "none"
+    click.echo(printable(f"added       {added} (new classes: {fresh}) in {seconds:.1f} s"))
+    click.echo(f"done        {found.how}")
+    click.echo(f"old classes before {report.before}, after {report.after} accuracy, out of fold")
+    click.echo(
+        f"            {show.points(report.gain.value)} points "
+        f"({show.points(report.gain.low)} to {show.points(report.gain.high)}) on the same "
+        f"{counted(report.images, 'image')}; {show.percent(report.into_new)} of them now answered as a new class"
+    )
+    if report.taken:
+        pairs = ", ".join(f"{each.old} as {each.new} {show.percent(each.share)}" for each in report.taken)
+        click.echo(printable(f"            most often: {pairs}"))
+    if report.new is not None:
+        click.echo(f"new classes {report.new} accuracy, out of fold")
+    click.echo(f"all         {found.trained.estimate} {found.trained.estimate.metric}, out of fold")
+    click.echo(printable(f"saved       {place}/   (headstart predict {place} IMAGES…)"))
+
+
+def _rows(found: Extended) -> list[tuple[str, ...]]:
+    from headstart.cli import show
+
+    return [
+        (
+            each.name,
+            f"{each.images:,}",
+            "new" if each.before is None else show.percent(each.before),
+            show.percent(each.after),
+            show.interval(each.low, each.high),
+        )
+        for each in found.report.classes
+    ]

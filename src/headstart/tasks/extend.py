@@ -1,0 +1,285 @@
+"""Adding classes or images to a trained model, in seconds: the head is fitted anew over old and new rows together.
+
+The old rows' embeddings lie in the bundle (`tasks.training_rows`) or are made from the old images; only new images
+pass the backbone. The head and its setting stay what training chose; old images keep their folds, so that accuracy
+before and after is compared on the same images and folds. Backbones are never trained here; a setting is chosen anew
+only where that is asked for, and for a fine-tuned model, which gets a ridge head.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart import bundle, checks, fingerprint
+from headstart.checks import listed
+from headstart.choose.race import Candidate, RaceResult, race
+from headstart.data.loaded import Loaded
+from headstart.data.sources import load as load_data
+from headstart.data.splits import folds
+from headstart.errors import OptionError
+from headstart.heads.base import PathScores
+from headstart.metrics.scorecard import scorecard
+from headstart.records import Floats, Ints
+from headstart.runtime import Predictor, load
+from headstart.tasks.before_after import BeforeAfter, before_after
+from headstart.tasks.candidates import Plan, cost_of
+from headstart.tasks.classify import Options
+from headstart.tasks.evaluate import Evaluation
+from headstart.tasks.head_recipe import HeadRecipe, read_recipe
+from headstart.tasks.joining import Arrivals, arrivals, from_images
+from headstart.tasks.result import DataFacts, Trained
+from headstart.tasks.training_rows import TrainingRows, kept_or_why, stored
+
+
+@dataclass(frozen=True, eq=False)
+class Extended:
+    """A model that knows the old classes and the new ones.
+
+    trained: the extended model, ready to `save`. report: the old classes before and after. how: what was done, in
+    words. new_classes: what it did not know before.
+    """
+
+    trained: Trained
+    report: BeforeAfter
+    how: str
+    new_classes: tuple[str, ...]
+
+    def manifest(self) -> dict[str, Any]:
+        """Everything known of the extended model, as JSON-like values."""
+        return self.trained.manifest()
+
+    def save(self, folder: Path | str, *, command: Sequence[str] = ()) -> None:
+        """Write the extended bundle to `folder`: whole or not at all."""
+        self.trained.save(folder, command=command)
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """A head whose scores have been computed already."""
+
+    found: PathScores
+
+    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
+        """The scores, whatever is asked."""
+        return self.found
+
+
+def extend(
+    model: Path | str,
+    new: Any,
+    *,
+    old: Any = None,
+    retune: bool = False,
+    max_unreadable: float = 0.05,
+    device: str = "auto",
+    cache: bool = True,
+    keep_training: bool = True,
+) -> Extended:
+    """Add labelled images, of new classes or of known ones, to a saved model.
+
+    new: a folder of class folders, a table, or a `Loaded` of `data.sources.load`; images that the model was trained on
+    already are left out. old: what the model was trained on, for a bundle that does not hold the embeddings of it.
+    retune: choose the head's setting anew, on all images, instead of keeping what training chose on the old ones.
+    keep_training: whether the extended bundle holds them.
+    Raises `BundleError` for what is no model, `OptionError` where `old` is needed, `DataError` where nothing is new.
+    """
+    begun = time.perf_counter()
+    new, old = _loaded(new), None if old is None else _loaded(old)
+    checks.between("max_unreadable", max_unreadable, 0, 1)
+    predictor, saved = load(model), bundle.read(model)
+    recipe = read_recipe(predictor, saved, retune=retune)
+    rows, said = _old_rows(saved, predictor, old, device, cache)
+    added = arrivals(new, rows, predictor.parts, device=device, cache=cache, max_unreadable=max_unreadable)
+    rows = rows.without(set(added.contradicted))
+    embedded = time.perf_counter()
+    together = _together(rows, added, recipe.seed)
+    plan, how = _plan(recipe, together.X, predictor, saved), recipe.words()
+    found, report, extended = _measured(recipe, rows, together, plan)
+    training, unkept = kept_or_why(together, wanted=keep_training, tuned=False)
+    notes = (*said, *added.notes, *_cautions(predictor, report), *unkept)
+    fresh = tuple(name for name in together.classes if name not in predictor.classes)
+    trained = Trained(
+        predictor=extended,
+        race=found,
+        plan=plan,
+        held_out=_held_out(extended, added),
+        left_out=(),
+        failures=added.failures,
+        data=_facts(new, together, added),
+        notes=tuple(dict.fromkeys(notes)),
+        options=_options(
+            recipe, together, max_unreadable=max_unreadable, device=device, cache=cache, keep_training=keep_training
+        ),
+        seconds={"embedding": embedded - begun, "fitting": time.perf_counter() - embedded},
+        training=training,
+        extension={
+            "extended_from": _origin(saved, rows),
+            "extension": {"how": how, "new_classes": list(fresh), "added": len(added.labels), **report.to_dict()},
+        },
+    )
+    return Extended(trained, report, how, fresh)
+
+
+def _options(
+    recipe: HeadRecipe, rows: TrainingRows, *, max_unreadable: float, device: str, cache: bool, keep_training: bool
+) -> Options:
+    """The options of a training run that would have done the same."""
+    return Options(
+        backbones=recipe.backbones,
+        heads=(recipe.name,),
+        metric=recipe.metric,
+        class_weight=recipe.class_weight,
+        folds=int(rows.folds.max()) + 1,
+        repeats=len(rows.folds),
+        seed=recipe.seed,
+        max_unreadable=max_unreadable,
+        device=device,
+        cache=cache,
+        keep_training=keep_training,
+    )
+
+
+def _loaded(data: Any) -> Loaded:
+    return data if isinstance(data, Loaded) else load_data(data)
+
+
+def _old_rows(
+    saved: bundle.Bundle, predictor: Predictor, old: Loaded | None, device: str, cache: bool
+) -> tuple[TrainingRows, tuple[str, ...]]:
+    if old is not None:
+        return from_images(old, predictor, saved.manifest, device=device, cache=cache)
+    rows = stored(saved, predictor.classes, predictor.parts)
+    if rows is None:
+        raise OptionError(
+            f"{saved.folder} does not hold the embeddings of its training images (an older model, a fine-tuned one, a "
+            "very large one, or --no-keep-training): give the images that it was trained on with --old-data."
+        )
+    return rows, ()
+
+
+def _together(rows: TrainingRows, added: Arrivals, seed: int) -> TrainingRows:
+    """Old rows, then new ones; the old keep their folds, and the new are dealt out over the same folds."""
+    classes = tuple(sorted({*rows.classes, *added.used}))
+    labels = np.concatenate([_renumbered(rows.labels, rows.classes, classes), added.numbered(classes)])
+    groups = _groups(rows, added)
+    dealt = folds(
+        labels,
+        groups,
+        count=int(rows.folds.max()) + 1,
+        repeats=len(rows.folds),
+        seed=seed,
+        classes=classes,
+    )
+    dealt[:, : len(rows)] = rows.folds
+    X = np.concatenate([rows.X, added.X])
+    return TrainingRows(X, labels, dealt, (*rows.content, *added.content), classes, rows.weights, groups)
+
+
+def _renumbered(labels: Ints, own: Sequence[str], classes: Sequence[str]) -> Ints:
+    return np.array([classes.index(name) for name in own], dtype=np.int64)[labels]
+
+
+def _groups(rows: TrainingRows, added: Arrivals) -> Ints | None:
+    if rows.groups is None and added.groups is None:
+        return None
+    old = np.arange(len(rows)) if rows.groups is None else np.unique(rows.groups, return_inverse=True)[1]
+    count = len(added.labels)
+    new = np.arange(count) if added.groups is None else np.unique(added.groups, return_inverse=True)[1]
+    return np.concatenate([old, int(old.max()) + 1 + new]).astype(np.int64)
+
+
+def _measured(
+    recipe: HeadRecipe, old: TrainingRows, rows: TrainingRows, plan: Plan
+) -> tuple[RaceResult, BeforeAfter, Predictor]:
+    """The extended head out of fold, the old one beside it, and the extended predictor."""
+    begun = time.perf_counter()
+    found = recipe.head(recipe.setting or {}).path_scores(rows.X, rows.labels, rows.folds)
+    seconds = time.perf_counter() - begun
+    raced = race(
+        [replace(plan.candidate, head=_Known(found))],
+        rows.labels,
+        rows.folds,
+        classes=rows.classes,
+        groups=rows.groups,
+        metric=recipe.metric,
+        seed=recipe.seed,
+    )
+    setting = raced.setting
+    former = recipe.head(recipe.former or setting).path_scores(old.X, old.labels, old.folds)
+    report = before_after(
+        rows.labels,
+        _renumbered(former.scores[0].argmax(axis=-1), old.classes, rows.classes),
+        found.scores[found.settings.index(dict(setting))].argmax(axis=-1),
+        rows.classes,
+        sorted(set(rows.classes) - set(old.classes)),
+        groups=rows.groups,
+    )
+    form = recipe.head(setting).fit(rows.X, rows.labels).form_
+    one = "with one setting, not a comparison" if recipe.setting is not None else "of one head"
+    method = f"out of fold {one}; {raced.estimate.method}"
+    entry = replace(raced.best, seconds=seconds)
+    raced = replace(raced, entries=(entry,), estimate=replace(raced.estimate, method=method))
+    return raced, report, Predictor(rows.classes, plan.parts, form, raced.temperature)
+
+
+def _plan(recipe: HeadRecipe, X: Floats, predictor: Predictor, saved: bundle.Bundle) -> Plan:
+    head = saved.manifest["head"]
+    name = recipe.name if recipe.tuned else str(head["candidate"])
+    candidate = Candidate(name, str(head["features"]), X, recipe.head({}), cost_of(predictor.parts))
+    return Plan(candidate, recipe.name, recipe.root, predictor.parts)
+
+
+def _held_out(predictor: Predictor, added: Arrivals) -> Evaluation | None:
+    """The extended model on the new images that were kept apart; None where there are none."""
+    if not len(added.held_rows):
+        return None
+    card = scorecard(
+        added.held_numbered(predictor.classes), predictor.probabilities(added.held_rows), predictor.classes
+    )
+    return Evaluation(len(added.held_rows), card)
+
+
+def _facts(new: Loaded, rows: TrainingRows, added: Arrivals) -> DataFacts:
+    labels = [rows.classes[k] for k in rows.labels]
+    sizes = np.bincount(rows.labels, minlength=len(rows.classes)).tolist()
+    return DataFacts(
+        images=len(rows),
+        counts=dict(zip(rows.classes, sizes, strict=True)),
+        held_out=len(added.held_rows),
+        folds=int(rows.folds.max()) + 1,
+        repeats=len(rows.folds),
+        fingerprint=fingerprint.of_parts(list(rows.content), labels),
+        ignored=dict(new.ignored),
+        cached=added.cached,
+    )
+
+
+def _origin(saved: bundle.Bundle, rows: TrainingRows) -> dict[str, Any]:
+    return {
+        "manifest": fingerprint.of_file(saved.folder / bundle.MANIFEST),
+        "headstart": saved.manifest.get("headstart"),
+        "classes": list(rows.classes),
+        "images": len(rows),
+    }
+
+
+def _cautions(predictor: Predictor, report: BeforeAfter) -> list[str]:
+    notes = []
+    tuned = sorted({part.backbone.name for part in predictor.parts if part.backbone.changes is not None})
+    if tuned:
+        notes.append(
+            f"{listed(tuned)} was fine-tuned on the old images: it was not trained on the new ones, and its features "
+            "flatter the old classes, before and after alike; evaluate on images that took no part, or train again."
+        )
+    if report.gain.high < 0:
+        notes.append(
+            f"The old classes lost accuracy, beyond chance: {100 * report.gain.value:+.1f} points. More classes are a "
+            "harder question; whether another head answers it better, 'headstart train' on all images measures."
+        )
+    return notes

@@ -1,0 +1,198 @@
+"""Labelled images on their way into a trained model: embedded as its head looks at them, copies of known ones found.
+
+`arrivals` takes new data, `from_images` the old training images of a model that does not hold their embeddings.
+Neither fits anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.checks import counted, listed
+from headstart.data.duplicates import resolve
+from headstart.errors import BundleError, DataError
+from headstart.records import UNLABELLED, Failure, Floats, Ints, Samples
+from headstart.runtime import join
+from headstart.tasks.prepare import check_share, divide, held_out_rows
+from headstart.tasks.training_rows import TrainingRows, fitted_rows
+
+if TYPE_CHECKING:
+    from headstart.data.loaded import Loaded
+    from headstart.runtime import Part, Predictor
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """New rows. X: (n, d) what the head looks at. labels: (n,) numbers of `classes`. content: pictures' fingerprints.
+
+    groups: (n,) or None. held_rows, held_labels: kept apart for a score at the end. contradicted: pictures
+    that the model was trained on under another class. cached: rows that came from the cache.
+    """
+
+    X: Floats
+    labels: Ints
+    content: tuple[str, ...]
+    classes: tuple[str, ...]
+    groups: Ints | None
+    held_rows: Floats
+    held_labels: Ints
+    contradicted: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+    cached: int
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The classes that have rows."""
+        return tuple(self.classes[k] for k in np.unique(self.labels))
+
+    def numbered(self, classes: Sequence[str]) -> Ints:
+        """The labels as numbers of other classes."""
+        return self._as(self.labels, classes)
+
+    def held_numbered(self, classes: Sequence[str]) -> Ints:
+        """The labels of the rows kept apart, as numbers of other classes."""
+        return self._as(self.held_labels, classes)
+
+    def _as(self, labels: Ints, classes: Sequence[str]) -> Ints:
+        return np.array([classes.index(self.classes[k]) for k in labels.tolist()], dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Embedded:
+    samples: Samples
+    X: Floats
+    failures: tuple[Failure, ...]
+    cached: int
+
+
+def arrivals(
+    new: Loaded, rows: TrainingRows, parts: Sequence[Part], *, device: str, cache: bool, max_unreadable: float
+) -> Arrivals:
+    """Embed the new images that the model was not trained on. Raises `DataError` where there are none."""
+    if (new.samples.labels == UNLABELLED).any():
+        raise DataError("some of the new images have no label: give each a class.")
+    samples, duplicates = resolve(new.samples)
+    samples, contradicted, known = _unknown(samples, rows)
+    notes = [*new.notes, *duplicates.notes, *known]
+    if not len(samples):
+        raise DataError(
+            f"there is nothing to add: none of the {counted(len(new.samples), 'image')} is new. {' '.join(notes)}"
+        )
+    found = _embedded(samples, parts, device=device, cache=cache)
+    check_share(found.failures, len(samples), max_unreadable)
+    if found.failures:
+        first = found.failures[0]
+        notes.append(
+            f"{counted(len(found.failures), 'image')} cannot be read and took no part "
+            f"(the saved model lists them in unreadable.csv; the first: {first.name}: {first.reason})."
+        )
+    held, said = held_out_rows(found.samples)
+    fit = found.samples.take(~held)
+    if not len(fit):
+        raise DataError("there is nothing to add: no new image can be read that is not in a test split.")
+    result = Arrivals(
+        found.X[~held],
+        fit.labels,
+        fit.content,
+        fit.classes,
+        fit.groups,
+        found.X[held],
+        found.samples.labels[held],
+        contradicted,
+        found.failures,
+        (*notes, *said),
+        found.cached,
+    )
+    return _checked(result, rows)
+
+
+def _unknown(samples: Samples, rows: TrainingRows) -> tuple[Samples, tuple[str, ...], list[str]]:
+    """The samples that the model was not trained on, pictures that it knows under another class, and notes."""
+    class_of = {content: rows.classes[k] for content, k in zip(rows.content, rows.labels.tolist(), strict=True)}
+    known = np.array([content in class_of for content in samples.content], bool)
+    other = [
+        i for i in np.flatnonzero(known) if class_of[samples.content[i]] != samples.classes[int(samples.labels[i])]
+    ]
+    notes = []
+    if same := int(known.sum()) - len(other):
+        notes.append(f"Left out: {counted(same, 'image')} that the model was trained on already.")
+    if other:
+        name = samples.names[other[0]]
+        was = class_of[samples.content[other[0]]]
+        notes.append(
+            f"Left out, old and new: {counted(len(other), 'image')} that the model was trained on under another class "
+            f"({name} was {was!r}): which of the two is right cannot be known."
+        )
+    return samples.take(~known), tuple({samples.content[i] for i in other}), notes
+
+
+def _checked(found: Arrivals, rows: TrainingRows) -> Arrivals:
+    """With a note for a class whose name differs from an old one's only in case or spaces; refuses strange tests."""
+    held = {found.classes[k] for k in found.held_labels.tolist()}
+    if strange := sorted(held - set(found.used) - set(rows.classes)):
+        raise DataError(f"the test split has the classes {listed(strange)}, which no image is there to train on.")
+    alike = {_plain(name): name for name in rows.classes}
+    notes = [
+        f"The new class {name!r} is nearly the model's class {alike[_plain(name)]!r} by name, and is taken for another "
+        "class: if they are the same, rename it and extend the old model again."
+        for name in found.used
+        if name not in rows.classes and _plain(name) in alike
+    ]
+    return replace(found, notes=(*found.notes, *notes))
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum()) or name
+
+
+def from_images(
+    old: Loaded, predictor: Predictor, manifest: Mapping[str, Any], *, device: str, cache: bool
+) -> tuple[TrainingRows, tuple[str, ...]]:
+    """The training rows of a model from its training images, divided as in training; and notes."""
+    if set(old.samples.classes) != set(predictor.classes):
+        raise DataError(
+            f"the old data have the classes {listed(old.samples.classes)} and the model knows "
+            f"{listed(predictor.classes)}: --old-data must be what the model was trained on."
+        )
+    samples, _ = resolve(old.samples)
+    found = _embedded(samples, predictor.parts, device=device, cache=cache)
+    try:
+        options, seed, wanted = manifest["options"], int(manifest["seed"]), manifest["data"]["fingerprint"]
+        count, repeats = options["folds"], options["repeats"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"the manifest is damaged ({type(error).__name__}: {error}): train the model again."
+        ) from error
+    division = divide(found.samples, count=count, repeats=repeats, seed=seed)
+    notes = division.notes
+    if found.samples.fingerprint() != wanted:
+        notes += ("The old data are not exactly the images that the model was trained on.",)
+    return fitted_rows(found.X[division.fit], predictor.parts, found.samples, division), notes
+
+
+def _embedded(samples: Samples, parts: Sequence[Part], *, device: str, cache: bool) -> _Embedded:
+    """What the head looks at, for the images that every backbone can read."""
+    from headstart.device import choose
+    from headstart.embed.cache import open_cache
+    from headstart.embed.extract import embed
+
+    chosen = choose(device)
+    each = [
+        embed(
+            samples.images,
+            part.backbone,
+            content=samples.content,
+            names=samples.names,
+            taps=part.taps,
+            device=chosen,
+            cache=open_cache(part.backbone) if cache else None,
+        )
+        for part in parts
+    ]
+    joined = join(each, [part.taps for part in parts])
+    return _Embedded(samples.take(joined.rows), joined.X, joined.failures, min(one.cached for one in each))
