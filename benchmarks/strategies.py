@@ -3,10 +3,10 @@
     python benchmarks/strategies.py [--data FOLDER] [--sets rice_leaf,pacs/sketch,elpv] [--strategies last-1,full,…]
                                     [--images 140] [--tested 300] [--seed 0] [--json FILE]
 
-For each set it draws about `--images` images, alike many of each class, and tests on up to `--tested` others. Copies of one
-photograph, rotated or mirrored ones too, never lie on both sides: they are found by comparing 16 × 16 thumbnails in all
-eight orientations, and one of each is kept. Every strategy trains once, with the default recipe on lite0 and the seed
-given; beside the fine-tunes stand heads on the same frozen embeddings. It prints a Markdown table: accuracy on the
+For each set it draws about `--images` images, alike many of each class, and tests on up to `--tested` others. Copies of
+one photograph, rotated or mirrored ones too, never lie on both sides: they are found by comparing 16 × 16 thumbnails in
+all eight orientations, and one of each is kept. Every strategy trains once, with the default recipe on lite0 and the
+seed given; beside the fine-tunes stand heads on the same frozen embeddings. It prints a Markdown table: accuracy on the
 test images with its 95 % interval (Wilson), the paired difference to the linear probe, log-loss (not calibrated), and
 seconds from cold caches (embedding included, for fine-tunes the boundary cache too; loading libraries excluded).
 """
