@@ -234,3 +234,20 @@ def test_a_fine_tune_runs_on_a_gpu(samples: Samples, X: Floats, lite0: Backbone)
     found = made.fit(X, samples.labels, {})
     assert all(np.isfinite(array).all() for array in found.changes.values())
     assert found.form.scores(X).shape == (len(X), 2)
+
+
+def test_low_rank_adapters_train_a_vision_transformer(samples: Samples) -> None:
+    """Merged, they are changed weights like any other; everything else stays as it was."""
+    from headstart.backbones.convert import convert
+
+    vit = convert("vit_tiny_patch16_224", seed=0, size=64)
+    made = tuned(samples, vit, "lora", rank=2)
+    before = {name: value.clone() for name, value in made._stages.network.state_dict().items()}
+    found = made.fit(embed(samples.images, vit).last, samples.labels, {})
+    after = made._stages.network.state_dict()
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == made.plan.trained == set(found.changes)
+    assert "blocks.0.attn.qkv.weight" in moved
+    fast = found.form.scores(embed(samples.images, changed(vit, found.changes)).last)
+    assert np.isfinite(fast).all()
