@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Place, columns, share, words
+from headstart.cli.options import Columns, Place, Run, columns, run, words
 
 if TYPE_CHECKING:
     from headstart.tasks.advice import Advised
@@ -19,28 +19,14 @@ _CLOSING = "This is a prior, from tables that saw other data; to measure on your
 @click.command("advise")
 @click.argument("data", type=Place())
 @click.option("--backbone", default="lite0", show_default=True, help="The backbone to be trained (for the forecast).")
-@click.option(
-    "--max-unreadable",
-    default=5.0,
-    show_default=True,
-    help="Percent of unreadable images that stops the run.",
-)
 @columns
-@click.option("--seed", default=0, show_default=True, help="Of the images looked at, and of the folds.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@run
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     data: Path,
     backbone: str,
-    max_unreadable: float,
-    path_column: str | None,
-    label_column: str | None,
-    group_column: str | None,
-    split_column: str | None,
-    seed: int,
-    device: str,
-    cache: bool,
+    columns: Columns,
+    run: Run,
     as_json: bool,
 ) -> None:
     """Say what well-known rule tables advise for the labelled images in DATA (class folders, or a table).
@@ -50,24 +36,17 @@ def command(
     advice     what each table says there, why, and where the tables contradict each other
     forecast   how long each strategy would take on this machine: a few steps are timed
     """
-    from headstart.data.sources import load
     from headstart.tasks.advice import advise_loaded
     from headstart.tasks.classify import Options
 
     options = Options(
         backbones=words(backbone) or (),
-        max_unreadable=share("--max-unreadable", max_unreadable),
-        seed=seed,
-        device=device,
-        cache=cache,
+        max_unreadable=run.max_unreadable,
+        seed=run.seed,
+        device=run.device,
+        cache=run.cache,
     )
-    loaded = load(
-        data,
-        path_column=path_column,
-        label_column=label_column,
-        group_column=group_column,
-        split_column=split_column,
-    )
+    loaded = columns.load(data)
     _print(advise_loaded(loaded, options), data, as_json)
 
 

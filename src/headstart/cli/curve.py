@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headstart import checks
-from headstart.cli.options import Place, columns, share, words
-from headstart.errors import OptionError
+from headstart.cli.options import Columns, Drawing, Place, Run, columns, run, words
 
 if TYPE_CHECKING:
     from headstart.tasks.curve import Curve
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("curve")
 @click.argument("data", type=Place())
 @click.option("--target", default=95.0, show_default=True, help="The accuracy wanted, in percent.")
-@click.option("--svg", type=Place(), help="Also draw the curve into this .svg file.")
+@click.option("--svg", type=Drawing(), help="Also draw the curve into this .svg file.")
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
 @click.option(
     "--random/--no-random",
@@ -26,16 +25,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Also measure random features of the same networks: what pretraining is worth. Doubles the time.",
 )
-@click.option(
-    "--max-unreadable",
-    default=5.0,
-    show_default=True,
-    help="Percent of unreadable images that stops the run.",
-)
 @columns
-@click.option("--seed", default=0, show_default=True, help="Of the folds and the draws.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@run
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     data: Path,
@@ -43,14 +34,8 @@ def command(
     svg: Path | None,
     backbones: str | None,
     random: bool,
-    max_unreadable: float,
-    path_column: str | None,
-    label_column: str | None,
-    group_column: str | None,
-    split_column: str | None,
-    seed: int,
-    device: str,
-    cache: bool,
+    columns: Columns,
+    run: Run,
     as_json: bool,
 ) -> None:
     """Say how many more labels per class DATA (class folders, or a table) would need for an accuracy of --target.
@@ -58,29 +43,20 @@ def command(
     A linear model learns from 1, 2, 5, 10, … labels of each class, drawn many times, and is tested on other images; a
     curve fitted to that is continued, with a band. Answers are given up to 8 times the labels there are.
     """
-    from headstart.data.sources import load
     from headstart.tasks.classify import BACKBONES
     from headstart.tasks.curve import learning_curve
 
     checks.between("--target", target, 1, 100)
-    if svg is not None and (svg.suffix.lower() != ".svg" or svg.is_dir()):
-        raise OptionError(f"--svg must name a file that ends in .svg; found {str(svg)!r}.")
-    loaded = load(
-        data,
-        path_column=path_column,
-        label_column=label_column,
-        group_column=group_column,
-        split_column=split_column,
-    )
+    loaded = columns.load(data)
     found = learning_curve(
         loaded,
         target=target / 100,
         backbones=BACKBONES if backbones is None else words(backbones) or (),
         random=random,
-        max_unreadable=share("--max-unreadable", max_unreadable),
-        seed=seed,
-        device=device,
-        cache=cache,
+        max_unreadable=run.max_unreadable,
+        seed=run.seed,
+        device=run.device,
+        cache=run.cache,
     )
     if svg is not None:
         _draw(found, svg, data)

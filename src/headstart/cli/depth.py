@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Place, columns, share, words
-from headstart.errors import OptionError
+from headstart.cli.options import Columns, Drawing, Place, Run, columns, run, words
 
 if TYPE_CHECKING:
     from headstart.tasks.depth import Depth, Depths
@@ -22,37 +21,23 @@ _BAR = 24
 @click.command("depth")
 @click.argument("data", type=Place())
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
-@click.option("--svg", type=Place(), help="Also draw the scores into this .svg file.")
+@click.option("--svg", type=Drawing(), help="Also draw the scores into this .svg file.")
 @click.option(
     "--metric",
     default="accuracy",
     show_default=True,
     help="What is compared: accuracy, balanced-accuracy or macro-f1.",
 )
-@click.option(
-    "--max-unreadable",
-    default=5.0,
-    show_default=True,
-    help="Percent of unreadable images that stops the run.",
-)
 @columns
-@click.option("--seed", default=0, show_default=True, help="Of the folds and the intervals.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@run
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     data: Path,
     backbones: str | None,
     svg: Path | None,
     metric: str,
-    max_unreadable: float,
-    path_column: str | None,
-    label_column: str | None,
-    group_column: str | None,
-    split_column: str | None,
-    seed: int,
-    device: str,
-    cache: bool,
+    columns: Columns,
+    run: Run,
     as_json: bool,
 ) -> None:
     """Score a linear model on every layer of a backbone, for the labelled images in DATA (class folders, or a table).
@@ -61,38 +46,23 @@ def command(
     into the head, or fine-tune from the stage after the best layer. All scores are on images left out.
     """
     from headstart.cli import show
-    from headstart.data.sources import load
     from headstart.tasks.classify import BACKBONES, Options
     from headstart.tasks.depth import depth_loaded
 
     options = Options(
         backbones=BACKBONES if backbones is None else words(backbones) or (),
         metric=metric,
-        max_unreadable=share("--max-unreadable", max_unreadable),
-        seed=seed,
-        device=device,
-        cache=cache,
+        max_unreadable=run.max_unreadable,
+        seed=run.seed,
+        device=run.device,
+        cache=run.cache,
     )
-    if svg is not None:
-        _check(svg)
-    loaded = load(
-        data,
-        path_column=path_column,
-        label_column=label_column,
-        group_column=group_column,
-        split_column=split_column,
-    )
+    loaded = columns.load(data)
     found = depth_loaded(loaded, options)
     _print(found, as_json)
     if svg is not None:
         _draw(found, svg)
         show.note(f"the plot is in {svg}.")
-
-
-def _check(svg: Path) -> None:
-    """Raise `OptionError` now, before any work, where the plot could not be put."""
-    if svg.suffix.lower() != ".svg" or svg.is_dir():
-        raise OptionError(f"--svg must name a file that ends in .svg; found {str(svg)!r}.")
 
 
 def _draw(found: Depths, place: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Place, columns
+from headstart.cli.options import Columns, Place, columns
 from headstart.errors import OptionError
 
 if TYPE_CHECKING:
@@ -35,10 +35,7 @@ def command(
     weights: Path | None,
     taps: str,
     unlabelled: bool,
-    path_column: str | None,
-    label_column: str | None,
-    group_column: str | None,
-    split_column: str | None,
+    columns: Columns,
     device: str,
     cache: bool,
 ) -> None:
@@ -49,7 +46,7 @@ def command(
     """
     from headstart.backbones.graph import open_backbone
     from headstart.cli import show
-    from headstart.data.sources import find_images, load
+    from headstart.data.sources import find_images
     from headstart.device import choose
     from headstart.embed import save
     from headstart.embed.cache import open_cache
@@ -64,13 +61,7 @@ def command(
     if unlabelled:
         samples = find_images(data)
     else:
-        loaded = load(
-            data,
-            path_column=path_column,
-            label_column=label_column,
-            group_column=group_column,
-            split_column=split_column,
-        )
+        loaded = columns.load(data)
         samples = loaded.samples
         for sentence in loaded.notes:
             show.note(sentence)

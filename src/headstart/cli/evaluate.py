@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Place, columns
+from headstart.cli.options import Columns, Place, columns
 
 if TYPE_CHECKING:
     from headstart.tasks.evaluate import Evaluation
@@ -24,28 +24,18 @@ def command(
     model: Path,
     data: Path,
     split: str | None,
-    path_column: str | None,
-    label_column: str | None,
-    group_column: str | None,
-    split_column: str | None,
+    columns: Columns,
     device: str,
     as_json: bool,
 ) -> None:
     """Compare the saved MODEL's answers with the labels of DATA (a folder of class folders, or a table)."""
     from headstart.cli import show
-    from headstart.data.sources import load
     from headstart.device import choose
     from headstart.runtime import load as load_model
     from headstart.tasks.evaluate import evaluate
 
     predictor = load_model(model)
-    loaded = load(
-        data,
-        path_column=path_column,
-        label_column=label_column,
-        group_column=group_column,
-        split_column=split_column,
-    )
+    loaded = columns.load(data)
     for sentence in loaded.notes:
         show.note(sentence)
     found = evaluate(predictor, loaded.samples, split=split, device=choose(device))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Place, columns, share
+from headstart.cli.options import Columns, Place, columns, share
 from headstart.errors import OptionError
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def command(
     old_data: Path | None,
     retune: bool,
     max_unreadable: float,
-    path_column: str | None,
-    label_column: str | None,
-    group_column: str | None,
-    split_column: str | None,
+    columns: Columns,
     device: str,
     cache: bool,
     keep_training: bool,
@@ -75,13 +72,7 @@ def command(
     place = _place(model, new_data, output)
     bundle.read(model)
     bundle.check_destination(place)
-    new = load(
-        new_data,
-        path_column=path_column,
-        label_column=label_column,
-        group_column=group_column,
-        split_column=split_column,
-    )
+    new = columns.load(new_data)
     found = extend(
         model,
         new,

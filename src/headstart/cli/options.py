@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from headstart import checks
+from headstart.errors import OptionError
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from headstart.data.loaded import Loaded
+
+Verb: TypeAlias = Callable[..., Any]
 
 _COLUMNS = (
     ("--path-column", "Column with the image's path (default: found by its name)."),
@@ -23,11 +30,87 @@ _COLUMNS = (
 )
 
 
-def columns(function: Function) -> Function:
-    """Add the options that name a table's columns."""
-    for name, text in reversed(_COLUMNS):
-        function = click.option(name, help=f"In a table: {text[0].lower()}{text[1:]}")(function)
-    return function
+@dataclass(frozen=True)
+class Columns:
+    """Names of a table's columns; None where they are found by their usual names."""
+
+    path_column: str | None
+    label_column: str | None
+    group_column: str | None
+    split_column: str | None
+
+    def load(self, data: Path) -> Loaded:
+        """The labelled images in a folder or table."""
+        from headstart.data.sources import load
+
+        return load(
+            data,
+            path_column=self.path_column,
+            label_column=self.label_column,
+            group_column=self.group_column,
+            split_column=self.split_column,
+        )
+
+
+def columns(function: Verb) -> Verb:
+    """Add the options that name a table's columns; the function gets them as one, `columns`."""
+    options = [click.option(name, help=f"In a table: {text[0].lower()}{text[1:]}") for name, text in _COLUMNS]
+    return gathered(function, "columns", options, Columns)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a measurement runs. max_unreadable: a share of 1."""
+
+    max_unreadable: float
+    seed: int
+    device: str
+    cache: bool
+
+
+def run(function: Verb) -> Verb:
+    """Add the options of every verb that measures; the function gets them as one, `run`."""
+
+    def made(max_unreadable: float, seed: int, device: str, cache: bool) -> Run:
+        return Run(share("--max-unreadable", max_unreadable), seed, device, cache)
+
+    options = [
+        click.option(
+            "--max-unreadable",
+            default=5.0,
+            show_default=True,
+            help="Percent of unreadable images that stops the run.",
+        ),
+        click.option("--seed", default=0, show_default=True, help="Of everything that is drawn: folds, intervals."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+        click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run."),
+    ]
+    return gathered(function, "run", options, made)
+
+
+def gathered(
+    function: Verb,
+    name: str,
+    options: Sequence[Callable[[Any], Any]],
+    made: Callable[..., Any],
+    *,
+    names: Sequence[str] = (),
+) -> Verb:
+    """The function with these options, which it gets as one argument: what `made` makes of them.
+
+    names: of the options' values, where `made` does not spell its parameters out.
+    """
+    own = names or tuple(inspect.signature(made).parameters)
+
+    @functools.wraps(function)
+    def gathering(**given: Any) -> Any:
+        one = made(**{word: given.pop(word) for word in own})
+        return function(**{name: one}, **given)
+
+    decorated: Verb = gathering
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
 
 
 def words(text: str | None) -> tuple[str, ...] | None:
@@ -60,3 +143,16 @@ class Place(click.Path):
         if value == "":
             self.fail("it is empty; give a path ('.' for the current folder).", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Drawing(Place):
+    """A place for a plot: a path that ends in .svg, refused before any work where it cannot be one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as `Path`."""
+        place = super().convert(value, param, ctx)
+        if place.suffix.lower() != ".svg" or place.is_dir():
+            raise OptionError(
+                f"{param.opts[0] if param else 'a plot'} must name a file that ends in .svg; found {str(place)!r}."
+            )
+        return place

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Place, columns, share, words
+from headstart.cli.options import Columns, Place, Run, columns, run, words
 
 if TYPE_CHECKING:
     from headstart.tasks.ranking import Ranked, Ranking
@@ -34,29 +34,15 @@ _NARROW = (0, 3, 4, 6, 7, 8)
     show_default=True,
     help="What is compared: accuracy, balanced-accuracy or macro-f1.",
 )
-@click.option(
-    "--max-unreadable",
-    default=5.0,
-    show_default=True,
-    help="Percent of unreadable images that stops the run.",
-)
 @columns
-@click.option("--seed", default=0, show_default=True, help="Of the folds and the intervals.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@run
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     data: Path,
     backbones: str,
     metric: str,
-    max_unreadable: float,
-    path_column: str | None,
-    label_column: str | None,
-    group_column: str | None,
-    split_column: str | None,
-    seed: int,
-    device: str,
-    cache: bool,
+    columns: Columns,
+    run: Run,
     as_json: bool,
 ) -> None:
     """Rank backbones on the labelled images in DATA (a folder of class folders, or a table), best first.
@@ -68,25 +54,18 @@ def command(
 
     With more than three backbones LogME and kNN pick three, and the probe decides among these.
     """
-    from headstart.data.sources import load
     from headstart.tasks.classify import Options
     from headstart.tasks.ranking import rank_loaded
 
     options = Options(
         backbones=words(backbones) or (),
         metric=metric,
-        max_unreadable=share("--max-unreadable", max_unreadable),
-        seed=seed,
-        device=device,
-        cache=cache,
+        max_unreadable=run.max_unreadable,
+        seed=run.seed,
+        device=run.device,
+        cache=run.cache,
     )
-    loaded = load(
-        data,
-        path_column=path_column,
-        label_column=label_column,
-        group_column=group_column,
-        split_column=split_column,
-    )
+    loaded = columns.load(data)
     _print(rank_loaded(loaded, options), data, as_json)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from headstart.cli.options import Verb, gathered
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _TEXT = {
     "epochs": "Passes over the images; default: so many that about 400 steps are made, 6 to 20.",
@@ -54,21 +52,17 @@ class Sections(click.Command):
                 formatter.write_dl([record for p, record in shown if (p.name in _TEXT) == own])
 
 
-def recipe(function: Function) -> Function:
+def recipe(function: Verb) -> Verb:
     """Add an option for each field of `Recipe`; the function gets them as one, `recipe`."""
+    options = [_option(field.name, str(field.type), field.default) for field in fields(Recipe)]
+    return gathered(function, "recipe", options, _made, names=tuple(_TEXT))
 
-    @functools.wraps(function)
-    def run(**given: Any) -> Any:
-        chosen = {name: given.pop(name) for name in _TEXT}
-        chosen = {name: value for name, value in chosen.items() if value is not None}
-        if "l2sp" in chosen:
-            chosen["l2sp"] = _strengths(chosen["l2sp"])
-        return function(recipe=Recipe(**chosen), **given)
 
-    decorated: Any = run
-    for field in reversed(fields(Recipe)):
-        decorated = _option(field.name, str(field.type), field.default)(decorated)
-    return decorated  # type: ignore[no-any-return]
+def _made(**given: Any) -> Recipe:
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if "l2sp" in chosen:
+        chosen["l2sp"] = _strengths(chosen["l2sp"])
+    return Recipe(**chosen)
 
 
 def _option(name: str, kind: str, default: Any) -> Callable[[Any], Any]:

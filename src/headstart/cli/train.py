@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import Place, columns, share, words
+from headstart.cli.options import Columns, Place, Run, columns, run, share, words
 from headstart.cli.recipe import Sections, recipe
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
@@ -41,16 +41,8 @@ from headstart.finetune.recipe import Recipe
     show_default=True,
     help="Points by which a second backbone must be better to be worth its time.",
 )
-@click.option(
-    "--max-unreadable",
-    default=5.0,
-    show_default=True,
-    help="Percent of unreadable images that stops the run.",
-)
 @columns
-@click.option("--seed", default=0, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@run
 @click.option(
     "--keep-training/--no-keep-training",
     default=True,
@@ -72,14 +64,8 @@ def command(
     folds: int | None,
     repeats: int | None,
     min_gain: float,
-    max_unreadable: float,
-    path_column: str | None,
-    label_column: str | None,
-    group_column: str | None,
-    split_column: str | None,
-    seed: int,
-    device: str,
-    cache: bool,
+    columns: Columns,
+    run: Run,
     keep_training: bool,
     recipe: Recipe,
     as_json: bool,
@@ -90,7 +76,6 @@ def command(
     having been chosen. A test split (or, without one, a val split) is kept apart until the end.
     """
     from headstart.bundle import check_destination
-    from headstart.data.sources import load
     from headstart.tasks.classify import BACKBONES, Options, train_loaded
 
     own_heads, fine_tunes = _sorted_out(words(strategies), words(heads))
@@ -104,22 +89,16 @@ def command(
         folds=folds,
         repeats=repeats,
         min_gain=share("--min-gain", min_gain),
-        max_unreadable=share("--max-unreadable", max_unreadable),
-        seed=seed,
-        device=device,
-        cache=cache,
+        max_unreadable=run.max_unreadable,
+        seed=run.seed,
+        device=run.device,
+        cache=run.cache,
         weights=weights,
         keep_training=keep_training,
     )
     check_destination(output)
     _check_outside(output, data)
-    loaded = load(
-        data,
-        path_column=path_column,
-        label_column=label_column,
-        group_column=group_column,
-        split_column=split_column,
-    )
+    loaded = columns.load(data)
     trained = train_loaded(loaded, options)
     trained.save(output, command=["headstart", *sys.argv[1:]])
     show_trained(trained, output, as_json)
