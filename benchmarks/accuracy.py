@@ -24,7 +24,8 @@ from headstart.data.sources import load
 from headstart.embed.cache import open_cache
 from headstart.embed.extract import embed
 from headstart.records import Samples
-from headstart.tasks.classify import Options, train
+from headstart.tasks.classify import train
+from headstart.tasks.options import Options
 
 SETS = (
     "trashnet",

@@ -27,7 +27,7 @@ from headstart.embed.extract import embed
 from headstart.heads.catalog import make
 from headstart.metrics.tallies import score
 from headstart.records import Floats, Ints, Samples
-from headstart.tasks.ranking import by_mean_rank
+from headstart.tasks.shortlist import by_mean_rank
 
 LAYERS = 5
 TRAINED = ("efficientnet_lite0", "efficientnet_lite2")

@@ -34,15 +34,34 @@ def bar(label: str, total: int, *, unit: str = "images", shown: bool | None = No
         yield _ignore
         return
     with _display() as progress:
-        task = progress.add_task(label, total=total, rate="", unit=unit)
+        task = progress.add_task(label, total=total, rate="", counts=f"0/{total:,} {unit}")
 
         def advance(count: int) -> None:
             progress.advance(task, count)
-            speed = next(each.speed for each in progress.tasks if each.id == task)
-            progress.update(task, rate=f"{speed:,.0f}/s" if speed and speed >= 1 else "")
+            own = next(each for each in progress.tasks if each.id == task)
+            rate = f"{own.speed:,.0f}/s" if own.speed and own.speed >= 1 else ""
+            progress.update(task, rate=rate, counts=f"{own.completed:,.0f}/{total:,} {unit}")
 
         try:
             yield advance
+        finally:
+            progress.remove_task(task)
+
+
+@contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """A line that says what goes on; the context's value is called with each new text. On a terminal only.
+
+    >>> with status() as say:
+    ...     say("comparing")
+    """
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    with _display() as progress:
+        task = progress.add_task("", total=None, rate="", counts="")
+        try:
+            yield lambda text: progress.update(task, description=text)
         finally:
             progress.remove_task(task)
 
@@ -58,7 +77,7 @@ def _display() -> Iterator[Progress]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"),
+        TextColumn("{task.fields[counts]}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headstart.choose.race import Candidate, race
+from headstart.choose.race import race
+from headstart.choose.scoring import Candidate
 from headstart.data.splits import folds
 from headstart.errors import InternalError, OptionError
 from headstart.heads.base import PathScores

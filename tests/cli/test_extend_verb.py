@@ -10,7 +10,8 @@ from skimage import data as photographs
 
 from headstart.cli import extend, info
 from headstart.errors import BundleError, OptionError
-from headstart.tasks.classify import Options, train
+from headstart.tasks.classify import train
+from headstart.tasks.options import Options
 
 
 @pytest.fixture(scope="module")

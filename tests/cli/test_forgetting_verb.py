@@ -12,7 +12,8 @@ from headstart.backbones.changes import changed
 from headstart.cli import forgetting
 from headstart.errors import BundleError, DataError
 from headstart.runtime import Part
-from headstart.tasks.classify import Options, train
+from headstart.tasks.classify import train
+from headstart.tasks.options import Options
 from headstart.tasks.result import Trained
 
 

@@ -35,7 +35,7 @@ def test_a_fine_tune_that_wins_is_saved_with_its_changed_tensors_and_predicts(
     import headstart as hs
     from headstart.finetune.recipe import Recipe
     from headstart.tasks import finetuning
-    from headstart.tasks.classify import Options
+    from headstart.tasks.options import Options
 
     monkeypatch.setattr(finetuning, "_PRIOR", 100.0)
     recipe = Recipe(epochs=2, views=1, precision="f32")
@@ -109,3 +109,81 @@ def test_a_killed_training_run_goes_on_where_it_was(cells: Path, tmp_path: Path)
         outcome.append([(e["name"], e["setting"], e["score"], e["log_loss"]) for e in manifest["candidates"]])
         assert not list(cache.rglob("*.partial"))
     assert outcome[0] == outcome[1]
+
+
+FAST = (
+    "--backbones",
+    "lite0",
+    "--epochs",
+    "1",
+    "--views",
+    "0",
+    "--augment",
+    "none",
+    "--precision",
+    "f32",
+    "--folds",
+    "2",
+)
+
+
+def test_the_race_tries_fine_tunes_by_itself_and_every_line_says_what_became_of_it(cells: Path, tmp_path: Path) -> None:
+    done = headstart("train", cells, "-o", tmp_path / "m", *FAST, "--budget", "4m")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
+    lines = {entry["name"]: entry for entry in manifest["candidates"]}
+    assert {"class-mean", "ridge", "last-1", "last-2", "last-4", "full", "surgical-first", "scratch"} <= set(lines)
+    assert lines["scratch"]["status"] == "left out"
+    assert (
+        lines["scratch"]["reason"] == "not begun: a gain of 0.0 points is expected of it, less than the 0.5 that count"
+    )
+    begun = [lines[name] for name in ("last-1", "last-2", "last-4", "full", "surgical-first")]
+    for line in begun:
+        assert (line["status"] in ("given up", "left out")) == bool(line["reason"])
+    assert [line["name"] for line in begun if line["status"] != "left out"]
+    assert manifest["options"]["strategies"] is None
+    assert manifest["options"]["budget"] == 240.0
+    assert manifest["data"]["repeats"] == 5
+    told = headstart("info", tmp_path / "m").stdout
+    assert "not begun: a gain of 0.0 points is expected of it" in told
+
+
+def test_a_budget_that_embedding_uses_up_still_gives_a_model(cells: Path, tmp_path: Path) -> None:
+    done = headstart("train", cells, "-o", tmp_path / "m", "--backbones", "lite0", "--budget", "0.001s")
+    assert done.returncode == 0, done.stderr
+    assert "note: The comparison ended early: the time was used up (--budget 0.001s" in done.stderr
+    manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
+    assert manifest["candidates"][0]["name"] == "class-mean"
+    assert {line["status"] for line in manifest["candidates"] if line["name"] in ("last-1", "full")} == {"left out"}
+
+
+def test_frozen_and_named_heads_try_no_fine_tune(cells: Path, tmp_path: Path) -> None:
+    for words in (("--strategy", "frozen"), ("--heads", "class-mean,ridge")):
+        done = headstart("train", cells, "-o", tmp_path / "m", "--backbones", "lite0", "--repeats", "1", *words)
+        assert done.returncode == 0, done.stderr
+        names = {line["name"] for line in json.loads((tmp_path / "m" / "manifest.json").read_text())["candidates"]}
+        assert "ridge" in names
+        assert "last-1" not in names
+
+
+def test_ctrl_c_in_the_race_saves_the_best_so_far(cells: Path, tmp_path: Path) -> None:
+    words = ("train", cells, "-o", tmp_path / "m", "--backbones", "lite0", "--budget", "none", "--precision", "f32")
+    command = [sys.executable, "-m", "headstart", *map(str, words)]
+    environment = {**os.environ, "HEADSTART_CACHE": str(tmp_path / "cache")}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not list((tmp_path / "cache" / "checkpoints").glob("*.safetensors")) and time.monotonic() < until:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, said
+    assert "note: The comparison ended early: it was stopped by Ctrl-C. What was scored is kept" in said
+    manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
+    assert any("it was stopped by Ctrl-C" in line.get("reason", "") for line in manifest["candidates"])
+    assert headstart("predict", tmp_path / "m", next(cells.glob("*/*.png"))).returncode == 0
+
+
+def test_a_budget_that_is_no_time_is_refused(cells: Path, tmp_path: Path) -> None:
+    said = refused("train", cells, "-o", tmp_path / "m", "--budget", "soon")
+    assert "--budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found 'soon'" in said

@@ -9,7 +9,8 @@ from PIL import Image
 
 import headstart
 from headstart.errors import BundleError, DataError, OptionError
-from headstart.tasks.classify import Options, train
+from headstart.tasks.classify import train
+from headstart.tasks.options import Options
 from headstart.tasks.result import Trained
 
 QUICK = Options(backbones=("efficientnet_lite0",), heads=("ridge", "class-mean"), repeats=1)

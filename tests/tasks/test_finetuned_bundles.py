@@ -23,7 +23,8 @@ from headstart.device import Device
 from headstart.embed.cache import EmbeddingCache
 from headstart.errors import BundleError
 from headstart.runtime import Part
-from headstart.tasks.classify import Options, train
+from headstart.tasks.classify import train
+from headstart.tasks.options import Options
 from headstart.tasks.evaluate import evaluate as evaluated
 from headstart.tasks.result import Trained
 

@@ -9,8 +9,9 @@ import pytest
 
 from headstart.backbones.graph import PACKAGED_FOLDER
 from headstart.errors import DataError, OptionError, UnknownBackbone
-from headstart.tasks.classify import Options
-from headstart.tasks.ranking import Ranking, by_mean_rank, rank
+from headstart.tasks.options import Options
+from headstart.tasks.ranking import Ranking, rank
+from headstart.tasks.shortlist import by_mean_rank
 
 PACKAGED = ("efficientnet_lite0", "efficientnet_lite2")
 

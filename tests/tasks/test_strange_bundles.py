@@ -13,7 +13,8 @@ import headstart
 from headstart.backbones import convert
 from headstart.cli import info
 from headstart.errors import BundleError
-from headstart.tasks.classify import Options, train
+from headstart.tasks.classify import train
+from headstart.tasks.options import Options
 
 
 @pytest.fixture(scope="module")

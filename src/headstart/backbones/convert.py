@@ -35,7 +35,7 @@ def convert(name: str, *, weights: Path | None = None, seed: int | None = None, 
     wanted = Wanted(name, weights, seed, size)
     if size is not None:
         at_least("size", size, 32)
-    _need_extra("Converting a backbone", name)
+    need_extra("Converting a backbone", name)
     if weights is not None and seed is not None:
         raise BackboneError("a backbone takes its weights from a file or from a seed, not from both: give one.")
     return _traced(wanted, store.key(wanted))
@@ -93,7 +93,7 @@ def network(backbone: Backbone) -> nn.Module:
 
     Raises `BackboneError` when the backbone's facts and graph do not make a network.
     """
-    _need_extra("Training inside a backbone", backbone.name)
+    need_extra("Training inside a backbone", backbone.name)
     from headstart.backbones.networks import build
 
     facts = backbone.facts
@@ -139,7 +139,7 @@ def _fitting(made: nn.Module, backbone: Backbone) -> dict[str, Any]:
     }
 
 
-def _need_extra(work: str, name: str) -> None:
+def need_extra(work: str, name: str) -> None:
     """Raise before any work when the heavy stack is absent; a misspelt name is answered as such all the same."""
     missing = next((package for package in _NEEDED if find_spec(package) is None), None)
     if missing is None:

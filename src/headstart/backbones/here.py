@@ -1,4 +1,5 @@
-"""Which backbones a word stands for: `local`, those whose weights are on this machine; `all`, these and the whole zoo.
+"""Which backbones a word stands for: `auto`, the packaged ones; `local`, all whose weights are on this machine; `all`,
+these and the whole zoo.
 
 `named` turns words into names; `had` makes sure of what can be had and says why the rest cannot. Nothing is embedded.
 """
@@ -16,7 +17,7 @@ from headstart.checks import counted
 from headstart.errors import BackboneError, UnknownBackbone, UserError
 from headstart.progress import bar
 
-LOCAL, ALL = "local", "all"
+AUTO, LOCAL, ALL = "auto", "local", "all"
 _RANDOM = "random weights"
 """How the source of weights begins that were drawn, not learned (see `networks.py`)."""
 
@@ -49,6 +50,8 @@ def named(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _named(word: str) -> tuple[str, ...]:
+    if word == AUTO:
+        return PACKAGED
     if word == LOCAL:
         return local()
     if word == ALL:

@@ -1,63 +1,34 @@
 """The comparison: every candidate is scored on the same folds, one is chosen, and its number is corrected
 for that.
 
-`race` takes candidates (a head with the features it looks at), labels and folds, and returns a
+`race` takes candidates (a head or a fine-tune with the features it looks at), labels, folds and a budget, and returns a
 `RaceResult`: a line for each candidate, the winner with its setting, and an honest estimate of what it will
-reach. It does not fit the winner on all rows and does not make folds. How the winner is chosen is said at
-`choose.selection.Rule`.
+reach. It does not fit the winner on all rows and does not make folds. What is tried, in which order and for how long is
+`choose.anytime`'s; how the winner is chosen is said at `choose.selection.Rule`.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headstart.checks import at_least, between
+from headstart.choose.anytime import Competed, Setting, compete
+from headstart.choose.budget import Budget
 from headstart.choose.honest import corrected, paired_gain, plain
-from headstart.choose.selection import Draws, Pool, Rule, highest, price_tiers, resample
+from headstart.choose.scoring import Candidate, Scored
+from headstart.choose.selection import Draws, Pool, Rule, price_tiers, resample
 from headstart.errors import InternalError, OptionError
 from headstart.metrics.intervals import Estimate
 from headstart.metrics.scorecard import Scorecard, scorecard
 from headstart.metrics.tallies import score
-from headstart.progress import bar
 from headstart.records import Floats, Ints
-from headstart.trust.temperature import crossed_probabilities, fit_temperature, row_losses
+from headstart.trust.temperature import crossed_probabilities, fit_temperature
 
-if TYPE_CHECKING:
-    from headstart.heads.base import PathScores
-
-CHOSEN, TIE, BEHIND, DEARER = "chosen", "tie", "behind", "dearer"
-_ROWS_FOR_TEMPERATURE = 2000
-
-
-class Head(Protocol):
-    """What a candidate's head must be able to do here (see `heads.base`)."""
-
-    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
-        """Out-of-fold scores of each setting tried."""
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A way of transferring that takes part in the race.
-
-    name: of the head. features: what it looks at, in words. X: (n, d) float32. head: an estimator of `heads`.
-    cost: per image at prediction time, mostly its backbones' forward passes; only ratios matter. backbones: their
-    names. prior: the gain, as a share, that other data sets led one to expect of it; it decides ties alone.
-    """
-
-    name: str
-    features: str
-    X: Floats
-    head: Head
-    cost: float
-    backbones: tuple[str, ...] = ()
-    prior: float = 0.0
+CHOSEN, TIE, BEHIND, DEARER, GIVEN_UP = "chosen", "tie", "behind", "dearer", "given up"
 
 
 @dataclass(frozen=True)
@@ -67,8 +38,9 @@ class Entry:
     setting: its best setting. score: of that setting, with its own interval, not corrected for selection.
     log_loss: at the setting's best temperature. gain: its score minus the winner's on the same rows, with
     an interval for that difference. status: 'chosen'; 'tie' (the interval of the gain holds 0); 'behind';
-    or 'dearer' (better than the winner, but by less than `min_gain` and at a higher price). seconds: what
-    scoring it took.
+    'dearer' (better than the winner, but by less than `min_gain` and at a higher price); or 'given up' before all folds
+    were done: score and gain are then those of the rows that were scored. seconds: what scoring it took. reason: why it
+    was given up. candidate: its number in the order given.
     """
 
     name: str
@@ -80,20 +52,23 @@ class Entry:
     status: str
     cost: float
     seconds: float
+    reason: str = ""
+    candidate: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class RaceResult:
     """The comparison's outcome.
 
-    entries: one a candidate, in the order given. winner: the number of the chosen one. setting: what it is
-    to be fitted with. estimate: the metric to expect on new images like these, corrected for the choice
-    (BBC-CV). raw: the winner's uncorrected score. baseline: the score of always answering the most frequent
+    entries: one a candidate that was begun, in the order given. winner: the place of the chosen one among them.
+    setting: what it is to be fitted with. estimate: the metric to expect on new images like these, corrected for the
+    choice (BBC-CV). raw: the winner's uncorrected score. baseline: the score of always answering the most frequent
     class. out_of_fold: (n, classes) the winner's scores of each row by models that have not seen it, the
     mean over repeats (softmax does not mind what is added to a row, so this averages log-probabilities).
     temperature: makes probabilities of them. card: the winner's other figures, not corrected for the
     choice; its probabilities are those of temperatures fitted on other folds. configurations: how many
-    settings of all candidates were compared.
+    settings of all candidates were compared. not_begun: why, by the number of the candidate. stopped: why the
+    comparison ended before every candidate was through; empty where it did not.
     """
 
     entries: tuple[Entry, ...]
@@ -108,6 +83,8 @@ class RaceResult:
     card: Scorecard
     configurations: int
     resamples: int
+    not_begun: Mapping[int, str]
+    stopped: str = ""
 
     @property
     def best(self) -> Entry:
@@ -127,124 +104,122 @@ def race(
     confidence: float = 0.95,
     resamples: int | None = None,
     seed: int = 0,
+    budget: Budget | None = None,
 ) -> RaceResult:
-    """Score all candidates on the same folds, choose one, and say honestly what it will reach.
+    """Score candidates on the same folds while the budget lasts, choose one, and say honestly what it will reach.
 
     y: (n,) class numbers. folds: (repeats, n) the fold of each row, 0 or more. classes: their names.
     groups: (n,) rows with equal numbers are resampled together. metric: 'accuracy', 'balanced-accuracy' or
     'macro-f1'. min_gain: how much better (a share) a candidate that costs more must be. resamples:
-    bootstrap samples, None for a number that suits n. Raises `OptionError` for options out of range and
-    `DataError` when all rows are one group.
+    bootstrap samples, None for a number that suits n. budget: None for no limit. Raises `OptionError` for options out
+    of range and `DataError` when all rows are one group.
     """
     _check(candidates, y, folds, classes, min_gain, confidence, resamples)
-    runs = []
-    with bar("comparing heads", len(candidates), unit="candidates") as advance:
-        for candidate in candidates:
-            runs.append(_run(candidate, y, folds, len(classes), metric))
-            advance(1)
-    answers = np.concatenate([run.answers for run in runs])
-    losses = np.concatenate([run.losses for run in runs])
-    pool = Pool(y, answers, losses, len(classes), groups, metric)
-    draws = resample(pool, count=resamples, seed=seed)
-    owner = np.repeat(np.arange(len(runs)), [len(run.settings) for run in runs])
-    tiers = price_tiers(np.array([candidate.cost for candidate in candidates], np.float64))
-    prior = np.array([candidate.prior for candidate in candidates])
-    rule = Rule(owner, tiers, draws.noise, min_gain, confidence, prior)
-    return _result(candidates, runs, pool, draws, rule, folds, classes, confidence)
+    setting = Setting(y, folds, len(classes), groups, metric, min_gain, confidence)
+    competed = compete(candidates, setting, budget or Budget())
+    whole = [number for number in sorted(competed.scored) if competed.scored[number].whole]
+    field = _field(candidates, {n: competed.scored[n] for n in whole}, setting, resamples, seed)
+    column = int(field.rule.pick(field.pool.whole[None], field.pool.whole_losses[None])[0])
+    winner, number = field.places[column]
+    if len(whole) < len(competed.scored):
+        filled = {n: each.filled(competed.scored[winner], number) for n, each in sorted(competed.scored.items())}
+        field = _field(candidates, filled, setting, resamples, seed)
+        column = field.places.index((winner, number))
+    return _result(candidates, competed, field, column, setting, classes)
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
-    """A candidate's settings, answers (settings, repeats, n), losses (settings, n), and the best setting's
-    scores."""
+class _Field:
+    """Everything that is compared. places: of each configuration, its candidate and the number of its setting."""
 
-    settings: tuple[dict[str, Any], ...]
-    answers: NDArray[np.int32]
-    losses: Floats
-    best: Floats
-    seconds: float
+    pool: Pool
+    draws: Draws
+    rule: Rule
+    places: list[tuple[int, int]]
 
 
-def _run(candidate: Candidate, y: Ints, folds: Ints, classes: int, metric: str) -> _Run:
-    start = time.perf_counter()
-    path = candidate.head.path_scores(candidate.X, y, folds)
-    seconds = time.perf_counter() - start
-    if path.scores.shape != (len(path.settings), *folds.shape, classes) or not np.isfinite(path.scores).all():
-        raise InternalError(f"the head {candidate.name!r} gave scores that are not finite or of a wrong shape.")
-    losses = np.stack([_losses(scores, y) for scores in path.scores])
-    answers = path.scores.argmax(axis=-1).astype(np.int32)
-    alone = Pool(y, answers, losses, classes, None, metric)
-    best = int(highest(alone.whole[None], alone.whole_losses[None])[0])
-    return _Run(path.settings, answers, losses, path.scores[best].copy(), seconds)
-
-
-def _losses(scores: Floats, y: Ints) -> Floats:
-    temperature = fit_temperature(scores, y, most_rows=_ROWS_FOR_TEMPERATURE)
-    return row_losses(scores, y, temperature)
+def _field(
+    candidates: Sequence[Candidate], runs: Mapping[int, Scored], setting: Setting, resamples: int | None, seed: int
+) -> _Field:
+    answers = np.concatenate([run.answers for run in runs.values()])
+    losses = np.concatenate([run.losses for run in runs.values()])
+    pool = Pool(setting.y, answers, losses, setting.classes, setting.groups, setting.metric)
+    draws = resample(pool, count=resamples, seed=seed)
+    owner = np.repeat(np.arange(len(runs)), [len(run.settings) for run in runs.values()])
+    tiers = price_tiers(np.array([candidates[number].cost for number in runs], np.float64))
+    prior = np.array([candidates[number].prior for number in runs])
+    rule = Rule(owner, tiers, draws.noise, setting.min_gain, setting.confidence, prior)
+    places = [(number, i) for number, run in runs.items() for i in range(len(run.settings))]
+    return _Field(pool, draws, rule, places)
 
 
 def _result(
     candidates: Sequence[Candidate],
-    runs: Sequence[_Run],
-    pool: Pool,
-    draws: Draws,
-    rule: Rule,
-    folds: Ints,
+    competed: Competed,
+    field: _Field,
+    column: int,
+    setting: Setting,
     classes: Sequence[str],
-    confidence: float,
 ) -> RaceResult:
-    losses = pool.whole_losses[None]
-    column = int(rule.pick(pool.whole[None], losses)[0])
-    winner = int(rule.owner[column])
-    settings = [setting for run in runs for setting in run.settings]
-    entries = tuple(
-        _entry(candidate, run, settings[own], pool, draws, int(own), column, confidence)
-        for candidate, run, own in zip(candidates, runs, rule.champions(pool.whole[None], losses)[0], strict=True)
-    )
-    scores = runs[winner].best
+    pool, winner = field.pool, competed.scored[field.places[column][0]]
+    champions = field.rule.champions(pool.whole[None], pool.whole_losses[None])[0].tolist()
+    entries = tuple(_entry(candidates, competed, field, own, column, setting) for own in champions)
+    repeats = len(winner.best)
     return RaceResult(
         entries=entries,
-        winner=winner,
-        setting=settings[column],
+        winner=next(i for i, entry in enumerate(entries) if entry.status == CHOSEN),
+        setting=winner.settings[field.places[column][1]],
         metric=pool.metric,
-        estimate=corrected(pool, draws, rule, column, confidence=confidence),
+        estimate=corrected(pool, field.draws, field.rule, column, confidence=setting.confidence),
         raw=float(pool.whole[column]),
         baseline=_baseline(pool),
-        out_of_fold=scores.mean(axis=0),
-        temperature=fit_temperature(scores, pool.y),
+        out_of_fold=winner.best.mean(axis=0),
+        temperature=fit_temperature(winner.best, pool.y),
         card=scorecard(
             pool.y,
-            crossed_probabilities(scores, pool.y, folds),
+            crossed_probabilities(winner.best, pool.y, setting.folds[:repeats]),
             classes,
             groups=pool.groups,
-            confidence=confidence,
+            confidence=setting.confidence,
         ),
-        configurations=len(settings),
-        resamples=len(draws.inside),
+        configurations=len(field.places),
+        resamples=len(field.draws.inside),
+        not_begun={n: reason for n, reason in sorted(competed.reasons.items()) if n not in competed.scored},
+        stopped=competed.stopped,
     )
 
 
 def _entry(
-    candidate: Candidate,
-    run: _Run,
-    setting: Mapping[str, Any],
-    pool: Pool,
-    draws: Draws,
-    own: int,
-    winner: int,
-    confidence: float,
+    candidates: Sequence[Candidate], competed: Competed, field: _Field, own: int, winner: int, setting: Setting
 ) -> Entry:
-    gain = paired_gain(pool, draws, own, winner, confidence=confidence)
+    number, place = field.places[own]
+    run, candidate = competed.scored[number], candidates[number]
+    pool, draws, one, other = field.pool, field.draws, own, winner
+    if not run.whole:
+        pool, one, other = _seen(pool, run, own, winner), 0, 1
+        draws = resample(pool, count=len(draws.inside))
+    gain = paired_gain(pool, draws, one, other, confidence=setting.confidence)
     return Entry(
         name=candidate.name,
         features=candidate.features,
-        setting=setting,
-        score=plain(pool, draws, own, confidence=confidence),
-        log_loss=float(pool.whole_losses[own]),
+        setting=run.settings[place],
+        score=plain(pool, draws, one, confidence=setting.confidence),
+        log_loss=float(pool.whole_losses[one]),
         gain=gain,
-        status=CHOSEN if own == winner else _status(gain),
+        status=CHOSEN if own == winner else _status(gain) if run.whole else GIVEN_UP,
         cost=candidate.cost,
         seconds=run.seconds,
+        reason=competed.reasons.get(number, ""),
+        candidate=number,
+    )
+
+
+def _seen(pool: Pool, run: Scored, own: int, winner: int) -> Pool:
+    """A candidate and the winner on the rows that the candidate was scored on."""
+    rows, both = run.seen, [own, winner]
+    groups = None if pool.groups is None else pool.groups[rows]
+    return Pool(
+        pool.y[rows], pool.answers[both][:, :, rows], pool.losses[both][:, rows], pool.classes, groups, pool.metric
     )
 
 

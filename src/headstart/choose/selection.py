@@ -29,7 +29,7 @@ from headstart.records import Floats, Ints
 
 _CHUNK = 2_000_000
 _SAME_PRICE = 1.1
-_LOSS_PER_SHARE = 2.0
+LOSS_PER_SHARE = 2.0
 """How much log-loss a gain of 1.0 in the metric is taken to be worth, where the metric alone cannot tell."""
 _HAIR = 1e-9
 
@@ -221,7 +221,7 @@ class Rule:
         """The winner's number for each row of scores and losses, both (draws, configurations)."""
         champions = self.champions(scores, losses)
         if self.prior is not None:
-            losses = losses - _LOSS_PER_SHARE * self.prior[self.owner]
+            losses = losses - LOSS_PER_SHARE * self.prior[self.owner]
         winner = self._best(champions[:, self.tiers == 0], scores, losses)
         for tier in range(1, int(self.tiers.max()) + 1):
             rival = self._best(champions[:, self.tiers == tier], scores, losses)
@@ -242,7 +242,7 @@ class Rule:
 
     def _pays(self, winner: Ints, rival: Ints, scores: Reals, losses: Reals) -> NDArray[np.bool_]:
         gain = at(scores, rival) - at(scores, winner)
-        finer = (at(losses, winner) - at(losses, rival)) / _LOSS_PER_SHARE
+        finer = (at(losses, winner) - at(losses, rival)) / LOSS_PER_SHARE
         clear = np.abs(gain) > z_value(self.confidence) * self.noise[winner, rival] + _HAIR
         enough: NDArray[np.bool_] = np.where(clear, gain, finer) >= self.min_gain - _HAIR
         return enough

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,17 @@ from headstart.device import threads
 from headstart.progress import bar
 from headstart.records import Floats, Ints
 
-if TYPE_CHECKING:
-    from headstart.heads.base import Head
+
+class Learner(Protocol):
+    """What can be trained here: a head, or whatever answers like one."""
+
+    classes_: NDArray[Any]
+    form_: Any
+    """`form_.scores(X)` gives (m, len(classes_))."""
+
+    def fit(self, X: Floats, y: Ints) -> Any:
+        """Train."""
+
 
 _STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 _APART = 1.1
@@ -103,18 +112,20 @@ def measure(
     labels: Ints,
     folds: Ints,
     *,
-    head: Callable[[], Head],
+    head: Callable[[], Learner],
     sizes: Sequence[int],
     fits: Sequence[int],
     groups: Ints | None = None,
     seed: int = 0,
     label: str = "learning from few labels and many",
+    workers: int | None = None,
 ) -> Measured:
     """Accuracy with `sizes` labels per class, each the mean over several draws.
 
     X: (n, d). labels: (n,) classes from 0. folds: (repeats, n); labels are drawn outside a fold, and what was trained
     on them is tested on the fold. fits: for each size how many folds are used, the first ones; never more at a larger
     size. head: makes an unfitted head. groups: (n,), never parted by the folds.
+    workers: heads trained at a time, None for one a processor.
     """
     count, classes = int(folds.max()) + 1, int(labels.max()) + 1
     right = np.zeros((len(sizes), -(-max(fits) // count), len(labels)), np.bool_)
@@ -131,7 +142,7 @@ def measure(
             advance(sizes[i] * classes)
 
     work = sum(size * classes * most for size, most in zip(sizes, fits, strict=True))
-    with _quiet(), bar(label, work, unit="labels") as advance, ThreadPoolExecutor(threads()) as pool:
+    with _quiet(), bar(label, work, unit="labels") as advance, ThreadPoolExecutor(workers or threads()) as pool:
         list(pool.map(one, range(max(fits))))
     return summarised(np.array(sizes, np.float64), right, tested, labels, folds, groups)
 
@@ -146,7 +157,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _answers(head: Head, X: Floats, labels: Ints, drawn: Ints, held: NDArray[np.bool_]) -> Ints:
+def _answers(head: Learner, X: Floats, labels: Ints, drawn: Ints, held: NDArray[np.bool_]) -> Ints:
     """The classes that a head trained on the drawn rows gives the held-out ones."""
     head.fit(X[drawn], labels[drawn])
     return np.asarray(head.classes_[head.form_.scores(X[held]).argmax(axis=1)], np.int64)

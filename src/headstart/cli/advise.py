@@ -37,7 +37,7 @@ def command(
     forecast   how long each strategy would take on this machine: a few steps are timed
     """
     from headstart.tasks.advice import advise_loaded
-    from headstart.tasks.classify import Options
+    from headstart.tasks.options import Options
 
     options = Options(
         backbones=words(backbone) or (),

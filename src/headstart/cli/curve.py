@@ -11,7 +11,7 @@ from headstart import checks
 from headstart.cli.options import Columns, Drawing, Place, Run, columns, run, words
 
 if TYPE_CHECKING:
-    from headstart.tasks.curve import Curve
+    from headstart.tasks.curve import Curve, Series
 
 
 @click.command("curve")
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Also measure random features of the same networks: what pretraining is worth. Doubles the time.",
 )
+@click.option(
+    "--from-scratch",
+    "scratch",
+    is_flag=True,
+    help="Also train the first network from random weights at up to three sizes, twice each: minutes to hours; needs "
+    "the extra 'finetune'.",
+)
 @columns
 @run
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -34,6 +41,7 @@ def command(
     svg: Path | None,
     backbones: str | None,
     random: bool,
+    scratch: bool,
     columns: Columns,
     run: Run,
     as_json: bool,
@@ -43,7 +51,6 @@ def command(
     A linear model learns from 1, 2, 5, 10, … labels of each class, drawn many times, and is tested on other images; a
     curve fitted to that is continued, with a band. Answers are given up to 8 times the labels there are.
     """
-    from headstart.tasks.classify import BACKBONES
     from headstart.tasks.curve import learning_curve
 
     checks.between("--target", target, 1, 100)
@@ -51,8 +58,9 @@ def command(
     found = learning_curve(
         loaded,
         target=target / 100,
-        backbones=BACKBONES if backbones is None else words(backbones) or (),
+        backbones=words("auto" if backbones is None else backbones) or (),
         random=random,
+        scratch=scratch,
         max_unreadable=run.max_unreadable,
         seed=run.seed,
         device=run.device,
@@ -67,9 +75,16 @@ def _draw(found: Curve, place: Path, data: Path) -> None:
     from headstart.files import put
     from headstart.report.curve_plot import Line, curve_svg
 
-    lines = [Line(f"{each.name} features", each.measured, each.curve) for each in found.series]
+    lines = [Line(_title(each), each.measured, each.curve) for each in found.series]
     title = f"Accuracy against labels per class: {data.resolve().name}"
     put(place, curve_svg(lines, found.answer, title=title).encode())
+
+
+def _title(series: Series) -> str:
+    """What the line is called in the table and in the plot."""
+    from headstart.tasks.curve import SCRATCH
+
+    return series.name if series.name == SCRATCH else f"{series.name} features"
 
 
 def _print(found: Curve, svg: Path | None, as_json: bool) -> None:
@@ -84,7 +99,7 @@ def _print(found: Curve, svg: Path | None, as_json: bool) -> None:
     show.unreadable(found.failures)
     headers = ["labels per class"]
     for each in found.series:
-        headers += [f"{each.name} features", "95 %"]
+        headers += [_title(each), "95 %"]
     show.table(headers, _rows(found), right=range(len(headers)))
     for line in found.summary().splitlines():
         click.echo(printable(line))
@@ -97,10 +112,12 @@ def _rows(found: Curve) -> list[list[str]]:
     from headstart.cli import show
 
     rows = []
-    for i, size in enumerate(found.series[0].measured.sizes.tolist()):
+    for size in found.series[0].measured.sizes.tolist():
         row = [f"{size:,.0f}"]
-        for point in (each.points[i] for each in found.series):
-            row += [show.percent(point.value), show.interval(point.low, point.high)]
+        for each in found.series:
+            points = dict(zip(each.measured.sizes.tolist(), each.points, strict=True))
+            point = points.get(size)
+            row += ["", ""] if point is None else [show.percent(point.value), show.interval(point.low, point.high)]
         rows.append(row)
     if found.whole is not None:
         whole = [show.percent(found.whole.value), show.interval(found.whole.low, found.whole.high)]

@@ -29,9 +29,10 @@ def command(output: Path, backbones: str, seed: int) -> None:
     from headstart.cli.train import show_trained
     from headstart.data.solar import solar_cells
     from headstart.runtime import load
-    from headstart.tasks.classify import Options, train_loaded
+    from headstart.tasks.classify import train_loaded
+    from headstart.tasks.options import Options
 
-    options = Options(backbones=words(backbones) or (), seed=seed)
+    options = Options(backbones=words(backbones) or (), strategies=(), seed=seed)
     check_destination(output)
     cells = solar_cells()
     click.echo(f"{len(cells.samples):,} photographs of solar cells; a fifth is kept apart as the test split.\n")

@@ -46,11 +46,11 @@ def command(
     into the head, or fine-tune from the stage after the best layer. All scores are on images left out.
     """
     from headstart.cli import show
-    from headstart.tasks.classify import BACKBONES, Options
     from headstart.tasks.depth import depth_loaded
+    from headstart.tasks.options import Options
 
     options = Options(
-        backbones=BACKBONES if backbones is None else words(backbones) or (),
+        backbones=words("auto" if backbones is None else backbones) or (),
         metric=metric,
         max_unreadable=run.max_unreadable,
         seed=run.seed,

@@ -145,6 +145,18 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Duration(click.ParamType[float]):
+    """A time such as 30s, 5m or 1h, as seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The seconds."""
+        from headstart.choose.budget import seconds
+
+        return seconds(value) if isinstance(value, str) else value
+
+
 class Drawing(Place):
     """A place for a plot: a path that ends in .svg, refused before any work where it cannot be one."""
 

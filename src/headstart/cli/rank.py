@@ -54,7 +54,7 @@ def command(
 
     With more than three backbones LogME and kNN pick three, and the probe decides among these.
     """
-    from headstart.tasks.classify import Options
+    from headstart.tasks.options import Options
     from headstart.tasks.ranking import rank_loaded
 
     options = Options(

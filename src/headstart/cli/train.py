@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import Columns, Place, Run, columns, run, share, words
+from headstart.cli.options import Columns, Duration, Place, Run, columns, run, share, words
 from headstart.cli.recipe import Sections, recipe
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
+
+FROZEN = "frozen"
 
 
 @click.command("train", cls=Sections)
@@ -23,7 +25,14 @@ from headstart.finetune.recipe import Recipe
     "--strategy",
     "strategies",
     help="Comma-separated: heads (probe, ridge, svm…) and fine-tunes (last-1, last-2, last-20-layers, gradual, full, "
-    "surgical-first, norm-only, bias-only, lora, scratch…), compared on the same folds; default: heads alone.",
+    "surgical-first, norm-only, bias-only, lora, scratch…), compared on the same folds to their end; 'frozen': heads "
+    "alone; default 'auto': heads, then the fine-tunes that promise most for their time, until --budget is used up.",
+)
+@click.option(
+    "--budget",
+    type=Duration(),
+    help="How long the run may take, such as 30s, 5m or 1h, or none; default: 5m, and no limit where strategies or "
+    "heads are named. Ctrl-C ends the comparison sooner and keeps the best so far.",
 )
 @click.option("--heads", help="Comma-separated heads to compare; default: all that are cheap enough.")
 @click.option(
@@ -39,7 +48,7 @@ from headstart.finetune.recipe import Recipe
     "--min-gain",
     default=0.5,
     show_default=True,
-    help="Points by which a second backbone must be better to be worth its time.",
+    help="Points of gain that count: a dearer model must be better by that much, and less is not tried for.",
 )
 @columns
 @run
@@ -58,6 +67,7 @@ def command(
     backbones: str | None,
     weights: str | None,
     strategies: str | None,
+    budget: float | None,
     heads: str | None,
     metric: str,
     class_weight: str | None,
@@ -72,17 +82,20 @@ def command(
 ) -> None:
     """Train on DATA: a folder of class folders (with or without train/val/test inside), or a CSV/TSV/Parquet table.
 
-    Every head is compared on the same out-of-fold predictions; the number printed for the winner is corrected for its
-    having been chosen. A test split (or, without one, a val split) is kept apart until the end.
+    Heads on frozen features are compared first, then fine-tunes, on the same folds, as long as more gain is to be
+    expected and --budget lasts. The number printed for the winner is corrected for its having been chosen. A test split
+    (or, without one, a val split) is kept apart until the end.
     """
     from headstart.bundle import check_destination
-    from headstart.tasks.classify import BACKBONES, Options, train_loaded
+    from headstart.tasks.classify import train_loaded
+    from headstart.tasks.options import Options
 
     own_heads, fine_tunes = _sorted_out(words(strategies), words(heads))
     options = Options(
-        backbones=BACKBONES if backbones is None else words(backbones) or (),
+        backbones=words("auto" if backbones is None else backbones) or (),
         heads=own_heads,
         strategies=fine_tunes,
+        budget=budget,
         recipe=recipe,
         metric=metric,
         class_weight=None if class_weight in (None, "none") else class_weight,
@@ -106,17 +119,20 @@ def command(
 
 def _sorted_out(
     strategies: tuple[str, ...] | None, heads: tuple[str, ...] | None
-) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    """Strategies as the heads and the fine-tunes among them; heads named in either option are compared."""
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """Heads, and fine-tunes with 'auto', as `Options` takes them; heads named in either option are compared."""
+    from headstart.backbones.here import AUTO
     from headstart.finetune.strategies import is_fine_tune, parse
     from headstart.heads.catalog import HEADS
 
     if strategies == ():
         raise OptionError("--strategy names nothing: name at least one, or leave it out.")
-    fine_tunes = tuple(word for word in strategies or () if word not in HEADS and word != "auto")
-    if unknown := [word for word in fine_tunes if not is_fine_tune(word)]:
-        parse(unknown[0], list(HEADS))
-    named = tuple(word for word in strategies or () if word in HEADS)
+    if strategies is None:
+        return heads, None
+    fine_tunes = tuple(word for word in strategies if word not in HEADS and word != FROZEN)
+    if unknown := [word for word in fine_tunes if word != AUTO and not is_fine_tune(word)]:
+        parse(unknown[0], [AUTO, FROZEN, *HEADS])
+    named = tuple(word for word in strategies if word in HEADS)
     return (heads if not named else (*(heads or ()), *named)), fine_tunes
 
 

@@ -64,7 +64,8 @@ class FineTune:
 
     Raises `OptionError` where the network cannot do what the strategy asks, `MissingExtra` without torch (or peft for
     LoRA): before any image is touched. samples: the labelled images, in the order of the rows that are scored and
-    fitted. cache: keep activations and checkpoints on disk.
+    fitted. cache: keep activations and checkpoints on disk. folds: how many `path_scores` will be asked for in all,
+    where it is called for one after the other; None where all come at once.
     """
 
     backbone: Backbone
@@ -74,6 +75,7 @@ class FineTune:
     device: Device
     seed: int = 0
     cache: bool = True
+    folds: int | None = None
     notes: list[str] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -113,7 +115,7 @@ class FineTune:
         found = np.zeros((len(settings), *folds.shape, len(self.samples.classes)), np.float32)
         parts = each_fold(folds)
         runs = [(pull, part) for pull in self.recipe.l2sp for part in parts]
-        self._runs = len(runs)
+        self._runs = (self.folds or len(parts)) * len(self.recipe.l2sp)
         try:
             with self._bar(len(runs), int(np.mean([part[2].sum() for part in parts]))) as advance:
                 for pull, (repeat, _, trained, held) in runs:

@@ -256,6 +256,6 @@ def _checked_folds(folds: Ints, n: int) -> Ints:
     if folds.ndim != 2 or folds.shape[1] != n:
         raise OptionError(f"folds must have the shape (repeats, {n}), a fold for each row; found {folds.shape}.")
     for numbers in folds:
-        if len(np.unique(numbers[numbers >= 0])) < 2:
-            raise OptionError("folds must hold at least two different folds in every repeat.")
+        if len(np.unique(numbers)) < 2:
+            raise OptionError("folds must leave rows to train on: two folds at least, or one and rows of fold -1.")
     return folds

@@ -20,9 +20,9 @@ from headstart.data.sources import load
 from headstart.errors import DataError, MissingExtra, OptionError
 from headstart.records import Failure, Ints, Samples
 from headstart.tasks.candidates import each_tap
-from headstart.tasks.classify import Options
 from headstart.tasks.comparing import compare
 from headstart.tasks.forecast import Forecast, of_fine_tunes, of_heads
+from headstart.tasks.options import Options
 from headstart.tasks.prepare import Prepared, divide, folds_for, prepare, repeats_for
 
 if TYPE_CHECKING:
@@ -121,9 +121,10 @@ def _checked(options: Options) -> Options:
     """The options with the backbone's full name."""
     from headstart.backbones.here import named
 
-    if len(options.backbones) != 1:
-        raise OptionError(f"advise takes one backbone, and {len(options.backbones)} are named: name the one to train.")
-    return replace(options, backbones=named(options.backbones))
+    names = named(options.backbones)
+    if len(names) != 1:
+        raise OptionError(f"advise takes one backbone, and {len(names)} are named: name the one to train.")
+    return replace(options, backbones=names)
 
 
 def _to_train_on(samples: Samples) -> Samples:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from headstart import fingerprint
 from headstart.backbones.graph import Backbone
 from headstart.choose.memory import Remembered
-from headstart.choose.race import Candidate
+from headstart.choose.scoring import Candidate
 from headstart.heads.catalog import HEADS, make
 from headstart.records import Embeddings, Floats, Ints
 from headstart.runtime import Part, join
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MULTI_LAYER = ("probe", "ridge")
 LAYERS = 5
+QUICKEST = "class-mean"
 SLOW = ("linear-svm", "svm", "forest", "mlp")
 ALLOWANCE = 10.0
 """Modelled seconds for the whole comparison. Modelled and not clocked, so that the same data meet the same heads."""
@@ -78,12 +79,14 @@ def plan(
     seed: int = 0,
     remember: Path | None = None,
     views: Sequence[View] | None = None,
+    allowance: float = ALLOWANCE,
 ) -> tuple[list[Plan], list[LeftOut]]:
     """The candidates for `rows` of the embeddings, and those that were left out.
 
     heads: names from the catalogue; None takes all for which the allowance lasts, the strongest for their cost first.
     fits: how often a head is fitted (folds × repeats). remember: a folder to keep out-of-fold scores in. views: what
-    the heads look at; None for the usual ones (see above).
+    the heads look at; None for the usual ones (see above). allowance: modelled seconds for all heads together, where
+    `heads` is None.
     """
     seen = {view: _seen(view, backbones, embedded, rows) for view in views or _views(backbones)}
     plans, left_out, spent = [], [], 0.0
@@ -92,22 +95,23 @@ def plan(
         title = f"multi-layer {name}" if view.several else name
         n, d = X.shape
         seconds = HEADS[name].seconds(n, d, classes, fits)
-        if heads is None and spent + seconds > ALLOWANCE:
+        if heads is None and spent + seconds > allowance:
             left_out.append(LeftOut(title, view.words, f"about {seconds:,.0f} s; ask for it with --heads {name}"))
             continue
         spent += seconds
         head = make(name, root=view.several, class_weight=class_weight, seed=seed)
         runner = head if remember is None else Remembered(head, mark, remember)
         names = tuple(part.backbone.name for part in view.parts)
-        candidate = Candidate(title, view.words, X, runner, cost_of(view.parts), names, _prior(view, name))
+        prior = _prior(view, name)
+        candidate = Candidate(title, view.words, X, runner, cost_of(view.parts), names, prior, seconds)
         plans.append(Plan(candidate, name, view.several, view.parts))
     return plans, left_out
 
 
 def _in_order(views: Sequence[View], heads: Sequence[str] | None) -> list[tuple[View, str]]:
-    """Every view with every head that may look at it; the slow heads last."""
+    """Every view with every head that may look at it; the quickest of all heads first, the slow ones last."""
     pairs = [(view, name) for view in views for name in heads or HEADS if view.main or name in MULTI_LAYER]
-    return sorted(pairs, key=lambda pair: pair[1] in SLOW)
+    return sorted(pairs, key=lambda pair: (pair[1] in SLOW) - (heads is None and pair[1] == QUICKEST))
 
 
 def _seen(view: View, backbones: Sequence[Backbone], embedded: Sequence[Embeddings], rows: Ints) -> tuple[Floats, str]:

@@ -92,11 +92,12 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _options(self) -> Any:
+        from headstart.backbones.here import AUTO
         from headstart.finetune.recipe import Recipe
-        from headstart.tasks.classify import BACKBONES, Options
+        from headstart.tasks.options import Options
 
         return Options(
-            backbones=tuple(self.backbones) if self.backbones is not None else BACKBONES,
+            backbones=tuple(self.backbones) if self.backbones is not None else (AUTO,),
             heads=tuple(self.heads) if self.heads is not None else None,
             metric=self.metric,
             class_weight=self.class_weight,

@@ -2,102 +2,40 @@
 
 `train` takes a folder, a table or lists and returns a `Trained` model with its measured accuracy. It keeps a test
 split (or, where there is none, a validation split) apart until the very end. It does not choose what to measure:
-`tasks.candidates` does for heads, and the user for fine-tunes.
+`tasks.candidates` does for heads, `tasks.auto` or the user for fine-tunes; how long, the budget.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headstart import checks
-from headstart.backbones.graph import SHORT
-from headstart.choose.memory import default_folder
-from headstart.choose.race import RaceResult, race
+from headstart.choose.budget import Budget
+from headstart.choose.budget import words as written
+from headstart.choose.race import RaceResult
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
-from headstart.errors import OptionError
-from headstart.finetune.recipe import Recipe
-from headstart.finetune.strategies import parse
-from headstart.heads.catalog import HEADS, make
+from headstart.errors import MissingExtra
+from headstart.heads.catalog import make
 from headstart.metrics.scorecard import scorecard
-from headstart.metrics.tallies import METRICS
 from headstart.records import Floats, Ints
 from headstart.runtime import Predictor, join
-from headstart.tasks.candidates import Plan, plan
+from headstart.tasks.auto import FINE_TUNES, backbones
+from headstart.tasks.candidates import ALLOWANCE, LeftOut, Plan
+from headstart.tasks.comparing import planned, raced, remembered
 from headstart.tasks.evaluate import Evaluation
+from headstart.tasks.options import Options
 from headstart.tasks.prepare import Division, Prepared, divide, prepare
 from headstart.tasks.result import DataFacts, Trained
+from headstart.tasks.shortlist import narrowed
 from headstart.tasks.training_rows import fitted_rows, kept_or_why
 
-BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
-MOST_SEED = 2**32 - 1
-_MOST_FOLDS, _MOST_REPEATS = 1000, 100
 _FOLDS_OF_FINE_TUNES = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a user may say about a training run; every default has its reason in `docs/honesty.md`.
-
-    backbones: names of the backbones to embed with. heads: names of heads to compare, None for all that are cheap
-    enough. metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats: of
-    the cross-validation; None derives them from the number of images (and classes). min_gain: how much better a
-    dearer candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops.
-    device: auto, cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run.
-    weights: a checkpoint (safetensors or .pth) for the one backbone named, instead of its published weights.
-    strategies: fine-tunes of the first backbone that are compared with the heads (`finetune.strategies`). recipe: how
-    they train. keep_training: save the embeddings of the training images with the model, so that `extend` can add
-    classes without the images.
-    """
-
-    backbones: tuple[str, ...] = BACKBONES
-    heads: tuple[str, ...] | None = None
-    metric: str = "accuracy"
-    class_weight: str | None = None
-    folds: int | None = None
-    repeats: int | None = None
-    min_gain: float = 0.005
-    max_unreadable: float = 0.05
-    seed: int = 0
-    device: str = "auto"
-    cache: bool = True
-    weights: str | None = None
-    strategies: tuple[str, ...] = ()
-    recipe: Recipe = field(default_factory=Recipe)
-    keep_training: bool = True
-
-    def __post_init__(self) -> None:
-        for head in self.heads or ():
-            checks.one_of("head", head, list(HEADS))
-        checks.one_of("metric", self.metric, METRICS)
-        checks.one_of("class_weight", "none" if self.class_weight is None else self.class_weight, ("none", "balanced"))
-        checks.between("folds", 2 if self.folds is None else self.folds, 2, _MOST_FOLDS)
-        checks.between("repeats", 1 if self.repeats is None else self.repeats, 1, _MOST_REPEATS)
-        checks.between("min_gain", self.min_gain, 0, 1)
-        checks.between("max_unreadable", self.max_unreadable, 0, 1)
-        checks.between("seed", self.seed, 0, MOST_SEED)
-        _check_names("backbones", [SHORT.get(name, name) for name in self.backbones])
-        if self.weights is not None and len(self.backbones) != 1:
-            raise OptionError(
-                f"weights are for one backbone, and {len(self.backbones)} are named: name the one they belong to."
-            )
-        _check_names("heads", ["all"] if self.heads is None else self.heads)
-        _check_names("strategies", self.strategies or ["none"])
-        for word in self.strategies:
-            parse(word, list(HEADS))
-
-
-def _check_names(what: str, names: Sequence[str]) -> None:
-    """Raise `OptionError` where a list of names is empty or has a name twice."""
-    if not names:
-        raise OptionError(f"{what} is an empty list: name at least one, or leave the option out.")
-    twice = sorted({name for name in names if list(names).count(name) > 1})
-    if twice:
-        raise OptionError(f"{what} names {checks.listed(twice)} more than once: name each once.")
+_FOR_HEADS = 0.1
 
 
 def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Trained:
@@ -114,8 +52,8 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
 
 def train_loaded(loaded: Loaded, options: Options) -> Trained:
     """As `train`, for data that have been loaded already."""
-    clock = _Clock()
-    options = _checked(options, loaded)
+    clock, budget = _Clock(), Budget(options.seconds)
+    options = _checked(options, loaded, budget)
     prepared = prepare(
         loaded,
         options.backbones,
@@ -127,35 +65,20 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
     samples = prepared.samples
     clock.lap("embedding")
     division = divide(samples, count=options.folds, repeats=options.repeats, seed=options.seed)
-    plans, left_out = plan(
-        prepared.backbones,
-        prepared.embedded,
-        division.fit,
-        classes=len(samples.classes),
-        fits=division.folds.shape[0] * (int(division.folds.max()) + 1),
-        heads=options.heads,
-        class_weight=options.class_weight,
-        seed=options.seed,
-        remember=default_folder() if options.cache else None,
-    )
-    plans += _fine_tunes(prepared, division, options)
-    found = race(
-        [each.candidate for each in plans],
-        samples.labels[division.fit],
-        division.folds,
-        classes=samples.classes,
-        groups=division.groups,
-        metric=options.metric,
-        min_gain=options.min_gain,
-        seed=options.seed,
-    )
+    prepared = narrowed(prepared, division, options) if options.auto else prepared
+    plans, left_out = planned(prepared, division, options, heads=options.heads, allowance=_allowance(options))
+    tuned, impossible, said = _fine_tunes(prepared, division, options)
+    plans += tuned
+    found = raced(plans, prepared, division, options, budget)
+    left_out += impossible + _not_begun(plans, found)
     clock.lap("comparing")
-    winner = plans[found.winner]
-    predictor, said = _fitted(winner, found, samples.classes, samples.labels[division.fit], options)
+    winner = plans[found.best.candidate]
+    predictor, fitted_so = _fitted(winner, found, samples.classes, samples.labels[division.fit], options)
     held_out = _held_out(predictor, prepared, division, options)
     rows = fitted_rows(winner.candidate.X, winner.parts, samples, division)
     training, unkept = kept_or_why(rows, wanted=options.keep_training, tuned=winner.tuned is not None)
     clock.lap("fitting")
+    notes = (*prepared.notes, *division.notes, *said, *_noted(plans), *fitted_so, *_stopped(found, options), *unkept)
     return Trained(
         predictor=predictor,
         race=found,
@@ -164,7 +87,7 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
         left_out=tuple(left_out),
         failures=prepared.failures,
         data=data_facts(loaded, prepared, division),
-        notes=tuple(dict.fromkeys((*prepared.notes, *division.notes, *_noted(plans), *said, *unkept))),
+        notes=tuple(dict.fromkeys(notes)),
         options=options,
         seconds=clock.laps,
         training=training,
@@ -184,41 +107,79 @@ class _Clock:
         self.laps[step], self._last = now - self._last, now
 
 
-def _checked(options: Options, loaded: Loaded) -> Options:
-    """The options with fine-tunes known to be possible; one repeat of the folds is enough for these."""
-    if not options.strategies:
+def _checked(options: Options, loaded: Loaded, budget: Budget) -> Options:
+    """The options with names of backbones, and with fine-tunes known to be possible."""
+    options = replace(options, backbones=backbones(options, len(loaded.samples), budget.left))
+    if not options.auto and not options.named:
         return options
+    if options.named:
+        _check_named(options, len(loaded.samples))
+    # All candidates are scored on the same folds: few, because a fine-tune is trained once for each. Named fine-tunes
+    # are scored on every repeat of them; those that the race chooses on the first one alone.
+    repeats = options.repeats or (None if options.auto else 1)
+    return replace(options, folds=options.folds or _FOLDS_OF_FINE_TUNES, repeats=repeats)
+
+
+def _check_named(options: Options, images: int) -> None:
     from headstart.backbones.graph import open_backbone
     from headstart.tasks.finetuning import check
 
     weights = None if options.weights is None else Path(options.weights)
-    check(
-        open_backbone(options.backbones[0], weights=weights),
-        options.strategies,
-        options.recipe,
-        len(loaded.samples),
-        options.folds or _FOLDS_OF_FINE_TUNES,
-    )
-    return replace(options, folds=options.folds or _FOLDS_OF_FINE_TUNES, repeats=options.repeats or 1)
+    backbone = open_backbone(options.backbones[0], weights=weights)
+    check(backbone, options.named, options.recipe, images, options.folds or _FOLDS_OF_FINE_TUNES)
 
 
-def _fine_tunes(prepared: Prepared, division: Division, options: Options) -> list[Plan]:
-    if not options.strategies:
-        return []
+def _allowance(options: Options) -> float:
+    """Modelled seconds for heads: a tenth of the budget, where there is one."""
+    if not options.auto or math.isinf(options.seconds):
+        return ALLOWANCE
+    return max(ALLOWANCE, _FOR_HEADS * options.seconds)
+
+
+def _fine_tunes(
+    prepared: Prepared, division: Division, options: Options
+) -> tuple[list[Plan], list[LeftOut], tuple[str, ...]]:
+    """The fine-tunes that take part, those that this network cannot do, and why there are none."""
+    if not options.auto and not options.named:
+        return [], [], ()
     from headstart.device import choose
-    from headstart.tasks.finetuning import candidates
+    from headstart.tasks.finetuning import candidates, possible
 
-    return candidates(
+    words = options.named
+    impossible: list[LeftOut] = []
+    if options.auto:
+        try:
+            able, impossible = possible(prepared.backbones[0], [w for w in FINE_TUNES if w not in options.named])
+        except MissingExtra as error:
+            return [], [], (f"Fine-tunes take no part: {error}",)
+        words += tuple(able)
+    found = candidates(
         prepared.backbones[0],
         prepared.embedded[0].last[division.fit],
         prepared.samples.take(division.fit),
-        options.strategies,
+        words,
         options.recipe,
         device=choose(options.device),
         seed=options.seed,
         cache=options.cache,
-        remember=default_folder() if options.cache else None,
+        remember=remembered(options),
+        folds=None if math.isinf(options.seconds) and not options.auto else int(division.folds.max()) + 1,
     )
+    return found, impossible, ()
+
+
+def _not_begun(plans: Sequence[Plan], found: RaceResult) -> list[LeftOut]:
+    """The candidates that the race did not begin, and why."""
+    each = [(plans[number].candidate, reason) for number, reason in found.not_begun.items()]
+    return [LeftOut(candidate.name, candidate.features, reason) for candidate, reason in each]
+
+
+def _stopped(found: RaceResult, options: Options) -> tuple[str, ...]:
+    """A note on a comparison that did not come to its end."""
+    if not found.stopped:
+        return ()
+    more = "" if math.isinf(options.seconds) else f" (--budget {written(options.seconds)}; more time would try more)"
+    return (f"The comparison ended early: {found.stopped}{more}. What was scored is kept for the next run.",)
 
 
 def _noted(plans: Sequence[Plan]) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from headstart import checks
 from headstart.backbones.graph import Backbone, open_backbone
+from headstart.backbones.here import AUTO, named
 from headstart.choose.labels_needed import REACH, Answer, answer
 from headstart.choose.learning_curve import LearningCurve, Measured, fit
 from headstart.choose.subsets import available, fits_for, ladder, largest, measure
@@ -28,11 +29,12 @@ from headstart.errors import BackboneError, MissingExtra
 from headstart.heads.catalog import HEADS, make
 from headstart.metrics.intervals import Estimate
 from headstart.records import Embeddings, Failure, Floats, Ints
+from headstart.tasks import from_scratch
 from headstart.tasks.candidates import LAYERS
-from headstart.tasks.classify import BACKBONES, Options
+from headstart.tasks.options import Options
 from headstart.tasks.prepare import Prepared, divide, prepare
 
-PRETRAINED, RANDOM = "pretrained", "random"
+PRETRAINED, RANDOM, SCRATCH = "pretrained", "random", "from scratch"
 HEAD = "ridge"
 ALLOWANCE = 2.5
 """Modelled seconds for all the heads of one size, where one repeat of the folds does not take longer."""
@@ -47,8 +49,8 @@ _SHOWN = 12
 class Series:
     """One line of the plot.
 
-    name: 'pretrained' or 'random'. features: what the head looks at. measured: the accuracies with what is known of
-    their errors. curve: fitted to them, None where there are too few sizes.
+    name: 'pretrained', 'random' or 'from scratch'. features: what the head looks at, or the network. measured: the
+    accuracies with what is known of their errors. curve: fitted to them, None where there are too few sizes.
     """
 
     name: str
@@ -109,17 +111,18 @@ def _data_words(counts: Mapping[str, int]) -> str:
 
 def _worth(series: Sequence[Series]) -> str:
     """How few labels pretrained features need for what random ones reach with all of them."""
-    if len(series) < 2:
-        return ""
-    first, second = series[0].measured, series[1].measured
-    reached = float(second.accuracy[-1])
+    return "; ".join(_worth_against(series[0].measured, other) for other in series[1:])
+
+
+def _worth_against(first: Measured, other: Series) -> str:
+    reached, last = float(other.measured.accuracy[-1]), other.measured.sizes[-1]
+    what = "a network from scratch" if other.name == SCRATCH else f"{other.name} features of the same networks"
     enough = np.flatnonzero(first.accuracy >= reached)
     if not len(enough):
-        return f"{series[1].name} features do no worse here than {series[0].name} ones"
+        return f"{what} with {last:,.0f} labels per class: {100 * reached:.1f} %, above all that was measured here"
     return (
-        f"{first.sizes[enough[0]]:,.0f} labels per class do what {series[1].name} features of the same networks "
-        f"do with {second.sizes[-1]:,.0f} ({100 * reached:.1f} %)"
-    )
+        f"{first.sizes[enough[0]]:,.0f} labels per class do what {what} does with {last:,.0f} ({100 * reached:.1f} %)"
+    ).replace("networks does", "networks do")
 
 
 def _forecast_words(ahead: Mapping[int, Estimate]) -> str:
@@ -133,7 +136,7 @@ def _series_values(series: Series) -> dict[str, Any]:
     return {
         "name": series.name,
         "features": series.features,
-        "head": HEAD,
+        "head": None if series.name == SCRATCH else HEAD,
         "points": [
             {"labels_per_class": int(size), **point.to_dict(), "draws": int(heads), "images": int(tested)}
             for size, point, heads, tested in columns
@@ -148,8 +151,9 @@ def learning_curve(
     *,
     groups: Any = None,
     target: float = 0.95,
-    backbones: Sequence[str] = BACKBONES,
+    backbones: Sequence[str] = (AUTO,),
     random: bool = True,
+    scratch: bool = False,
     max_unreadable: float = 0.05,
     seed: int = 0,
     device: str = "auto",
@@ -158,11 +162,14 @@ def learning_curve(
     """Measure accuracy at rising numbers of labels per class, and say how many more `target` needs.
 
     data, labels, groups: as for `train`. target: the accuracy wanted, a share. random: also measure random features of
-    the same networks (needs the extra `finetune`, once; where it is absent they are left out, with a note). Raises
+    the same networks (needs the extra `finetune`, once; where it is absent they are left out, with a note). scratch:
+    also train the first network from random weights at up to three sizes: minutes, and the extra `finetune`. Raises
     `DataError` when the data cannot carry a measurement, `OptionError` for an option out of its range.
     """
     checks.between("target", target, 0.01, 1)
-    options = Options(backbones=tuple(backbones), max_unreadable=max_unreadable, seed=seed, device=device, cache=cache)
+    options = Options(backbones=named(backbones), max_unreadable=max_unreadable, seed=seed, device=device, cache=cache)
+    if scratch:
+        from_scratch.check(options.backbones[0])
     loaded = data if isinstance(data, Loaded) else load(data, labels=labels, groups=groups)
     prepared = prepare(loaded, options.backbones, device=device, cache=cache, max_unreadable=max_unreadable)
     plan = _plan(prepared, seed)
@@ -173,6 +180,8 @@ def learning_curve(
         if networks:
             embedded = [_embedded(prepared, each, device, cache) for each in networks]
             series.append(plan.series(RANDOM, networks, embedded))
+    if scratch:
+        series.append(plan.from_scratch(prepared, device))
     counts = prepared.samples.take(plan.rows).counts()
     first = series[0]
     return Curve(
@@ -210,6 +219,20 @@ class _Plan:
         measured = self._measure(embedded, self.sizes, self.fits, f"learning from few and many ({name})")
         words = " + ".join(f"{each.name}, {min(LAYERS, len(each.taps))} layers" for each in backbones)
         return Series(name, words, measured, fit(measured, seed=self.seed))
+
+    def from_scratch(self, prepared: Prepared, device: str) -> Series:
+        """The first backbone's architecture, trained from random weights."""
+        backbone = prepared.backbones[0]
+        found = from_scratch.measured(
+            backbone,
+            prepared.samples.take(self.rows),
+            self.folds,
+            from_scratch.sizes_of(self.sizes),
+            groups=self.groups,
+            device=choose(device),
+            seed=self.seed,
+        )
+        return Series(SCRATCH, f"{backbone.name}, the whole network", found, None)
 
     def whole(self, embedded: Sequence[Embeddings]) -> Estimate | None:
         """The accuracy with all images outside each fold, however many of each class; None where sizes say it."""

@@ -20,8 +20,9 @@ from headstart.finetune.freeze import first_of_units
 from headstart.metrics.intervals import Estimate
 from headstart.records import Failure
 from headstart.tasks.candidates import each_tap
-from headstart.tasks.classify import Options, data_facts
+from headstart.tasks.classify import data_facts
 from headstart.tasks.comparing import compare
+from headstart.tasks.options import Options
 from headstart.tasks.prepare import divide, prepare, repeats_for
 from headstart.tasks.result import DataFacts
 from headstart.tasks.summary import gain_words

@@ -18,7 +18,8 @@ import numpy as np
 
 from headstart import bundle, checks, fingerprint
 from headstart.checks import listed
-from headstart.choose.race import Candidate, RaceResult, race
+from headstart.choose.race import RaceResult, race
+from headstart.choose.scoring import Candidate
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load as load_data
 from headstart.data.splits import folds
@@ -29,10 +30,10 @@ from headstart.records import Floats, Ints
 from headstart.runtime import Predictor, load
 from headstart.tasks.before_after import BeforeAfter, before_after
 from headstart.tasks.candidates import Plan, cost_of
-from headstart.tasks.classify import Options
 from headstart.tasks.evaluate import Evaluation
 from headstart.tasks.head_recipe import HeadRecipe, read_recipe
 from headstart.tasks.joining import Arrivals, arrivals, from_images
+from headstart.tasks.options import Options
 from headstart.tasks.result import DataFacts, Trained
 from headstart.tasks.training_rows import TrainingRows, kept_or_why, stored
 

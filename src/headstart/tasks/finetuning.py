@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from headstart import fingerprint
 from headstart.choose.memory import Remembered
-from headstart.choose.race import Candidate
+from headstart.choose.scoring import Candidate
+from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe, settle
 from headstart.finetune.strategies import parse
 from headstart.records import Floats, Ints, Samples
 from headstart.runtime import Part
-from headstart.tasks.candidates import Plan, cost_of
+from headstart.tasks.auto import promise
+from headstart.tasks.candidates import LeftOut, Plan, cost_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,19 +75,52 @@ def candidates(
     seed: int,
     cache: bool,
     remember: Path | None,
+    folds: int | None = None,
 ) -> list[Plan]:
-    """A plan for each strategy. X: (n, d) the last layer's embeddings of the samples, for the head's start."""
+    """A plan for each strategy. X: (n, d) the last layer's embeddings of the samples, for the head's start.
+
+    folds: how many there are, where the candidates are to be scored fold by fold and may be given up; None where not.
+    """
     from headstart.finetune.tuned import FineTune
 
+    part = Part(backbone, (backbone.last.name,))
     plans = []
     for word in strategies:
-        tuned = FineTune(backbone, parse(word), recipe, samples, device, seed, cache)
-        runner = tuned if remember is None else Remembered(tuned, fingerprint.of_array(X), remember)
-        part = Part(backbone, (backbone.last.name,))
-        features = f"{backbone.name}, {tuned.plan.words}"
-        candidate = Candidate(word, features, X, runner, cost_of([part]), (backbone.name,), _PRIOR)
+        tuned = FineTune(backbone, parse(word), recipe, samples, device, seed, cache, folds)
+        expected, seconds = None, 0.0
+        if folds is not None:
+            trained = len(samples) - len(samples) // folds
+            expected, seconds = promise(word, recipe, backbone, trained, len(samples.classes))
+        candidate = Candidate(
+            name=word,
+            features=f"{backbone.name}, {tuned.plan.words}",
+            X=X,
+            head=tuned if remember is None else Remembered(tuned, fingerprint.of_array(X), remember),
+            cost=cost_of([part]),
+            backbones=(backbone.name,),
+            prior=_PRIOR,
+            seconds=seconds,
+            promise=expected,
+        )
         plans.append(Plan(candidate, word, False, (part,), tuned))
     return plans
+
+
+def possible(backbone: Backbone, words: Sequence[str]) -> tuple[list[str], list[LeftOut]]:
+    """Which of these strategies the network can do, and why not the others."""
+    from headstart.backbones.convert import network
+    from headstart.backbones.stages import cut
+    from headstart.finetune.freeze import plan
+
+    stages = cut(network(backbone))
+    able, left_out = [], []
+    for word in words:
+        try:
+            plan(parse(word), stages, backbone.name)
+            able.append(word)
+        except OptionError as error:
+            left_out.append(LeftOut(word, backbone.name, str(error)))
+    return able, left_out
 
 
 def fitted(winner: Plan, labels: Ints, setting: Mapping[str, Any]) -> Fitted:

@@ -15,7 +15,7 @@ import numpy as np
 from headstart import checks
 from headstart.errors import BundleError
 from headstart.heads.catalog import HEADS, make
-from headstart.tasks.classify import Options
+from headstart.tasks.options import Options
 
 if TYPE_CHECKING:
     from headstart.bundle import Bundle

@@ -52,4 +52,5 @@ def _ran(entry: Entry, chosen: bool) -> dict[str, Any]:
         "gain": None if chosen else asdict(entry.gain),
         "cost": entry.cost,
         "seconds": round(entry.seconds, 3),
+        "reason": entry.reason,
     }

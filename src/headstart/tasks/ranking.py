@@ -12,25 +12,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from headstart.backbones.here import LOCAL, NotHad, had, named
 from headstart.choose.race import CHOSEN, TIE, Entry, RaceResult
-from headstart.choose.transferability import h_score, logme
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
 from headstart.device import choose
 from headstart.embed.speed import seconds_per_image
-from headstart.metrics.intervals import Estimate, Reals
+from headstart.metrics.intervals import Estimate
 from headstart.progress import bar
 from headstart.records import Failure
 from headstart.tasks.candidates import last_layers
-from headstart.tasks.classify import Options, data_facts
+from headstart.tasks.classify import data_facts
 from headstart.tasks.comparing import compare
+from headstart.tasks.options import Options
 from headstart.tasks.prepare import Division, Prepared, divide, prepare
 from headstart.tasks.result import DataFacts
+from headstart.tasks.shortlist import shortlist
 
-MEASURED = 3
 NOT_MEASURED = "not measured"
 
 
@@ -151,47 +149,17 @@ def rank_loaded(loaded: Loaded, options: Options) -> Ranking:
     )
 
 
-def by_mean_rank(scores: Reals) -> list[int]:
-    """Positions, best first, by the mean rank over several scores (scores, backbones); equals: as they come.
-
-    >>> by_mean_rank(np.array([[1.0, 3.0, 2.0, 0.0], [0.7, 0.9, 0.8, 0.8]]))
-    [1, 2, 3, 0]
-    """
-    beaten = (scores[:, :, None] > scores[:, None, :]).sum(axis=2)
-    equal = (scores[:, :, None] == scores[:, None, :]).sum(axis=2)
-    order: list[int] = np.argsort(-(beaten + equal / 2).mean(axis=0), kind="stable").tolist()
-    return order
-
-
 def _lines(prepared: Prepared, division: Division, options: Options) -> tuple[tuple[Ranked, ...], RaceResult]:
     """Every backbone's line, best first, and the race between the probes of the shortlisted."""
-    views = last_layers(prepared.backbones)
-    neighbours = compare(prepared, division, views, "knn", options).entries
-    evidence, separation = _scores(prepared, division)
-    # The H-score takes no part: it favours wide features, random ones too (benchmarks/shortlist.py).
-    cheap = np.array([evidence, [entry.score.value for entry in neighbours]])
-    order = by_mean_rank(cheap)
-    chosen = order[:MEASURED]
-    probes = compare(prepared, division, [views[i] for i in chosen], "probe", options)
-    measured = dict(zip(chosen, probes.entries, strict=True))
+    cheap, views = shortlist(prepared, division, options), last_layers(prepared.backbones)
+    probes = compare(prepared, division, [views[i] for i in cheap.chosen], "probe", options)
+    measured = dict(zip(cheap.chosen, probes.entries, strict=True))
     seconds = _seconds(prepared, options)
     lines = [
-        _line(prepared, i, (evidence[i], separation[i], seconds[i]), neighbours[i], measured.get(i)) for i in order
+        _line(prepared, i, (cheap.evidence[i], cheap.separation[i], seconds[i]), cheap.neighbours[i], measured.get(i))
+        for i in cheap.order
     ]
     return tuple(sorted(lines, key=_place)), probes
-
-
-def _scores(prepared: Prepared, division: Division) -> tuple[list[float], list[float]]:
-    """LogME and H-score of each backbone's last layer."""
-    y = prepared.samples.labels[division.fit]
-    evidence, separation = [], []
-    with bar("scoring", len(prepared.embedded), unit="backbones") as advance:
-        for each in prepared.embedded:
-            X = each.last[division.fit]
-            evidence.append(logme(X, y))
-            separation.append(h_score(X, y))
-            advance(1)
-    return evidence, separation
 
 
 def _seconds(prepared: Prepared, options: Options) -> list[float]:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from headstart.records import Failure
     from headstart.runtime import Part, Predictor
     from headstart.tasks.candidates import LeftOut, Plan
-    from headstart.tasks.classify import Options
     from headstart.tasks.evaluate import Evaluation
+    from headstart.tasks.options import Options
     from headstart.tasks.training_rows import TrainingRows
 
 HEAD_FILE = "head.safetensors"

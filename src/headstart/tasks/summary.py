@@ -11,6 +11,7 @@ from headstart.metrics.intervals import Estimate
 
 _WORST = 3
 _SHOWN_CLASSES = 12
+_ORDER = {"chosen": 0, "given up": 2}
 
 
 def summary(manifest: Mapping[str, Any]) -> str:
@@ -102,7 +103,7 @@ def candidate_rows(manifest: Mapping[str, Any]) -> tuple[tuple[str, ...], list[t
     """The comparison as a table: headers and one row a candidate, best first; those left out at the end."""
     headers = ("head", "looks at", "score", "95 %", "against the chosen", "seconds", "")
     ran = [entry for entry in manifest["candidates"] if entry["status"] != "left out"]
-    ran.sort(key=lambda entry: (entry["status"] != "chosen", -entry["score"]["value"]))
+    ran.sort(key=lambda entry: (_ORDER.get(entry["status"], 1), -entry["score"]["value"]))
     rows = [_ran(entry) for entry in ran]
     left = [entry for entry in manifest["candidates"] if entry["status"] == "left out"]
     rows += [(e["name"], _short(e["features"]), "", "", "", "", f"left out: {e['reason']}") for e in left]
@@ -119,7 +120,7 @@ def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:
         f"{100 * score['low']:.1f}–{100 * score['high']:.1f}",
         against,
         f"{entry['seconds']:.1f}",
-        entry["status"],
+        f"{entry['status']} {entry['reason']}" if entry.get("reason") else entry["status"],
     )
 
 

@@ -1,0 +1,224 @@
+"""Is the race worth it? Its choice against every strategy run to its end, and what it costs against running them all.
+
+    OMP_NUM_THREADS=1 python benchmarks/auto_records.py RECORDS      # once, about twenty minutes a set
+    OMP_NUM_THREADS=1 python benchmarks/auto.py RECORDS [--sets …] [--images 105] [--seed 0] [--min-gain 0.005]
+
+Replays the race on the recorded scores: its clock is charged the recorded processor seconds of each fold that it asks
+for, the heads are scored anew. The same images train and test as in the recording; all accuracies are on the test
+images. *Best single*: of all heads and fine-tunes, each fitted with its own best setting, the one that does best on the test
+images: chosen after the fact, which flatters it. *Cost*: processor seconds of the race over those of running every
+candidate on all folds; embedding and the last fit, which both need, are left out.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from ast import literal_eval
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from auto_records import arguments, places
+from strategies import draw, samples_of
+
+from headstart.backbones.graph import open_backbone
+from headstart.choose.budget import Budget
+from headstart.choose.race import RaceResult, race
+from headstart.choose.scoring import Candidate
+from headstart.data.splits import folds as lay
+from headstart.embed.extract import embed
+from headstart.finetune.recipe import Recipe
+from headstart.heads.base import PathScores
+from headstart.heads.catalog import make
+from headstart.metrics.intervals import paired_difference
+from headstart.records import Floats, Ints
+from headstart.runtime import join
+from headstart.tasks.auto import promise
+from headstart.tasks.candidates import Plan, plan
+from headstart.tasks.prepare import repeats_for
+
+BACKBONES = ("lite0", "lite2")
+FINE_TUNE_PRIOR = -0.02
+
+
+@dataclass(eq=False)
+class Clock:
+    """Processor seconds, plus what is charged."""
+
+    charged: float = 0.0
+
+    def __call__(self) -> float:
+        """Seconds."""
+        return time.process_time() + self.charged
+
+
+@dataclass(eq=False)
+class Replayed:
+    """A recorded fine-tune: gives the scores of the fold that is asked for, and charges its seconds."""
+
+    record: dict[str, Any]
+    clock: Clock
+    asked: list[int] = field(default_factory=list)
+
+    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
+        """The recorded scores."""
+        fold = int(self.record["folds"][folds[0] == 0][0])
+        assert ((self.record["folds"] == fold) == (folds[0] == 0)).all()
+        self.clock.charged += float(self.record["seconds"][fold])
+        self.asked.append(fold)
+        settings = tuple(literal_eval(text) for text in self.record["settings"])
+        return PathScores(settings, self.record["out_of_fold"][:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One set as it was recorded: plans of heads and candidates of fine-tunes, with what is needed to test them."""
+
+    name: str
+    y: Ints
+    truth: Ints
+    plans: list[Plan]
+    tested: list[Floats]
+    tunes: list[Candidate]
+    records: list[dict[str, Any]]
+    folds: Ints
+    clock: Clock
+    classes: tuple[str, ...]
+
+
+def case(name: str, options: Any) -> Case | None:
+    """The set, as far as it was recorded; None where nothing was."""
+    found = [
+        (word, dict(np.load(path))) for own, word, path in places(options.out, options) if own == name and path.exists()
+    ]
+    if len(found) < len(options.strategies):
+        return None
+    samples, tested = draw(samples_of(name, options.data), options.images, options.tested, options.seed)
+    train = np.flatnonzero(tested[0] < 0)
+    test = np.flatnonzero(tested[0] == 0)
+    opened = [open_backbone(each) for each in BACKBONES]
+    embedded = [embed(samples.images, each, content=samples.content) for each in opened]
+    y, clock = samples.labels[train], Clock()
+    folds = lay(y, None, count=5, repeats=repeats_for(len(y)), seed=options.seed)
+    assert (folds[0] == found[0][1]["folds"]).all()
+    common = {"classes": len(samples.classes), "fits": folds.size // len(y) * 5, "seed": options.seed}
+    plans, _ = plan(opened, embedded, train, **common)
+    of = dict(zip((each.name for each in opened), embedded, strict=True))
+    outside = [join([of[p.backbone.name] for p in e.parts], [p.taps for p in e.parts]).X[test] for e in plans]
+    tunes = []
+    for word, record in found:
+        expected, seconds = promise(word, Recipe(), opened[0], len(y) * 4 // 5, len(samples.classes))
+        tunes.append(
+            Candidate(
+                word,
+                "",
+                plans[0].candidate.X,
+                Replayed(record, clock),
+                plans[0].candidate.cost,
+                ("lite0",),
+                FINE_TUNE_PRIOR,
+                seconds,
+                expected,
+            )
+        )
+    return Case(
+        name,
+        y,
+        samples.labels[test],
+        plans,
+        outside,
+        tunes,
+        [r for _, r in found],
+        folds,
+        clock,
+        samples.classes,
+    )
+
+
+def run(one: Case, min_gain: float, budget: float = float("inf")) -> tuple[RaceResult, float]:
+    """The race, and the processor seconds that it was charged."""
+    begun = one.clock()
+    candidates = [each.candidate for each in one.plans] + one.tunes
+    found = race(candidates, one.y, one.folds, classes=one.classes, min_gain=min_gain, budget=Budget(budget, one.clock))
+    return found, one.clock() - begun
+
+
+def right(one: Case, number: int, setting: Any) -> np.ndarray:
+    """Which test images a candidate answers rightly, fitted to all training images with a setting."""
+    if number >= len(one.plans):
+        record = one.records[number - len(one.plans)]
+        place = [literal_eval(text) for text in record["settings"]].index(dict(setting))
+        return record["test"][place].argmax(1) == one.truth
+    own = one.plans[number]
+    head = make(own.head, root=own.root, seed=0, setting=setting).fit(own.candidate.X, one.y)
+    return head.form_.scores(one.tested[number]).argmax(1) == one.truth
+
+
+def everything(one: Case) -> tuple[list[np.ndarray], float]:
+    """What each candidate answers rightly with its own best setting, and the seconds of scoring all of them."""
+    begun = one.clock()
+    answers = []
+    for number, candidate in enumerate([each.candidate for each in one.plans] + one.tunes):
+        if candidate.promise is None:
+            found = race([candidate], one.y, one.folds, classes=one.classes)
+        else:
+            record = one.records[number - len(one.plans)]
+            one.clock.charged += float(record["seconds"].sum())
+            whole = PathScores(tuple(literal_eval(t) for t in record["settings"]), record["out_of_fold"][:, None])
+            found = race(
+                [Candidate(candidate.name, "", candidate.X, _Known(whole), 1.0)],
+                one.y,
+                one.folds[:1],
+                classes=one.classes,
+            )
+        seconds = one.clock() - begun
+        answers.append((number, found.setting))
+    return [right(one, number, setting) for number, setting in answers], seconds
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    found: PathScores
+
+    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
+        """What is known."""
+        return self.found
+
+
+def line(one: Case, options: Any) -> tuple[str, float, float]:
+    """A row of the table; the loss against the best single strategy, and the share of the cost."""
+    found, seconds = run(one, options.min_gain)
+    answers, whole = everything(one)
+    names = [f"{each.candidate.name}" for each in one.plans] + [each.name for each in one.tunes]
+    best = max(range(len(answers)), key=lambda i: answers[i].mean())
+    mine = right(one, found.best.candidate, found.setting)
+    win, loss = int((mine & ~answers[best]).sum()), int((answers[best] & ~mine).sum())
+    low, high = paired_difference(win, loss, len(mine)) if win + loss else (0.0, 0.0)
+    behind = mine.mean() - answers[best].mean()
+    tried = ", ".join(f"{each.name} {len(each.head.asked)}" for each in one.tunes)
+    text = (
+        f"| {one.name} | {found.best.name} {100 * mine.mean():.1f} | {names[best]} {100 * answers[best].mean():.1f} "
+        f"| {100 * behind:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}) | {seconds:.0f} of {whole:.0f} s = {seconds / whole:.0%} | {tried} "
+        f"| {found.estimate} |"
+    )
+    return text, behind, seconds / whole
+
+
+def main() -> None:
+    """Replay every recorded set, print a table."""
+    parser = arguments(__doc__)
+    parser.add_argument("--min-gain", type=float, default=0.005)
+    options = parser.parse_args()
+    print(
+        "| set | auto | best single | auto − best, points (95 %) | cost | folds of each fine-tune | printed estimate |\n|---|---|---|---|---|---|---|"
+    )
+    for name in options.sets:
+        if (one := case(name, options)) is not None:
+            print(line(one, options)[0], flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The one dial: how long a run may take, counted from when it began.
+
+`seconds` reads what a person writes (`30s`, `5m`, `1h`); a `Budget` says what is left of it. It stops nothing itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from dataclasses import dataclass, field
+
+from headstart.choose.scoring import Clock
+from headstart.errors import OptionError
+
+DEFAULT = 300.0
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])")
+
+
+def seconds(text: str) -> float:
+    """The seconds that a text such as `90s`, `5m`, `1.5h` or `none` (no limit) stands for.
+
+    Raises `OptionError` for anything else.
+
+    >>> seconds("30s"), seconds("5m"), seconds("1.5h"), seconds("none")
+    (30.0, 300.0, 5400.0, inf)
+    """
+    if text.strip().lower() == "none":
+        return math.inf
+    found = _WRITTEN.fullmatch(text.strip().lower())
+    if found is None or not float(found[1]) > 0:
+        raise OptionError(
+            f"--budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found {text!r}: write a number above 0 "
+            "and s, m or h behind it."
+        )
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def words(budget: float) -> str:
+    """A budget as a person writes it.
+
+    >>> words(300.0), words(45.0), words(5400.0), words(math.inf)
+    ('5m', '45s', '1.5h', 'none')
+    """
+    if math.isinf(budget):
+        return "none"
+    unit = "h" if budget >= _UNITS["h"] else "m" if budget >= _UNITS["m"] and budget % 60 == 0 else "s"
+    return f"{budget / _UNITS[unit]:g}{unit}"
+
+
+@dataclass(eq=False)
+class Budget:
+    """Seconds that may pass from now on, infinity for no limit."""
+
+    total: float = math.inf
+    clock: Clock = time.perf_counter
+    _begun: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._begun = self.clock()
+
+    @property
+    def spent(self) -> float:
+        """Seconds since it was made."""
+        return self.clock() - self._begun
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, 0 at least."""
+        return max(0.0, self.total - self.spent)
