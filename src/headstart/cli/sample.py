@@ -1,0 +1,41 @@
+"""`headstart sample`: generated pictures to learn and to try things with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from headstart.cli.options import Place
+
+
+@click.command("sample")
+@click.argument("what", type=click.Choice(["screens"]))
+@click.argument("output", type=Place())
+@click.option("--per-class", default=40, show_default=True, help="How many screenshots of each kind.")
+@click.option("--seed", default=0, show_default=True, help="The same seed draws the same pictures.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(what: str, output: Path, per_class: int, seed: int, as_json: bool) -> None:
+    """Draw labelled pictures into the folder OUTPUT.
+
+    screens: invented screenshots of five kinds of security tools (packet capture, port scanner, event dashboard,
+    vulnerability report, web proxy), one folder a kind in OUTPUT/known, and as many of office programs in
+    OUTPUT/unseen, to see what a model says of a kind that it has never met. A run that was stopped is finished by the
+    same command.
+    """
+    from shlex import quote
+
+    from headstart.checks import counted
+    from headstart.cli import show
+    from headstart.data.screens.generate import KINDS, generate
+
+    made = generate(output, per_class, seed)
+    if as_json:
+        show.as_json({"known": str(made.known), "unseen": str(made.unseen), "images": made.images, "drawn": made.drawn})
+        return
+    there = "" if made.drawn == made.images else f", {made.images - made.drawn:,} of which were there already"
+    click.echo(f"{counted(made.images, 'screenshot')} in {output}{there}:")
+    click.echo(f"  {made.known}/    {per_class:,} of each of {len(KINDS)} kinds: {', '.join(KINDS)}")
+    click.echo(f"  {made.unseen}/   {per_class:,} of office programs, which belong to no kind\n")
+    click.echo(f"try        headstart train {quote(str(made.known))} -o screens-model")
+    click.echo(f"then       headstart predict screens-model {quote(str(made.unseen))}")

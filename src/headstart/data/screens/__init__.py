@@ -1,0 +1,1 @@
+"""Generated screenshots of security tools, to learn and to try Headstart with; see `generate`."""
