@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from headstart.runtime import Predictor as Predictor
     from headstart.runtime import load as load
     from headstart.tasks.advice import advise as advise
+    from headstart.tasks.audit import audit as audit
     from headstart.tasks.classifier import TransferClassifier as TransferClassifier
-    from headstart.tasks.classify import Options as Options
+    from headstart.tasks.options import Options as Options
     from headstart.tasks.classify import train as train
     from headstart.tasks.curve import learning_curve as learning_curve
     from headstart.tasks.depth import depth as depth
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
     from headstart.tasks.ranking import rank as rank
 
 _HOMES = {
-    "Options": "headstart.tasks.classify",
+    "Options": "headstart.tasks.options",
     "Predictor": "headstart.runtime",
     "Recipe": "headstart.finetune.recipe",
     "TransferClassifier": "headstart.tasks.classifier",
     "advise": "headstart.tasks.advice",
+    "audit": "headstart.tasks.audit",
     "depth": "headstart.tasks.depth",
     "extend": "headstart.tasks.extend",
     "learning_curve": "headstart.tasks.curve",
@@ -49,7 +51,7 @@ _HOMES = {
 
 __all__ = [
     *("Options", "Predictor", "Recipe", "TransferClassifier", "__version__"),
-    *("advise", "depth", "extend", "learning_curve", "load", "rank", "train"),
+    *("advise", "audit", "depth", "extend", "learning_curve", "load", "rank", "train"),
 ]
 
 

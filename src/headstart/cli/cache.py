@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(clear: bool, as_json: bool) -> None:
     """Show what is kept of earlier runs: embeddings (one file a backbone), compiled networks, activations of frozen
-    layers and checkpoints (for fine-tuning), and heads' scores.
+    layers and checkpoints (for fine-tuning), heads' scores, and thumbnails.
 
     All of it can be made again. HEADSTART_CACHE names another folder, HEADSTART_CACHE_GB the most that one backbone's
     embeddings may take (4 GB), HEADSTART_ACTIVATIONS_GB the most that all activations may take (8 GB).

@@ -24,6 +24,7 @@ VERBS = (
     "evaluate",
     "info",
     "embed",
+    "audit",
     "advise",
     "backbones",
     "rank",
@@ -33,6 +34,7 @@ VERBS = (
     "forgetting",
     "cache",
     "demo",
+    "sample",
 )
 
 

@@ -50,8 +50,8 @@ def clear() -> int:
 
 
 def _folders() -> list[Path]:
-    """Where `finetune` keeps activations, checkpoints and timings, and `choose.memory` out-of-fold scores."""
-    return [cache_folder() / name for name in ("activations", "checkpoints", "precision", "scores")]
+    """Where `finetune` keeps activations, checkpoints and timings, `choose.memory` scores, `data` thumbnails."""
+    return [cache_folder() / name for name in ("activations", "checkpoints", "precision", "scores", "thumbnails")]
 
 
 def _total(folder: Path) -> int:

@@ -1,0 +1,157 @@
+"""The plan of an audit: which images to leave out, keep or hold together; a CSV that a person edits.
+
+`write` makes one (columns path, action, reason, group), `read` reads it back and says what is wrong with it, `applied`
+takes the images out and joins the groups. `path` is the image's name as Headstart prints it: relative to the data's
+folder, or as the table has it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from headstart.checks import counted, listed, nearest
+from headstart.data.near_duplicates import merged
+from headstart.data.sources import existing
+from headstart.errors import DataError
+from headstart.files import put
+from headstart.records import Samples
+
+EXCLUDE, KEEP, GROUP = "exclude", "keep", "group"
+ACTIONS = (EXCLUDE, KEEP, GROUP)
+COLUMNS = ("path", "action", "reason", "group")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What to do with one image. group: a word shared by images that belong together; '' for none."""
+
+    path: str
+    action: str
+    reason: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """exclude: names of images to leave out. groups: name → word of the group it is in, of images that stay."""
+
+    exclude: tuple[str, ...]
+    groups: Mapping[str, str]
+
+
+def write(path: Path, lines: Sequence[Line]) -> None:
+    """Write a plan; raises `OSError`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((line.path, line.action, line.reason, line.group) for line in lines)
+    put(path, text.getvalue().encode())
+
+
+def read(path: Path) -> Plan:
+    """The plan in a file.
+
+    An image that is excluded is in no group. Raises `DataError` that names the line where the plan cannot be followed.
+    """
+    exclude: dict[str, int] = {}
+    groups: dict[str, str] = {}
+    for number, row in _rows(path):
+        name, action, group = row["path"], row["action"].strip().lower(), row["group"].strip()
+        _check(path, number, name, action, group)
+        if name in exclude or name in groups:
+            raise DataError(f"{path}, line {number}: {name!r} is there a second time; keep one of its lines.")
+        if action == EXCLUDE:
+            exclude[name] = number
+        else:
+            groups[name] = group if action == GROUP else ""
+    return Plan(tuple(exclude), {name: group for name, group in groups.items() if group})
+
+
+def _check(path: Path, number: int, name: str, action: str, group: str) -> None:
+    where = f"{path}, line {number}"
+    if not name:
+        raise DataError(f"{where}: the path is empty; name the image, or remove the line.")
+    if action not in ACTIONS:
+        hint = nearest(action, ACTIONS, 1)
+        suggestion = f" Did you mean {hint[0]!r}?" if hint else ""
+        raise DataError(f"{where}: the action must be one of {listed(ACTIONS)}; found {action!r}.{suggestion}")
+    if action == GROUP and not group:
+        raise DataError(f"{where}: the action is 'group', but the column 'group' is empty; name a group, or 'keep' it.")
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows with the number of the line each ends on."""
+    try:
+        text = existing(path).read_text(encoding="utf-8-sig")
+    except IsADirectoryError as error:
+        raise DataError(
+            f"{path} is a folder; a plan is a CSV file written by  headstart audit DATA --fix FILE."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file in UTF-8; save the plan as CSV (UTF-8).") from error
+    first = text.split("\n", 1)[0]
+    reader = csv.DictReader(
+        io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",", strict=True
+    )
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ()) and name != "reason"]
+    if missing:
+        raise DataError(
+            f"{path} lacks the columns {listed(missing)}; a plan has path, action, reason and group "
+            f"(found: {listed(reader.fieldnames or ['nothing'])})."
+        )
+    rows = []
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise DataError(
+                    f"{path}, line {reader.line_num}: it has not as many cells as the first line; put text that holds "
+                    "a comma in quotation marks."
+                )
+            rows.append((reader.line_num, row))
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}: it cannot be read as CSV ({error}); write the plan anew."
+        ) from error
+    return rows
+
+
+def applied(samples: Samples, plan: Plan) -> tuple[Samples, tuple[str, ...]]:
+    """The samples without the excluded images and with the plan's groups joined to their own, and notes.
+
+    Raises `DataError` where the plan names images and none of them is among the samples: it belongs to other data.
+    """
+    named = [*plan.exclude, *plan.groups]
+    there = set(samples.names)
+    absent = [name for name in named if name not in there]
+    if named and len(absent) == len(named):
+        raise DataError(
+            f"none of the {counted(len(named), 'image')} that the plan names is in these data (the first: "
+            f"{named[0]!r}; the data hold {samples.names[0]!r}): give the plan that was written for them."
+        )
+    out = set(plan.exclude)
+    kept = samples.take(np.array([name not in out for name in samples.names], bool))
+    if not len(kept):
+        raise DataError("the plan excludes every image; set the action of those to use to 'keep'.")
+    notes = []
+    if len(kept) < len(samples):
+        notes.append(f"Left out by the plan: {counted(len(samples) - len(kept), 'image')}.")
+    if absent:
+        notes.append(f"The plan names {counted(len(absent), 'image')} that the data do not hold: {listed(absent, 3)}.")
+    return _grouped(kept, plan.groups), tuple(notes)
+
+
+def _grouped(samples: Samples, groups: Mapping[str, str]) -> Samples:
+    from dataclasses import replace
+
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(samples.names):
+        if word := groups.get(name):
+            rows.setdefault(word, []).append(row)
+    together = tuple(tuple(each) for each in rows.values() if len(each) > 1)
+    return replace(samples, groups=merged(samples, together)) if together else samples

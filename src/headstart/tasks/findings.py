@@ -1,0 +1,157 @@
+"""What an audit finds: a record a finding, the whole as a table, a CSV and a plan that a person edits.
+
+`Audit` holds the findings; `summary` counts them by kind, `write_csv` lists them, `plan` proposes what to do with each
+image. It looks at no images.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.data import quality
+from headstart.data.exclusions import EXCLUDE, GROUP, KEEP, Line, write
+from headstart.files import put
+from headstart.metrics.intervals import Estimate
+from headstart.records import Ints
+
+UNREADABLE, CONTRADICTION, LEAK = "unreadable", "contradictory labels", "leak across splits"
+EXACT, NEAR, MISLABEL, IMBALANCE = "exact copy", "near copy", "likely mislabelled", "class imbalance"
+KINDS = (UNREADABLE, CONTRADICTION, LEAK, MISLABEL, EXACT, NEAR, *quality.KINDS, IMBALANCE)
+"""In the order in which they matter."""
+LOOK = "look at"
+_ACTIONS = {EXCLUDE: EXCLUDE, GROUP: GROUP, LOOK: KEEP}
+_STRONGEST = (EXCLUDE, GROUP, LOOK)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found of one image (or, for an imbalance, of one class).
+
+    name: the image's name, or the class's. kind: one of `KINDS`. sentence: what was found. severity: 0 to 1, to be
+    compared within a kind. proposal: 'exclude', 'group' or 'look at'. group: a word that the images of one group of
+    copies share; '' for none. of: the name of the image it is compared with; '' for none.
+    """
+
+    name: str
+    kind: str
+    sentence: str
+    severity: float
+    proposal: str
+    group: str = ""
+    of: str = ""
+
+
+@dataclass(frozen=True)
+class Count:
+    """Findings of a kind: how many, and the first few."""
+
+    kind: str
+    count: int
+    proposal: str
+    examples: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Accuracies out of fold, of one head: naive, with folds that part copies; honest, with copies held together."""
+
+    naive: Estimate
+    honest: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """All that was found in a data set.
+
+    images, counts: how many images, and of each class. findings: in the order of `KINDS`, the most severe of a kind
+    first. groups: (n,) a number for each image; near copies and images of one of the user's groups share one. claims:
+    what folds that part copies would have claimed; None where fewer than 5 % are copies, or nothing can be measured.
+    notes: sentences for the user, among them what could not be looked at.
+    """
+
+    images: int
+    counts: Mapping[str, int]
+    findings: tuple[Finding, ...]
+    groups: Ints
+    claims: Claims | None
+    notes: tuple[str, ...]
+
+    def of(self, kind: str) -> tuple[Finding, ...]:
+        """The findings of a kind."""
+        return tuple(finding for finding in self.findings if finding.kind == kind)
+
+    def summary(self, examples: int = 3) -> tuple[Count, ...]:
+        """A count of each kind that was found, with some examples."""
+        found = [(kind, self.of(kind)) for kind in KINDS]
+        return tuple(Count(kind, len(some), _proposals(some), some[:examples]) for kind, some in found if some)
+
+    def plan(self) -> tuple[Line, ...]:
+        """A line for each image of which anything was found, with the strongest of what is proposed."""
+        of: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            if finding.kind != IMBALANCE:
+                of.setdefault(finding.name, []).append(finding)
+        lines = [_line(name, found) for name, found in of.items()]
+        return tuple(_firsts(lines, self.findings)) + tuple(lines)
+
+    def write_csv(self, path: Path) -> None:
+        """Write every finding, one a line; raises `OSError`."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("path", "kind", "severity", "proposal", "group", "compared with", "sentence"))
+        for each in self.findings:
+            writer.writerow(
+                (each.name, each.kind, f"{each.severity:.3f}", each.proposal, each.group, each.of, each.sentence)
+            )
+        put(path, text.getvalue().encode())
+
+    def write_plan(self, path: Path) -> None:
+        """Write the plan (see `data.exclusions`) for a person to edit; raises `OSError`."""
+        write(path, self.plan())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-like values."""
+        return {
+            "images": self.images,
+            "classes": dict(self.counts),
+            "distinct": len(set(self.groups.tolist())),
+            "counts": {each.kind: each.count for each in self.summary()},
+            "findings": [asdict(finding) for finding in self.findings],
+            "claims": None if self.claims is None else asdict(self.claims),
+            "notes": list(self.notes),
+        }
+
+
+def ordered(findings: Iterator[Finding]) -> tuple[Finding, ...]:
+    """The findings by kind, the most severe first; copies of one group stay together."""
+
+    def place(finding: Finding) -> tuple[int, int, float, str]:
+        together = int(finding.group) if finding.group else 0
+        return KINDS.index(finding.kind), together, -finding.severity, finding.name
+
+    return tuple(sorted(findings, key=place))
+
+
+def _proposals(findings: tuple[Finding, ...]) -> str:
+    return ", ".join(word for word in _STRONGEST if any(finding.proposal == word for finding in findings))
+
+
+def _firsts(lines: list[Line], findings: tuple[Finding, ...]) -> Iterator[Line]:
+    """A line for the first picture of each group that has none yet: a group of one would hold nothing together."""
+    named = {line.path for line in lines}
+    for finding in findings:
+        if finding.proposal == GROUP and finding.of not in named:
+            named.add(finding.of)
+            yield Line(finding.of, GROUP, "It has copies.", finding.group)
+
+
+def _line(name: str, found: list[Finding]) -> Line:
+    strongest = min(found, key=lambda finding: _STRONGEST.index(finding.proposal))
+    group = next((finding.group for finding in found if finding.group), "")
+    reason = " ".join(f"{finding.kind}: {finding.sentence}" for finding in found)
+    return Line(name, _ACTIONS[strongest.proposal], reason, group)

@@ -1,0 +1,136 @@
+"""The plan of an audit: what is written is read back, and a damaged one is refused with the line."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headstart.data.exclusions import Line, Plan, applied, read, write
+from headstart.errors import DataError
+from headstart.records import Samples
+
+
+def samples(names: str, groups: list[int] | None = None) -> Samples:
+    return Samples(
+        images=tuple(np.zeros((1, 1), np.uint8) for _ in names),
+        names=tuple(names),
+        content=tuple(names),
+        labels=np.zeros(len(names), np.int64),
+        classes=("cat",),
+        groups=None if groups is None else np.array(groups),
+    )
+
+
+def plan(folder: Path, text: str) -> Path:
+    path = folder / "plan.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_plan_is_read_back(tmp_path: Path) -> None:
+    lines = (
+        Line("a, b.jpg", "exclude", 'it is "black"'),
+        Line("c.jpg", "group", "", "7"),
+        Line("d.jpg", "keep", "", "7"),
+    )
+    write(tmp_path / "plan.csv", lines)
+    assert (tmp_path / "plan.csv").read_text().splitlines() == [
+        "path,action,reason,group",
+        '"a, b.jpg",exclude,"it is ""black""",',
+        "c.jpg,group,,7",
+        "d.jpg,keep,,7",
+    ]
+    assert read(tmp_path / "plan.csv") == Plan(("a, b.jpg",), {"c.jpg": "7"})
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1).filter(str.strip)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(WORDS, st.tuples(st.sampled_from(["exclude", "keep", "group"]), st.text("ab ,;\"'é"))))
+def test_whatever_the_names_and_reasons_a_plan_says_the_same_after_reading(plan: dict[str, tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.csv"
+        write(path, [Line(name, action, reason, "7") for name, (action, reason) in plan.items()])
+        found = read(path)
+    assert found.exclude == tuple(name for name, (action, _) in plan.items() if action == "exclude")
+    assert found.groups == {name: "7" for name, (action, _) in plan.items() if action == "group"}
+
+
+def test_a_spreadsheet_may_have_changed_the_separator_and_the_case(tmp_path: Path) -> None:
+    text = "\ufeffpath;action;reason;group\r\na.jpg;Exclude ;x;\r\n"
+    assert read(plan(tmp_path, text)).exclude == ("a.jpg",)
+
+
+HEADER = "path,action,reason,group\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "",
+            r"lacks the columns 'path', 'action', 'group'; a plan has path, .* group \(found: 'nothing'\)",
+        ),
+        ("path,reason\na,b\n", r"lacks the columns 'action', 'group'"),
+        (
+            HEADER + "a,exclud,,\n",
+            r"line 2: the action must be one of 'exclude', 'keep', 'group'; found 'exclud'. Did you mean 'exclude'\?",
+        ),
+        (HEADER + "a,keep,,\nb,,,\n", r"line 3: the action must be one of .*; found ''"),
+        (
+            HEADER + "a,group,,\n",
+            "line 2: the action is 'group', but the column 'group' is empty; name a group, or 'keep' it",
+        ),
+        (HEADER + ",keep,,\n", "line 2: the path is empty; name the image, or remove the line"),
+        (HEADER + "a,keep,,\na,exclude,,\n", "line 3: 'a' is there a second time; keep one of its lines"),
+        (HEADER + "a,keep\n", "line 2: it has not as many cells as the first line"),
+        (HEADER + "a,keep,x,y,z\n", "line 2: it has not as many cells as the first line"),
+        (HEADER + 'a,keep,"x', "it cannot be read as CSV"),
+    ],
+)
+def test_a_damaged_plan_is_refused_with_the_line(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        read(plan(tmp_path, text))
+
+
+def test_what_is_no_text_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan.xlsx").write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(DataError, match=r"plan.xlsx is not a text file in UTF-8; save the plan as CSV \(UTF-8\)"):
+        read(tmp_path / "plan.xlsx")
+    with pytest.raises(
+        DataError, match=r"is a folder; a plan is a CSV file written by  headstart audit DATA --fix FILE"
+    ):
+        read(tmp_path)
+    with pytest.raises(DataError, match=r"plan.csv does not exist. Did you mean .*plan.xlsx\?"):
+        read(tmp_path / "plan.csv")
+
+
+def test_images_are_left_out_and_groups_joined() -> None:
+    kept, notes = applied(samples("abcdef", [0, 1, 1, 2, 3, 4]), Plan(("a", "gone"), {"c": "1", "d": "1", "e": "2"}))
+    assert kept.names == ("b", "c", "d", "e", "f")
+    assert kept.groups is not None
+    assert kept.groups.tolist() == [0, 0, 0, 1, 2]
+    assert notes == ("Left out by the plan: 1 image.", "The plan names 1 image that the data do not hold: 'gone'.")
+
+
+def test_a_plan_that_changes_nothing_leaves_the_samples_as_they_are() -> None:
+    given = samples("ab")
+    kept, notes = applied(given, Plan((), {}))
+    assert (kept.names, kept.groups, notes) == (("a", "b"), None, ())
+
+
+def test_a_plan_for_other_data_is_refused() -> None:
+    with pytest.raises(
+        DataError,
+        match=r"none of the 2 images that the plan names is in these data \(the first: 'x'; the data hold 'a'\)",
+    ):
+        applied(samples("ab"), Plan(("x",), {"y": "1"}))
+
+
+def test_a_plan_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(DataError, match="the plan excludes every image; set the action of those to use to 'keep'"):
+        applied(samples("ab"), Plan(("a", "b"), {}))
