@@ -40,3 +40,30 @@ def test_honest_probabilities_have_a_small_calibration_error() -> None:
     assert probability.calibration_error(y, honest) < 0.01
     boastful = np.stack([np.ones(20_000), np.zeros(20_000)], axis=1)
     assert probability.calibration_error(y, boastful) == pytest.approx(0.25, abs=0.01)
+
+
+def test_the_bins_hold_equally_many_images_fifteen_of_them() -> None:
+    confidence, _, bins = probability._binned(np.zeros(1500, int), np.tile([0.6, 0.4], (1500, 1)), 15)
+    assert [len(part) for part in bins] == [100] * 15
+    assert len(confidence) == 1500
+    assert [len(part) for part in probability._binned(np.zeros(40, int), np.full((40, 2), 0.5), 15)[2]] == [10] * 4
+
+
+def test_the_debiased_error_takes_off_what_chance_alone_adds() -> None:
+    rng = np.random.default_rng(0)
+    squares, plain = [], []
+    for _ in range(300):
+        sure = rng.uniform(0.5, 1.0, size=300)
+        y = (rng.random(300) > sure).astype(np.int64)
+        p = np.stack([sure, 1 - sure], axis=1)
+        squares.append(probability.debiased_calibration_error(y, p))
+        plain.append(probability.calibration_error(y, p))
+    assert np.mean(np.array(squares) == 0) > 0.4
+    assert np.mean(squares) < 0.6 * np.mean(plain)
+
+
+def test_the_debiased_error_finds_a_true_gap() -> None:
+    rng = np.random.default_rng(1)
+    y = (rng.random(20_000) > 0.7).astype(np.int64)
+    boastful = np.tile([0.9, 0.1], (20_000, 1))
+    assert probability.debiased_calibration_error(y, boastful) == pytest.approx(0.2, abs=0.01)

@@ -1,0 +1,379 @@
+"""Is the promise kept? Triage, prediction sets and calibration, on simulated scores and on real sets.
+
+    python benchmarks/triage.py [--data FOLDER] [--sets elpv,charts,…] [--draws 1000] [--seed 0]
+                                [--parts simulated,real]
+
+Simulated: answers are drawn from a population of a million whose error above any threshold is known. Each draw is a
+small labelled set on which thresholds are picked; a promise is broken when more than `max_error` of what its threshold
+accepts *in the population* is wrong. At most 5 % of the draws may break theirs.
+
+Real: each set is embedded with lite0 (turned and exact copies left out) and a tuned probe scores every image out of
+fold (5 folds, 3 repeats); temperatures are fitted across folds. Then, over and over, thresholds are picked on one half
+of the images and the error is counted on the other; and labelled sets are drawn from the whole set with replacement,
+for which the set itself is the population and its error is known. The count on a half has a luck of its own, so there
+the share of draws with more wrong than promised may exceed 5 %; where the population is known it may not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from headstart.backbones.graph import open_backbone
+from headstart.data.splits import folds as dealt
+from headstart.embed.extract import embed
+from headstart.heads.catalog import make
+from headstart.trust.calibration_choice import choose_calibration
+from headstart.trust.conformal import conformal_sets, images_needed
+from headstart.trust.label_shift import Reference, label_shift
+from headstart.trust.risk_coverage import risk_coverage
+from headstart.trust.temperature import crossed_probabilities, fit_temperature, probabilities
+from headstart.trust.triage import Triage, answers, triage
+from strategies import samples_of
+
+SETS = ("rice_leaf", "corn_leaf", "trashnet", "charts", "pacs/sketch", "elpv")
+POPULATION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Population:
+    """All images there are: probabilities (N, K) and true classes (N,), from which labelled sets are drawn."""
+
+    name: str
+    probabilities: np.ndarray
+    y: np.ndarray
+
+    def __post_init__(self) -> None:
+        said, sure = answers(self.probabilities)
+        object.__setattr__(self, "said", said)
+        object.__setattr__(self, "sure", sure)
+        rows = [np.arange(len(sure)), *(np.flatnonzero(said == k) for k in range(self.probabilities.shape[1]))]
+        object.__setattr__(self, "_curves", [self._curve(each) for each in rows])
+
+    def _curve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        order = rows[np.argsort(-self.sure[rows], kind="stable")]
+        return -self.sure[order], np.concatenate([[0], np.cumsum(self.said[order] != self.y[order])])
+
+    def error(self, threshold: float, answer: int | None = None) -> float:
+        """The share of wrong ones among all answers above the threshold (or those that name one class)."""
+        falling, wrong = self._curves[0 if answer is None else 1 + answer]
+        above = int(np.searchsorted(falling, -threshold, side="left"))
+        return float(wrong[above] / max(above, 1))
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    rising = np.exp(z - z.max(axis=1, keepdims=True))
+    return rising / rising.sum(axis=1, keepdims=True)
+
+
+def simulated(seed: int) -> Iterator[Population]:
+    """Populations with different ways of going wrong."""
+    random = np.random.default_rng(seed)
+    for name, apart, flipped in (
+        ("97 % right", 3.0, 0.0),
+        ("96 % right, 1 % of labels wrong", 3.0, 0.015),
+        ("87 % right", 2.0, 0.0),
+    ):
+        y = random.integers(3, size=POPULATION)
+        z = random.standard_normal((POPULATION, 3))
+        z[np.arange(POPULATION), y] += apart
+        other = np.where(random.random(POPULATION) < flipped, random.integers(3, size=POPULATION), y)
+        yield Population(name, softmax(apart * z).astype(np.float32), other)
+    sure = 0.4 + 0.6 * random.random(POPULATION)
+    said = random.choice(3, size=POPULATION, p=[0.6, 0.35, 0.05])
+    found = np.repeat(((1 - sure) / 2)[:, None], 3, axis=1)
+    found[np.arange(POPULATION), said] = sure
+    for name, wrong in (
+        ("one class of 5 % wrong in 20 %", np.where(said == 2, 0.2, (1 - sure) ** 2 / 5)),
+        ("surest 2 % wrong in 10 %", np.where(sure > 0.988, 0.1, (1 - sure) ** 2 / 3)),
+        ("confidence says nothing, 2.2 % wrong", np.full(POPULATION, 0.022)),
+    ):
+        y = np.where(random.random(POPULATION) < wrong, (said + 1) % 3, said)
+        yield Population(name, found, y)
+
+
+def draw(population: Population, n: int, max_error: float, random: np.random.Generator) -> Triage:
+    rows = random.integers(len(population.y), size=n)
+    classes = [str(k) for k in range(population.probabilities.shape[1])]
+    return triage(
+        population.sure[rows], population.said[rows], population.y[rows], classes=classes, max_error=max_error
+    )
+
+
+def kept_row(population: Population, n: int, max_error: float, draws: int, seed: int) -> str:
+    """One line: how often a promise is made and broken, for all answers and for each class."""
+    random = np.random.default_rng(seed)
+    made, broken, coverage, errors, class_made, class_broken, hidden = [], [], [], [], [], [], []
+    for _ in range(draws):
+        found = draw(population, n, max_error, random)
+        error = population.error(found.overall.threshold)
+        made.append(found.overall.kept)
+        broken.append(found.overall.kept and error > max_error)
+        if found.overall.kept:
+            coverage.append(found.coverage.value)
+            errors.append(error)
+        own = [(k, each.own.threshold) for k, each in enumerate(found.classes) if each.own.kept]
+        class_made.append(len(own) / len(found.classes))
+        class_broken.append(any(population.error(threshold, k) > max_error for k, threshold in own))
+        told = [k for k, each in enumerate(found.classes) if each.status == "kept"]
+        hidden.append(any(population.error(found.overall.threshold, k) > max_error for k in told))
+    return (
+        f"| {population.name} | {n:,} | {percent(max_error)} | {percent(np.mean(made))} | {percent(np.mean(broken))} "
+        f"| {percent(np.mean(coverage) if coverage else 0)} | {percent(np.mean(errors) if errors else 0)} "
+        f"| {percent(np.mean(class_made))} | {percent(np.mean(class_broken))} | {percent(np.mean(hidden))} |"
+    )
+
+
+HEAD = (
+    "| population | labelled | at most wrong | promise made | broken, of all draws | accepted, where made "
+    "| true error, where made | classes promised | any class's broken | 'kept' said wrongly |\n|" + "---|" * 10
+)
+
+
+def percent(share: float) -> str:
+    return f"{100 * float(share):.1f} %"
+
+
+def conformal_row(population: Population, n: int, draws: int, seed: int, *, halves: bool = False) -> Iterator[str]:
+    """Lines: how often sets hold the truth, over draws (of `n` labelled rows, or of halves), and how large they are."""
+    random = np.random.default_rng(seed)
+    K = population.probabilities.shape[1]
+    classes = [str(k) for k in range(K)]
+    for method, by_class in (("lac", False), ("aps", False), ("lac", True)):
+        for level in (0.9, 0.95):
+            held, worst, size = [], [], []
+            for _ in range(draws):
+                order = (
+                    random.permutation(len(population.y))
+                    if halves
+                    else random.integers(len(population.y), size=n + 2000)
+                )
+                rows, new = order[:n], order[n:]
+                few = np.bincount(population.y[rows], minlength=K).min() if by_class else n
+                if few < images_needed(level):
+                    continue
+                found = conformal_sets(
+                    *(population.probabilities[rows], population.y[rows]),
+                    classes=classes,
+                    level=level,
+                    method=method,
+                    by_class=by_class,
+                )
+                sets = found.sets(population.probabilities[new])
+                inside = sets[np.arange(len(new)), population.y[new]]
+                held.append(inside.mean())
+                worst.append([inside[population.y[new] == k].mean() for k in range(K)])
+                size.append(sets.sum(axis=1).mean())
+            kind = method.upper() + (", each class" if by_class else "")
+            if held:
+                yield (
+                    f"| {population.name} | {n:,} | {kind} | {percent(level)} | {percent(np.mean(held))} "
+                    f"| {percent(np.nanmean(worst, axis=0).min())} | {np.mean(size):.2f} |"
+                )
+            else:
+                yield f"| {population.name} | {n:,} | {kind} | {percent(level)} | refused: too few of a class | | |"
+
+
+SETS_HEAD = (
+    "| population | labelled | sets | level | true class inside, mean | worst class, mean | classes in a set |\n|"
+    + "---|" * 7
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A real set: out-of-fold scores (repeats, n, K), labels, folds."""
+
+    name: str
+    scores: np.ndarray
+    y: np.ndarray
+    folds: np.ndarray
+
+    @property
+    def population(self) -> Population:
+        return Population(self.name, crossed_probabilities(self.scores, self.y, self.folds).mean(axis=0), self.y)
+
+
+def scored(name: str, root: Path, head: str, seed: int, kept: dict[str, tuple[np.ndarray, np.ndarray]]) -> Scored:
+    """Embed (once) and score out of fold, at the setting of least log-loss."""
+    if name not in kept:
+        samples = samples_of(name, root)
+        kept[name] = embed(samples.images, open_backbone("lite0"), content=samples.content).last, samples.labels
+    X, y = kept[name]
+    folds = dealt(y, count=5, repeats=3, seed=seed)
+    path = make(head, seed=seed).path_scores(X, y, folds)
+    losses = [_loss(scores, y) for scores in path.scores]
+    return Scored(name, path.scores[int(np.argmin(losses))], y, folds)
+
+
+def _loss(scores: np.ndarray, y: np.ndarray) -> float:
+    found = probabilities(scores, fit_temperature(scores, y, most_rows=5000))
+    own = np.take_along_axis(found, y[None, :, None], axis=-1)
+    return float(-np.log(np.maximum(own, 1e-12)).mean())
+
+
+def halves_row(population: Population, max_error: float, draws: int, seed: int) -> str:
+    """Thresholds picked on one half, errors counted on the other."""
+    random = np.random.default_rng(seed)
+    classes = [str(k) for k in range(population.probabilities.shape[1])]
+    n = len(population.y) // 2
+    made, accepted, wrong, above = 0, 0, 0, 0
+    for _ in range(draws):
+        order = random.permutation(len(population.y))
+        here, there = order[:n], order[n:]
+        found = triage(
+            population.sure[here], population.said[here], population.y[here], classes=classes, max_error=max_error
+        )
+        if not found.kept:
+            continue
+        taken = there[found.accepts(population.sure[there], population.said[there])]
+        errors = int((population.said[taken] != population.y[taken]).sum())
+        made, accepted, wrong = made + 1, accepted + len(taken), wrong + errors
+        above += errors > max_error * len(taken)
+    others = made * (len(population.y) - n)
+    return (
+        f"| {population.name} | {n:,} | {percent(max_error)} | {percent(made / draws)} "
+        f"| {percent(accepted / max(others, 1))} | {percent(wrong / max(accepted, 1))} | {percent(above / draws)} |"
+    )
+
+
+HALVES_HEAD = (
+    "| set | labelled half | at most wrong | promise made | accepted of the other half | wrong among them "
+    "| draws with more wrong than promised |\n|" + "---|" * 7
+)
+
+
+def calibration_rows(one: Scored, head: str) -> str:
+    found = choose_calibration(one.scores, one.y, one.folds)
+    said, sure = answers(one.population.probabilities)
+    curve = risk_coverage(sure, said == one.y)
+    before, after = found.before, found.after
+    losses = ", ".join(f"{method} {loss:.3f}" for method, loss in found.compared.items())
+    return (
+        f"| {one.name} | {head} | {len(one.y):,} × {one.scores.shape[-1]} | {found.calibration.method} "
+        f"| {before.calibration_error:.3f} → {after.calibration_error:.3f} "
+        f"| {before.debiased_calibration_error:.3f} → {after.debiased_calibration_error:.3f} "
+        f"| {before.brier:.3f} → {after.brier:.3f} | {before.log_loss:.3f} → {after.log_loss:.3f} "
+        f"| {losses} | {curve.area:.4f} ({curve.excess_area:.4f}) |"
+    )
+
+
+CALIBRATION_HEAD = (
+    "| set | head | images × classes | chosen | ECE (15 equal-mass bins) | debiased RMS error | Brier | log-loss "
+    "| compared (cross-fitted log-loss) | AURC (excess) |\n|" + "---|" * 10
+)
+
+
+def shift_row(population: Population, draws: int, seed: int) -> str:
+    """Alarms on batches of 100 images: in the usual shares, and with the first class drawn three times as easily."""
+    random = np.random.default_rng(seed)
+    K = population.probabilities.shape[1]
+    alarms, off = {}, {}
+    for name, weight in (("usual", 1.0), ("shifted", 3.0)):
+        chance = np.where(population.y == 0, weight, 1.0)
+        found, misses = [], []
+        for each in range(draws):
+            half = random.permutation(len(population.y))
+            known, fresh = half[: len(half) // 2], half[len(half) // 2 :]
+            reference = Reference.of(population.y[known], population.said[known], K)
+            rows = random.choice(fresh, size=100, p=chance[fresh] / chance[fresh].sum(), replace=False)
+            seen = label_shift(population.probabilities[rows], reference, seed=each)
+            truth = np.bincount(population.y[rows], minlength=K) / len(rows)
+            found.append(seen.shifted)
+            misses.append(np.abs(np.array(seen.shares) - truth).sum() / 2)
+        alarms[name], off[name] = np.mean(found), np.mean(misses)
+    return (
+        f"| {population.name} | {percent(alarms['usual'])} | {percent(off['usual'])} | {percent(alarms['shifted'])} "
+        f"| {percent(off['shifted'])} |"
+    )
+
+
+SHIFT_HEAD = "| set | alarms without a shift | shares off by | alarms, first class ×3 | shares off by |\n|" + "---|" * 5
+
+
+def table(title: str, head: str, lines: Callable[[], Iterator[str]]) -> None:
+    print(f"\n{title}\n\n{head}", flush=True)
+    for line in lines():
+        print(line, flush=True)
+
+
+def on_simulated(options: argparse.Namespace) -> None:
+    populations = list(simulated(options.seed))
+    asked = ((200, 0.05), (400, 0.02), (1000, 0.02), (3000, 0.02))
+    table(
+        f"Simulated, {options.draws:,} draws a line, 95 % confidence:",
+        HEAD,
+        lambda: (kept_row(p, n, e, options.draws, options.seed) for p in populations for n, e in asked),
+    )
+    table(
+        f"Prediction sets, simulated, {options.draws // 4:,} draws a line:",
+        SETS_HEAD,
+        lambda: (
+            line
+            for p in (populations[2], populations[3])
+            for n in (100, 600)
+            for line in conformal_row(p, n, options.draws // 4, options.seed)
+        ),
+    )
+
+
+def on_real(options: argparse.Namespace) -> None:
+    kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    runs = {
+        head: [scored(s, options.data, head, options.seed, kept) for s in options.sets] for head in ("probe", "ridge")
+    }
+    table(
+        "Calibration, before (softmax of the scores) → after (cross-fitted):",
+        CALIBRATION_HEAD,
+        lambda: (calibration_rows(one, head) for head, ones in runs.items() for one in ones),
+    )
+    populations = [one.population for one in runs["probe"]]
+    table(
+        f"Real sets, drawn with replacement, {options.draws:,} draws a line, 95 % confidence:",
+        HEAD,
+        lambda: (kept_row(p, len(p.y), e, options.draws, options.seed) for p in populations for e in (0.02, 0.05)),
+    )
+    table(
+        f"Real sets, halves, {options.draws:,} draws a line, 95 % confidence:",
+        HALVES_HEAD,
+        lambda: (halves_row(p, e, options.draws, options.seed) for p in populations for e in (0.02, 0.05)),
+    )
+    table(
+        f"Prediction sets, real, halves, {options.draws // 4:,} draws a line:",
+        SETS_HEAD,
+        lambda: (
+            line
+            for p in populations
+            for line in conformal_row(p, len(p.y) // 2, options.draws // 4, options.seed, halves=True)
+        ),
+    )
+    table(
+        f"Label shift, batches of 100, a true level of at most 1 %, {options.draws // 4:,} draws a line:",
+        SHIFT_HEAD,
+        lambda: (shift_row(p, options.draws // 4, options.seed) for p in populations),
+    )
+
+
+def main() -> None:
+    """Read the options, simulate, measure, print."""
+    here = Path(os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=here)
+    parser.add_argument("--sets", type=lambda text: text.split(","), default=SETS)
+    parser.add_argument("--parts", type=lambda text: text.split(","), default=("simulated", "real"))
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if "simulated" in options.parts:
+        on_simulated(options)
+    if "real" in options.parts:
+        on_real(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Conformal prediction sets: the classes an image may be, the true one among them as often as said.
+
+Takes class probabilities of labelled images by a model that was not trained on them; returns a `ConformalSets`, which
+turns probabilities of new images into sets. With images like the labelled ones, and in the mean over draws of both, the
+set holds the true class at least as often as `level` says; nothing is assumed of the probabilities, which decide only
+how small the sets are.
+
+That is proved for probabilities of *one* model on held-out images. With out-of-fold probabilities the model that
+answers is not one of those that were scored. What is proved then, for the kindred method that keeps every fold's model
+(CV+), is about 1 - 2 (1 - level), while about `level` is what is usually seen (Barber, Candès, Ramdas, Tibshirani
+2021): a held-out set is the way to be sure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.checks import between, counted, one_of
+from headstart.errors import DataError
+from headstart.metrics.intervals import Reals
+from headstart.records import Ints
+from headstart.trust.selective_error import Flags
+
+METHODS = ("lac", "aps")
+
+_ROUNDING = 1e-6
+"""Sums of float32 probabilities differ in the seventh digit; being this lenient only adds to the sets."""
+
+
+@dataclass(frozen=True)
+class ConformalSets:
+    """Prediction sets at a stated level.
+
+    level: how often the true class is to be in the set, 0 to 1. method: 'lac' (smallest sets on average) or 'aps'
+    (grown from the likeliest class down, so never empty). by_class: whether the level holds for the
+    images of each true class, not only over all. limits: (K,) a class is in the set where its strangeness is at most
+    this. rows: labelled images that the limits come from.
+    """
+
+    level: float
+    method: str
+    by_class: bool
+    limits: tuple[float, ...]
+    rows: int
+
+    def sets(self, probabilities: NDArray[Any], *, never_empty: bool = True) -> Flags:
+        """The classes in each image's set: (n, K) from probabilities (n, K).
+
+        never_empty: the most probable class is in the set even where it is too strange itself, which only adds to the
+        level. An empty set otherwise says that the image is unlike those of every class.
+        """
+        found = strangeness(probabilities, self.method) <= np.asarray(self.limits) + _ROUNDING
+        if never_empty and len(found):
+            found[np.arange(len(found)), np.asarray(probabilities).argmax(axis=1)] = True
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON-able values."""
+        return asdict(self)
+
+
+def conformal_sets(
+    probabilities: NDArray[Any],
+    y: Ints,
+    *,
+    classes: Sequence[str],
+    level: float = 0.95,
+    method: str = "lac",
+    by_class: bool = False,
+) -> ConformalSets:
+    """Find the limits: split conformal prediction (Vovk; Lei et al. 2018; Angelopoulos and Bates 2023, section 1).
+
+    probabilities: (n, K) or (repeats, n, K), averaged over repeats. y: (n,). method: 'lac' (Sadinle, Lei, Wasserman
+    2019) or 'aps' (Romano, Sesia, Candès 2020, with its random number u at 0: random sets are not wanted, and with u at
+    1 the sets were several times as large on real data; any score keeps the level, see `strangeness`). by_class:
+    a limit for each true class from its own images (Vovk 2012). One image of each group of copies must be taken
+    beforehand (`triage.one_of_each`). Raises `DataError` where there are too few images for the level: it takes at
+    least level / (1 - level) of them, of every class where `by_class`.
+
+    >>> sure = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    >>> half = conformal_sets(sure, np.array([0, 1, 1]), classes=("cat", "dog"), level=0.5)
+    >>> half.sets(np.array([[0.85, 0.15], [0.5, 0.5]])).tolist()
+    [[True, False], [True, False]]
+    """
+    between("level", level, 0.5, 0.9999)
+    one_of("method", method, METHODS)
+    mean = np.asarray(probabilities, np.float64)
+    mean = mean.mean(axis=0) if mean.ndim == 3 else mean
+    own = strangeness(mean, method)[np.arange(len(y)), y]
+    if by_class:
+        _check_classes(np.bincount(y, minlength=len(classes)), classes, level)
+        limits = [_limit(own[y == k], level) for k in range(len(classes))]
+    else:
+        _check(len(y), level)
+        limits = [_limit(own, level)] * len(classes)
+    return ConformalSets(level, method, by_class, tuple(limits), len(y))
+
+
+def images_needed(level: float) -> int:
+    """The fewest labelled images (of a class, where the level is to hold for each) from which limits can be read.
+
+    >>> images_needed(0.9), images_needed(0.95), images_needed(0.99)
+    (9, 19, 99)
+    """
+    return int(np.ceil(level / (1 - level) - 1e-9))
+
+
+def strangeness(probabilities: NDArray[Any], method: str) -> Reals:
+    """How ill each class fits each image, (n, K) in 0..1. 'lac': 1 - p. 'aps': p of all likelier classes together."""
+    likely = np.asarray(probabilities, np.float64)
+    if method == "lac":
+        return 1.0 - likely
+    order = np.argsort(-likely, axis=1, kind="stable")
+    ranked = np.take_along_axis(likely, order, axis=1)
+    above = np.empty_like(likely)
+    np.put_along_axis(above, order, np.cumsum(ranked, axis=1) - ranked, axis=1)
+    return above
+
+
+def _limit(strange: Reals, level: float) -> float:
+    """The ceil((n + 1) level)-th smallest of n: at most 1 - level of new images are stranger."""
+    rank = int(np.ceil((len(strange) + 1) * level - 1e-9))
+    return float(np.partition(strange, rank - 1)[rank - 1])
+
+
+def _check(rows: int, level: float) -> None:
+    if rows < images_needed(level):
+        raise DataError(
+            f"prediction sets that hold the true class in {100 * level:g} % of cases need at least "
+            f"{counted(images_needed(level), 'labelled image')}; found {rows:,}: label more, or ask for less."
+        )
+
+
+def _check_classes(sizes: Ints, classes: Sequence[str], level: float) -> None:
+    needed = images_needed(level)
+    few = [f"{name} ({size})" for name, size in zip(classes, sizes.tolist(), strict=True) if size < needed]
+    if few:
+        raise DataError(
+            f"prediction sets that hold the true class in {100 * level:g} % of each class's images need at least "
+            f"{counted(needed, 'labelled image')} of every class; found {', '.join(few[:12])}: label more, ask for "
+            "less, or let the level hold over all images only."
+        )

@@ -1,0 +1,88 @@
+"""Distance to the k-th nearest training row: a novelty score that assumes no shape of the classes (Sun et al. 2022).
+
+Rows are brought to length one, so the distance is between directions. At most a few thousand rows are kept, as
+float16. Scoring needs numpy alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.heads.arrays import blocks, unit
+from headstart.records import Floats, Ints
+from headstart.trust.arrays import Arrays, Layout, refuse
+
+MOST_ROWS = 2000
+"""Reference rows kept: 5 MB at 1,280 features."""
+_ROWS_A_NEIGHBOUR = 500
+_MOST_NEIGHBOURS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class NearestDistance:
+    """Euclidean distance, 0 to 2, to the k-th nearest stored row after both are brought to length one.
+
+    stored: (m, d), of length one. k: which neighbour, 1 to m.
+    """
+
+    kind: ClassVar[str] = "nearest"
+    layout: ClassVar[Layout] = {"stored": ("f2", "md"), "k": ("i8", "")}
+    stored: NDArray[np.float16]
+    k: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if not 1 <= int(self.k) <= len(self.stored):
+            raise refuse("novelty score", f"it asks for neighbour {int(self.k)} of {len(self.stored)}")
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return int(self.stored.shape[1])
+
+    def score(self, X: Floats) -> Floats:
+        """(n, d) → (n,), higher = more novel."""
+        found = np.empty(len(X), np.float32)
+        stored = self.stored.astype(np.float32)
+        lengths = np.einsum("ij,ij->i", stored, stored)
+        for block in blocks(len(X), max(stored.shape)):
+            rows = unit(X[block])
+            squared = lengths - 2 * (rows @ stored.T) + np.einsum("ij,ij->i", rows, rows)[:, None]
+            found[block] = np.partition(squared, int(self.k) - 1, axis=1)[:, int(self.k) - 1]
+        return np.sqrt(np.maximum(found, 0))
+
+    def to_arrays(self) -> Arrays:
+        """The fields, by name."""
+        return {name: np.asarray(getattr(self, name)) for name in self.layout}
+
+
+def neighbours_for(rows: int) -> int:
+    """Which neighbour to take: the first below 1,000 rows, the tenth from 5,000.
+
+    >>> [neighbours_for(rows) for rows in (30, 999, 1000, 100_000)]
+    [1, 1, 2, 10]
+    """
+    return int(np.clip(rows // _ROWS_A_NEIGHBOUR, 1, _MOST_NEIGHBOURS))
+
+
+def fit_nearest(X: Floats, labels: Ints, *, most_rows: int = MOST_ROWS) -> NearestDistance:
+    """Keep rows of X (n, d), at most `most_rows` spread evenly over the classes' rows; `labels` are (n,).
+
+    >>> X = np.eye(3, dtype=np.float32)
+    >>> fit_nearest(X, np.arange(3)).score(-X[:1]).round(3).tolist()
+    [1.4140000343322754]
+    """
+    kept = spread(labels, most_rows)
+    return NearestDistance(unit(X[kept]).astype(np.float16), np.array(neighbours_for(len(kept)), np.int64))
+
+
+def spread(labels: Ints, most: int, seed: int = 0) -> Ints:
+    """At most `most` row numbers, in order, every class with its share of them."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    return np.sort(order[np.linspace(0, len(labels) - 1, most).astype(np.int64)])

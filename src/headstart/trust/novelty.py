@@ -1,0 +1,77 @@
+"""Is this picture of a kind that the model was never shown? A score on embeddings with a threshold, ready for use.
+
+`Novelty` is what a bundle keeps and prediction runs: numpy alone. How it is learned and chosen is in `novelty_fit`.
+It does not say what a novel picture shows, and a picture that is not flagged may still be answered wrongly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.checks import listed
+from headstart.errors import BundleError
+from headstart.records import Floats
+from headstart.trust.arrays import Arrays, checked, refuse, rows
+from headstart.trust.both_distances import BothDistances
+from headstart.trust.mahalanobis import Mahalanobis
+from headstart.trust.nearest import NearestDistance
+
+Form: TypeAlias = Mahalanobis | NearestDistance | BothDistances
+
+FORMS: dict[str, Any] = {form.kind: form for form in (Mahalanobis, NearestDistance, BothDistances)}
+
+
+@dataclass(frozen=True, eq=False)
+class Novelty:
+    """A novelty score and the value above which it is an alarm.
+
+    form: the score. threshold: scores above it are novel. rate: the share of known pictures that the threshold was
+    set to flag by mistake.
+    """
+
+    form: Form
+    threshold: float
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.threshold) or not 0 < self.rate < 1:
+            raise refuse("novelty score", "its threshold or its rate is out of range")
+
+    @property
+    def kind(self) -> str:
+        """Which score it is, as `from_arrays` takes it."""
+        return self.form.kind
+
+    def score(self, X: Any) -> Floats:
+        """How novel embeddings (n, d) are, (n,), higher = more novel; the unit is the score's own.
+
+        Raises `DataError` when they are not finite or of another width than the training rows.
+        """
+        return self.form.score(rows(X, width=self.form.width))
+
+    def is_novel(self, X: Any) -> NDArray[np.bool_]:
+        """Which embeddings (n, d) lie above the threshold, (n,)."""
+        return self.score(X) > np.float32(self.threshold)
+
+    def to_arrays(self) -> Arrays:
+        """The arrays that `from_arrays` takes back, by name."""
+        return {**self.form.to_arrays(), "threshold": np.array(self.threshold), "rate": np.array(self.rate)}
+
+
+def from_arrays(kind: str, arrays: Mapping[str, Any]) -> Novelty:
+    """The novelty score of this kind from its saved arrays; `BundleError` where they are not what it needs."""
+    if kind not in FORMS:
+        raise BundleError(
+            f"the saved novelty score is of the kind {kind!r}, and this version knows {listed(list(FORMS))}: "
+            "the model is damaged or was written by a newer version."
+        )
+    form = FORMS[kind]
+    found = checked("novelty score", arrays, {**form.layout, "threshold": ("f8", ""), "rate": ("f8", "")})
+    threshold, rate = float(found.pop("threshold")), float(found.pop("rate"))
+    return Novelty(getattr(form, "of_arrays", form)(**found), threshold, rate)
