@@ -5,25 +5,21 @@
 
 Replays the race on the recorded scores: its clock is charged the recorded processor seconds of each fold that it asks
 for, the heads are scored anew. The same images train and test as in the recording; all accuracies are on the test
-images. *Best single*: of all heads and fine-tunes, each fitted with its own best setting, the one that does best on the test
-images: chosen after the fact, which flatters it. *Cost*: processor seconds of the race over those of running every
-candidate on all folds; embedding and the last fit, which both need, are left out.
+images. *Best single*: of all heads and fine-tunes, each fitted with its own best setting, the one that does best on
+the test images: chosen after the fact, which flatters it. *Cost*: processor seconds of the race over those of running
+every candidate on all folds; embedding and the last fit, which both need, are left out.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from ast import literal_eval
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from auto_records import arguments, places
-from strategies import draw, samples_of
 
+from auto_records import arguments, places
 from headstart.backbones.graph import open_backbone
 from headstart.choose.budget import Budget
 from headstart.choose.race import RaceResult, race
@@ -39,6 +35,7 @@ from headstart.runtime import join
 from headstart.tasks.auto import promise
 from headstart.tasks.candidates import Plan, plan
 from headstart.tasks.prepare import repeats_for
+from strategies import draw, samples_of
 
 BACKBONES = ("lite0", "lite2")
 FINE_TUNE_PRIOR = -0.02
@@ -201,7 +198,8 @@ def line(one: Case, options: Any) -> tuple[str, float, float]:
     tried = ", ".join(f"{each.name} {len(each.head.asked)}" for each in one.tunes)
     text = (
         f"| {one.name} | {found.best.name} {100 * mine.mean():.1f} | {names[best]} {100 * answers[best].mean():.1f} "
-        f"| {100 * behind:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}) | {seconds:.0f} of {whole:.0f} s = {seconds / whole:.0%} | {tried} "
+        f"| {100 * behind:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}) "
+        f"| {seconds:.0f} of {whole:.0f} s = {seconds / whole:.0%} | {tried} "
         f"| {found.estimate} |"
     )
     return text, behind, seconds / whole
@@ -213,7 +211,8 @@ def main() -> None:
     parser.add_argument("--min-gain", type=float, default=0.005)
     options = parser.parse_args()
     print(
-        "| set | auto | best single | auto − best, points (95 %) | cost | folds of each fine-tune | printed estimate |\n|---|---|---|---|---|---|---|"
+        "| set | auto | best single | auto − best, points (95 %) | cost | folds of each | printed estimate |\n"
+        "|---|---|---|---|---|---|---|"
     )
     for name in options.sets:
         if (one := case(name, options)) is not None:

@@ -1,11 +1,12 @@
 """Run every fine-tune of the race to its end on the shared sets and keep what it said, for `benchmarks/auto.py`.
 
-    python benchmarks/auto_records.py OUT [--data FOLDER] [--sets pacs/sketch,…] [--images 105] [--tested 250] [--seed 0]
+    python benchmarks/auto_records.py OUT [--data FOLDER] [--sets pacs/sketch,…] [--images 105] [--tested 250]
+                                      [--seed 0]
 
-For each set and strategy: the out-of-fold scores of every setting, fold by fold, the processor seconds of each fold, and
-the scores of the test images by a model trained on all training images, with its seconds. One file a strategy; what is
-there already is not run again. Processor seconds (of all threads) and not the clock's, so that other work on the machine
-does not count; run it with OMP_NUM_THREADS=1 beside other work. It takes about fifteen minutes a set.
+For each set and strategy: the out-of-fold scores of every setting, fold by fold, the processor seconds of each fold,
+and the scores of the test images by a model trained on all training images, with its seconds. One file a strategy; what
+is there already is not run again. Processor seconds (of all threads) and not the clock's, so that other work on the
+machine does not count; run it with OMP_NUM_THREADS=1 beside other work. It takes about thirty minutes a set then.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from strategies import draw, samples_of
 
 from headstart.backbones.graph import open_backbone
 from headstart.data.splits import folds as lay
@@ -27,6 +27,7 @@ from headstart.finetune.recipe import Recipe
 from headstart.finetune.strategies import parse
 from headstart.finetune.tuned import FineTune
 from headstart.records import Floats, Ints, Samples
+from strategies import draw, samples_of
 
 SETS = (
     *("pacs/sketch", "rice_leaf", "trashnet", "charts", "corn_leaf"),

@@ -1,7 +1,7 @@
 """Does the corrected interval hold the truth? Many small training sets are drawn from a large labelled one.
 
     python benchmarks/coverage.py [--draws 200] [--rows 60,100,200] [--sets synthetic,pacs,charts]
-                                  [--folds 5] [--data FOLDER]
+                                  [--folds 5] [--fold-by-fold] [--data FOLDER]
 
 For each draw: the race over cheap heads on the drawn rows, as in training; the winner fitted on all of
 them; its accuracy on the rows that were not drawn is the truth. Printed for each set and size: the mean
@@ -9,6 +9,10 @@ truth, how far the raw and the corrected number lie above it on average (points)
 corrected 95 % interval and, for comparison, the exact binomial interval around the raw number hold it. Then
 how well the rule of choice does against others on the same draws: mean truth relative to 'the highest score
 wins', and the mean cost of what was chosen.
+
+With `--fold-by-fold` the race is that of a budget: all but the two cheapest heads stand in for fine-tunes. They are
+scored fold by fold, the most promising next, and most are given up on the way; the table then also says how many of
+their folds were done.
 
 `synthetic` are Gaussian classes; the others are folders under --data (default HEADSTART_TEST_DATA or
 ../shared/data) and are embedded with both packaged backbones first. A set whose folder is absent is left
@@ -21,13 +25,14 @@ import argparse
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headstart.choose.race import Candidate, RaceResult, race
+from headstart.choose.race import RaceResult, race
+from headstart.choose.scoring import Candidate, Promise
 from headstart.choose.selection import price_tiers
 from headstart.data.splits import folds
 from headstart.heads.catalog import make
@@ -36,6 +41,7 @@ from headstart.records import Floats, Ints
 
 HEADS = ("ridge", "lda", "class-mean", "knn")
 BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
+WHOLE = ("class-mean", "knn")
 LAYERS = 5
 
 
@@ -80,12 +86,19 @@ def embedded(folder: Path) -> Population:
     return Population(folder.name, y[small.rows], features)
 
 
-def candidates(population: Population, rows: Ints) -> list[Candidate]:
+def candidates(population: Population, rows: Ints, fold_by_fold: bool) -> list[Candidate]:
     """Every cheap head on every set of features; only linear heads on several layers."""
-    return [
+    found = [
         Candidate(name, words, X[rows], make(name, root=root), cost)
         for words, (X, cost, root) in population.features.items()
         for name in (HEADS[:2] if root else HEADS)
+    ]
+    if not fold_by_fold:
+        return found
+    sure = [each for each in found if each.name in WHOLE and each.cost == found[0].cost]
+    others = [each for each in found if each not in sure]
+    return sure + [
+        replace(each, seconds=float(i + 1), promise=Promise(0.1, i / len(others))) for i, each in enumerate(others)
     ]
 
 
@@ -110,17 +123,15 @@ def truths(population: Population, rows: Ints, found: RaceResult) -> list[float]
     return result
 
 
-def trials(
-    population: Population, size: int, draws: int, seed: int, count: int = 5
-) -> Iterator[tuple[RaceResult, list[float]]]:
+def trials(population: Population, size: int, asked: argparse.Namespace) -> Iterator[tuple[RaceResult, list[float]]]:
     """The race's result and every candidate's truth, for each draw."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(asked.seed)
     names = [str(k) for k in np.unique(population.y)]
-    for number in range(draws):
+    for number in range(asked.draws):
         rows = draw(population.y, size, rng)
         y = population.y[rows]
-        dealt = folds(y, count=count, seed=number)
-        found = race(candidates(population, rows), y, dealt, classes=names, seed=number)
+        dealt = folds(y, count=asked.folds, seed=number)
+        found = race(candidates(population, rows, asked.fold_by_fold), y, dealt, classes=names, seed=number)
         yield found, truths(population, rows, found)
 
 
@@ -139,10 +150,18 @@ def others(found: RaceResult) -> dict[str, int]:
     }
 
 
-def measure(population: Population, size: int, draws: int, seed: int, count: int = 5) -> dict[str, Any]:
+def done(found: RaceResult) -> float:
+    """The share of folds that were done of the candidates that are scored fold by fold, 1 where there are none."""
+    reasons = [entry.reason for entry in found.entries] + list(found.not_begun.values())
+    folds_done = [int(reason.split()[1]) if reason.startswith("after") else 0 for reason in reasons if reason]
+    through = sum(not entry.reason for entry in found.entries if entry.name not in WHOLE)
+    return (sum(folds_done) + 5 * through) / (5 * (len(folds_done) + through))
+
+
+def measure(population: Population, size: int, asked: argparse.Namespace) -> dict[str, Any]:
     """Coverage, bias and the rules' truths over all draws."""
     lines, rules = [], []
-    for found, truth in trials(population, size, draws, seed, count):
+    for found, truth in trials(population, size, asked):
         mine, estimate = truth[found.winner], found.estimate
         low, high = clopper_pearson(found.raw * size, size)
         lines.append(
@@ -153,21 +172,26 @@ def measure(population: Population, size: int, draws: int, seed: int, count: int
                 estimate.low <= mine <= estimate.high,
                 low <= mine <= high,
                 estimate.high - estimate.low,
+                done(found) if asked.fold_by_fold else 1.0,
             )
         )
         rules.append({k: (truth[i], found.entries[i].cost) for k, i in others(found).items()})
     return {"means": np.mean(lines, axis=0), "rules": rules}
 
 
-def report(population: Population, size: int, draws: int, seed: int, count: int = 5) -> None:
+def report(population: Population, size: int, asked: argparse.Namespace) -> None:
     """Print one line of the table, and the rules below it."""
     start = time.perf_counter()
-    found = measure(population, size, draws, seed, count)
-    truth, raw, corrected, held, naive, width = found["means"]
+    found = measure(population, size, asked)
+    truth, raw, corrected, held, naive, width, share = found["means"]
     print(
-        f"| {population.name} | {size} | {draws} | {100 * truth:.1f} | {100 * raw:+.1f} | {100 * corrected:+.1f} "
-        f"| {100 * held:.1f} % | {100 * naive:.1f} % | {100 * width:.1f} | {time.perf_counter() - start:.0f} |"
+        f"| {population.name} | {size} | {asked.draws} | {100 * truth:.1f} | {100 * raw:+.1f} | {100 * corrected:+.1f} "
+        f"| {100 * held:.1f} % | {100 * naive:.1f} % | {100 * width:.1f} | {share:.0%} "
+        f"| {time.perf_counter() - start:.0f} |",
+        flush=True,
     )
+    if asked.fold_by_fold:
+        return
     rules = found["rules"]
     best = np.mean([line["highest score wins"][0] for line in rules])
     for name in rules[0]:
@@ -185,10 +209,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(default))
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fold-by-fold", action="store_true")
     asked = parser.parse_args()
     print(
         "| set | rows | draws | truth | raw - truth | corrected - truth | interval holds it "
-        "| binomial around raw holds it | interval's width | s |\n|---|---|---|---|---|---|---|---|---|---|"
+        "| binomial around raw holds it | interval's width | folds done | s |\n"
+        f"|{'---|' * 11}"
     )
     for name in asked.sets.split(","):
         if name != "synthetic" and not (asked.data / name).is_dir():
@@ -197,7 +223,7 @@ def main() -> None:
         population = synthetic(asked.seed) if name == "synthetic" else embedded(asked.data / name)
         for size in map(int, asked.rows.split(",")):
             if size >= 2 * len(np.unique(population.y)):
-                report(population, size, asked.draws, asked.seed, asked.folds)
+                report(population, size, asked)
 
 
 if __name__ == "__main__":

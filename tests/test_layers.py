@@ -28,7 +28,7 @@ BESIDE = {
     "checks": {"errors"},
     "device": {"errors"},
     "progress": set(),
-    "folders": set(),
+    "folders": {"errors"},
     "files": set(),
     "runtime": {"bundle"},
     "metrics": {"records"},

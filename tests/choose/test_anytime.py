@@ -101,7 +101,7 @@ def test_a_candidate_that_would_not_end_in_time_is_not_begun() -> None:
     found = race([head(clock=clock), near, far], Y, FOLDS, classes=NAMES, budget=Budget(60.0, clock))
     assert (len(near.head.calls), len(far.head.calls)) == (5, 0)
     assert found.stopped == "the time was used up"
-    assert found.not_begun == {2: "not begun: it needs about 31 min more, and 49 s were left"}
+    assert found.not_begun == {2: "it needs about 31 min more, and 49 s were left"}
     assert clock.now <= 60.0
 
 
@@ -114,7 +114,7 @@ def test_the_first_head_is_scored_whatever_the_budget_and_a_dear_one_is_not() ->
         budget=Budget(1.0, clock),
     )
     assert [entry.name for entry in found.entries] == ["class-mean"]
-    assert found.not_begun == {1: "not begun: about 7 min, and 0 s were left"}
+    assert found.not_begun == {1: "it needs about 7 min, and 0 s were left"}
 
 
 def test_ctrl_c_keeps_the_best_so_far() -> None:
@@ -138,7 +138,7 @@ def test_little_that_is_promised_is_not_tried() -> None:
     hopeless = folded(BETTER, clock, 1.0, gain=-3.0, depth=2.0)
     found = race([head(clock=clock), hopeless], Y, FOLDS, classes=NAMES)
     assert hopeless.head.calls == []
-    assert found.not_begun == {1: "not begun: a gain of 0.0 points is expected of it, less than the 0.5 that count"}
+    assert found.not_begun == {1: "a gain of 0.0 points is expected of it, less than the 0.5 that count"}
 
 
 def test_without_a_budget_and_promises_everything_is_scored() -> None:

@@ -11,8 +11,8 @@ from headstart.backbones.graph import open_backbone
 from headstart.embed.constants import constants
 from headstart.errors import BackboneError, DataError, MissingExtra, OptionError
 from headstart.tasks import advice
-from headstart.tasks.options import Options
 from headstart.tasks.forecast import Forecast, of_fine_tunes, of_heads
+from headstart.tasks.options import Options
 
 
 @pytest.fixture

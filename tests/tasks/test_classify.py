@@ -167,3 +167,11 @@ def test_what_was_passed_over_is_said_once(cells: Path, tmp_path: Path) -> None:
     (tmp_path / "cells" / ".DS_Store").touch()
     found = train(tmp_path / "cells", options=QUICK)
     assert [note for note in found.notes if "hidden" in note] == ["Passed over: 1 hidden."]
+
+
+def test_where_classes_count_alike_fine_tunes_draw_them_alike() -> None:
+    from headstart.finetune.recipe import Recipe
+    from headstart.tasks.classify import _balanced
+
+    assert _balanced(Options(class_weight="balanced", recipe=Recipe(epochs=3))) == Recipe(epochs=3, balanced=True)
+    assert _balanced(Options()) == Recipe()

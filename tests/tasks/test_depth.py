@@ -14,8 +14,8 @@ from headstart.errors import BackboneError
 from headstart.finetune.freeze import units
 from headstart.finetune.strategies import parse
 from headstart.metrics.intervals import Estimate
-from headstart.tasks.options import Options
 from headstart.tasks.depth import Depth, Depths, Start, TapScore, depth, start_after
+from headstart.tasks.options import Options
 
 TAPS = ("stem", *(f"blocks.{i}" for i in range(7)), "conv_head")
 

@@ -18,8 +18,8 @@ from headstart.errors import BundleError, DataError, OptionError
 from headstart.heads.catalog import HEADS, make
 from headstart.runtime import Part
 from headstart.tasks.classify import train
-from headstart.tasks.options import Options
 from headstart.tasks.extend import Extended, extend
+from headstart.tasks.options import Options
 from headstart.tasks.prepare import prepare
 from headstart.tasks.result import Trained
 from headstart.tasks.training_rows import kept_or_why

@@ -24,8 +24,8 @@ from headstart.embed.cache import EmbeddingCache
 from headstart.errors import BundleError
 from headstart.runtime import Part
 from headstart.tasks.classify import train
-from headstart.tasks.options import Options
 from headstart.tasks.evaluate import evaluate as evaluated
+from headstart.tasks.options import Options
 from headstart.tasks.result import Trained
 
 NAME = "efficientnet_lite0"

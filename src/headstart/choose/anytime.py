@@ -96,7 +96,7 @@ class _Competition:
                 continue
             allowed = max(self.budget.left, _CHEAP * self.budget.spent)
             if self.scored and candidate.seconds > allowed:
-                self.reasons[number] = f"not begun: about {_shown(candidate.seconds)}, and {_shown(allowed)} were left"
+                self.reasons[number] = f"it needs about {_shown(candidate.seconds)}, and {_shown(allowed)} were left"
                 continue
             self.say(self._line(candidate.name))
             self.scored[number] = score_whole(candidate, s.y, s.folds, s.classes, s.metric, self.budget.clock)
@@ -149,19 +149,25 @@ class _Competition:
         run = self.running[number]
         if worth < self.setting.min_gain:
             counts = f"less than the {100 * self.setting.min_gain:g} that count"
-            return f"{_after(run)}: a gain of {100 * worth:.1f} points is expected of it, {counts}"
+            return f"{_after(run)}a gain of {100 * worth:.1f} points is expected of it, {counts}"
         needed = self._seconds(number) * run.left + max(self._fit(number), self._fit(self._leader()))
         if needed > self.budget.left:
             self.stopped = "the time was used up"
-            return f"{_after(run)}: it needs about {_shown(needed)} more, and {_shown(self.budget.left)} were left"
+            return f"{_after(run)}it needs about {_shown(needed)} more, and {_shown(self.budget.left)} were left"
         return ""
 
     def _seconds(self, number: int) -> float:
         """Seconds of a fold: as measured, or as modelled, scaled by how well others' models held."""
-        measured = {n: float(np.mean(run.seconds[1:] or run.seconds)) for n, run in self.running.items() if run.seconds}
+        measured = {n: self._timed(n) for n, run in self.running.items() if run.seconds}
         ratios = [seconds / max(self.candidates[n].seconds, _HAIR) for n, seconds in measured.items()]
         modelled = self.candidates[number].seconds * float(np.median(ratios) if ratios else _HOPE)
         return measured.get(number, modelled)
+
+    def _timed(self, number: int) -> float:
+        """Seconds of one of the folds that were done; the first one holds what is done once, perhaps half of it."""
+        first, *later = self.running[number].seconds
+        modelled = self.candidates[number].seconds
+        return float(np.mean(later)) if later else min(first, max(first / 2, modelled))
 
     def _fit(self, number: int) -> float:
         """Seconds of fitting to all rows; heads take none to speak of."""
@@ -232,7 +238,7 @@ class _Competition:
             if number not in self.reasons and (each is None or not each.whole):
                 run = self.running.get(number)
                 self.reasons[number] = (
-                    f"{_after(run) if run else 'not begun'}: {self.stopped or 'the time was used up'}"
+                    f"{_after(run) if run else ''}{self.stopped or 'the time was used up'}"
                 )
         return Competed(self.scored, self.reasons, self.stopped)
 
@@ -260,12 +266,12 @@ def _pool(setting: Setting, answers: NDArray[np.int32], losses: Floats, rows: ND
 
 
 def _after(run: Running) -> str:
-    return f"after {run.done} of {counted(run.total, 'fold')}" if run.done else "not begun"
+    return f"after {run.done} of {counted(run.total, 'fold')}: " if run.done else ""
 
 
 def _beaten(run: Running, gain: Estimate, least: float) -> str:
     low, value, high = (f"{100 * end:+.1f}" for end in (gain.low, gain.value, gain.high))
-    return f"{_after(run)}: it gains {value} points ({low} to {high}), not the {100 * least:g} that count"
+    return f"{_after(run)}it gains {value} points ({low} to {high}), not the {100 * least:g} that count"
 
 
 def _shown(seconds: float) -> str:

@@ -25,6 +25,7 @@ def command(model: Path, as_json: bool) -> None:
         return
     try:
         said = summary(manifest)
+        show.comparison(manifest)
     except (KeyError, TypeError, ValueError, AttributeError, InternalError) as error:
         raise BundleError(
             f"the manifest of {model} is damaged: what it says of the scores or the data cannot be shown "

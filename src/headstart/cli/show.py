@@ -40,6 +40,16 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
     Console().print(shown)
 
 
+def comparison(manifest: Mapping[str, Any]) -> None:
+    """Every candidate's line, and why some were given up or left out."""
+    from headstart.tasks.summary import candidate_rows, reasons
+
+    headers, rows = candidate_rows(manifest)
+    table(headers, rows, right=(2, 3, 4, 5))
+    for line in reasons(manifest):
+        click.echo(line)
+
+
 def as_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print a value as indented JSON."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -148,7 +148,7 @@ def _check_outside(output: Path, data: Path) -> None:
 def show_trained(trained: Any, output: Path, as_json: bool) -> None:
     """Print what was measured and where the model lies."""
     from headstart.cli import show
-    from headstart.tasks.summary import candidate_rows, summary
+    from headstart.tasks.summary import summary
 
     manifest = trained.manifest()
     if as_json:
@@ -156,7 +156,6 @@ def show_trained(trained: Any, output: Path, as_json: bool) -> None:
         return
     for sentence in manifest["notes"]:
         show.note(sentence)
-    headers, rows = candidate_rows(manifest)
-    show.table(headers, rows, right=(2, 3, 4, 5))
+    show.comparison(manifest)
     click.echo(summary(manifest))
     click.echo(f"saved      {output}/   (headstart predict {output} IMAGES…)")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -29,8 +28,7 @@ import numpy as np
 
 from headstart import fingerprint
 from headstart.embed import migrations
-from headstart.errors import OptionError
-from headstart.folders import cache_folder
+from headstart.folders import cache_folder, limit_in_bytes
 from headstart.records import Floats
 
 if TYPE_CHECKING:
@@ -62,14 +60,7 @@ def default_folder() -> Path:
 
 def default_limit() -> int:
     """Bytes that a backbone's cache may take: HEADSTART_CACHE_GB, or 4 GB. Raises `OptionError` for a wrong value."""
-    text = os.environ.get("HEADSTART_CACHE_GB", "")
-    try:
-        limit = float(text) if text else DEFAULT_LIMIT_GB
-    except ValueError:
-        limit = -1.0
-    if not 0 <= limit < 1e6:
-        raise OptionError(f"HEADSTART_CACHE_GB must be a number of gigabytes; found {text!r}.")
-    return int(limit * 1e9)
+    return limit_in_bytes("HEADSTART_CACHE_GB", DEFAULT_LIMIT_GB)
 
 
 def open_cache(backbone: Backbone, *, folder: Path | None = None, limit: int | None = None) -> EmbeddingCache:

@@ -7,15 +7,14 @@ ago are removed first; one that is open in a process is never removed.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.errors import HeadstartError, OptionError
+from headstart.errors import HeadstartError
 from headstart.finetune import locks
-from headstart.folders import cache_folder
+from headstart.folders import cache_folder, limit_in_bytes
 
 DEFAULT_LIMIT_GB = 8.0
 ROWS = ".rows"
@@ -41,14 +40,7 @@ def default_folder() -> Path:
 
 def limit() -> int:
     """Bytes that all files may take: HEADSTART_ACTIVATIONS_GB, or 8 GB. Raises `OptionError` for a wrong value."""
-    text = os.environ.get("HEADSTART_ACTIVATIONS_GB", "")
-    try:
-        found = float(text) if text else DEFAULT_LIMIT_GB
-    except ValueError:
-        found = -1.0
-    if not 0 <= found < 1e6:
-        raise OptionError(f"HEADSTART_ACTIVATIONS_GB must be a number of gigabytes; found {text!r}.")
-    return int(found * 1e9)
+    return limit_in_bytes("HEADSTART_ACTIVATIONS_GB", DEFAULT_LIMIT_GB)
 
 
 def beside(path: Path) -> Path:

@@ -20,6 +20,7 @@ from headstart.choose.race import RaceResult
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
 from headstart.errors import MissingExtra
+from headstart.finetune.recipe import Recipe
 from headstart.heads.catalog import make
 from headstart.metrics.scorecard import scorecard
 from headstart.records import Floats, Ints
@@ -158,7 +159,7 @@ def _fine_tunes(
         prepared.embedded[0].last[division.fit],
         prepared.samples.take(division.fit),
         words,
-        options.recipe,
+        _balanced(options),
         device=choose(options.device),
         seed=options.seed,
         cache=options.cache,
@@ -166,6 +167,11 @@ def _fine_tunes(
         folds=None if math.isinf(options.seconds) and not options.auto else int(division.folds.max()) + 1,
     )
     return found, impossible, ()
+
+
+def _balanced(options: Options) -> Recipe:
+    """The recipe; where classes are to count alike, every class is drawn alike too."""
+    return replace(options.recipe, balanced=True) if options.class_weight == "balanced" else options.recipe
 
 
 def _not_begun(plans: Sequence[Plan], found: RaceResult) -> list[LeftOut]:

@@ -106,8 +106,14 @@ def candidate_rows(manifest: Mapping[str, Any]) -> tuple[tuple[str, ...], list[t
     ran.sort(key=lambda entry: (_ORDER.get(entry["status"], 1), -entry["score"]["value"]))
     rows = [_ran(entry) for entry in ran]
     left = [entry for entry in manifest["candidates"] if entry["status"] == "left out"]
-    rows += [(e["name"], _short(e["features"]), "", "", "", "", f"left out: {e['reason']}") for e in left]
+    rows += [(e["name"], _short(e["features"]), "", "", "", "", e["status"]) for e in left]
     return headers, rows
+
+
+def reasons(manifest: Mapping[str, Any]) -> list[str]:
+    """Why candidates were given up or left out, a line each."""
+    told = [entry for entry in manifest["candidates"] if entry.get("reason")]
+    return [printable(f"{e['status']}: {e['name']} on {_short(e['features'])}: {e['reason']}") for e in told]
 
 
 def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -120,7 +126,7 @@ def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:
         f"{100 * score['low']:.1f}–{100 * score['high']:.1f}",
         against,
         f"{entry['seconds']:.1f}",
-        f"{entry['status']} {entry['reason']}" if entry.get("reason") else entry["status"],
+        entry["status"],
     )
 
 
