@@ -14,6 +14,7 @@ import numpy as np
 
 from headstart.choose.learning_curve import Measured
 from headstart.choose.subsets import measure
+from headstart.finetune.recipe import Recipe
 from headstart.records import Floats, Ints, Samples
 
 if TYPE_CHECKING:
@@ -54,13 +55,15 @@ def measured(
     groups: Ints | None,
     device: Device,
     seed: int,
+    recipe: Recipe | None = None,
 ) -> Measured:
-    """Accuracy with each of `sizes` labels per class. samples: with the rows of folds (repeats, n)."""
+    """Accuracy with each of `sizes` labels per class. samples: with the rows of folds (repeats, n). recipe: how the
+    network trains, None for the defaults."""
     return measure(
         np.arange(len(samples), dtype=np.float32)[:, None],
         samples.labels,
         folds,
-        head=lambda: _Trained(backbone, samples, device, seed),
+        head=lambda: _Trained(backbone, samples, recipe or Recipe(), device, seed),
         sizes=sizes,
         fits=[FITS] * len(sizes),
         groups=groups,
@@ -76,6 +79,7 @@ class _Trained:
 
     backbone: Backbone
     samples: Samples
+    recipe: Recipe
     device: Device
     seed: int
 
@@ -87,14 +91,13 @@ class _Trained:
 
     def scores(self, X: Floats) -> Floats:
         """Scores (m, classes) of the rows, by a network trained from nothing on the others."""
-        from headstart.finetune.recipe import Recipe
         from headstart.finetune.strategies import parse
         from headstart.finetune.tuned import FineTune
 
         held = X[:, 0].astype(np.int64)
         own = self.samples.take(np.concatenate([self._rows, held]))
         folds = np.repeat([-1, 0], [len(self._rows), len(held)])[None]
-        tuned = FineTune(self.backbone, parse("scratch"), Recipe(), own, self.device, self.seed, cache=False)
+        tuned = FineTune(self.backbone, parse("scratch"), self.recipe, own, self.device, self.seed, cache=False)
         nothing = np.zeros((len(own), self.backbone.last.width), np.float32)
         found: Floats = tuned.path_scores(nothing, own.labels, folds).scores[0, 0]
         return found[len(self._rows) :]
