@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from headstart.tasks.advice import advise as advise
     from headstart.tasks.audit import audit as audit
     from headstart.tasks.classifier import TransferClassifier as TransferClassifier
-    from headstart.tasks.options import Options as Options
     from headstart.tasks.classify import train as train
     from headstart.tasks.curve import learning_curve as learning_curve
     from headstart.tasks.depth import depth as depth
     from headstart.tasks.extend import extend as extend
+    from headstart.tasks.options import Options as Options
     from headstart.tasks.ranking import rank as rank
 
 _HOMES = {

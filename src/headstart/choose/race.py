@@ -65,7 +65,7 @@ class RaceResult:
     choice (BBC-CV). raw: the winner's uncorrected score. baseline: the score of always answering the most frequent
     class. out_of_fold: (n, classes) the winner's scores of each row by models that have not seen it, the
     mean over repeats (softmax does not mind what is added to a row, so this averages log-probabilities).
-    temperature: makes probabilities of them. card: the winner's other figures, not corrected for the
+    repeated: (repeats, n, classes) the same, a repeat each. temperature: makes probabilities of them. card: the winner's other figures, not corrected for the
     choice; its probabilities are those of temperatures fitted on other folds. configurations: how many
     settings of all candidates were compared. not_begun: why, by the number of the candidate. stopped: why the
     comparison ended before every candidate was through; empty where it did not.
@@ -79,6 +79,7 @@ class RaceResult:
     raw: float
     baseline: float
     out_of_fold: Floats
+    repeated: Floats
     temperature: float
     card: Scorecard
     configurations: int
@@ -174,6 +175,7 @@ def _result(
         raw=float(pool.whole[column]),
         baseline=_baseline(pool),
         out_of_fold=winner.best.mean(axis=0),
+        repeated=winner.best,
         temperature=fit_temperature(winner.best, pool.y),
         card=scorecard(
             pool.y,

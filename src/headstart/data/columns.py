@@ -26,7 +26,7 @@ class Columns:
     """The names of a table's columns that matter; None where there is no such column."""
 
     path: str
-    label: str
+    label: str | None
     group: str | None = None
     split: str | None = None
 
@@ -49,9 +49,11 @@ def choose_columns(
     label: str | None = None,
     group: str | None = None,
     split: str | None = None,
+    labelled: bool = True,
 ) -> Columns:
     """The columns of a table with these `names`; `where` names the table in messages.
 
+    labelled: whether labels are needed; without, neither labels nor splits are looked for.
     Raises `OptionError` for a column that was named and is not there, `DataError` when none can be found.
 
     >>> choose_columns(["File Name", "Class", "age"], "table.csv")
@@ -59,9 +61,9 @@ def choose_columns(
     """
     return Columns(
         path=_named(path, names, where, "path") or _required("path", names, where),
-        label=_named(label, names, where, "label") or _required("label", names, where),
+        label=(_named(label, names, where, "label") or _required("label", names, where)) if labelled else None,
         group=_named(group, names, where, "group") or _by_name("group", names),
-        split=_named(split, names, where, "split") or _by_name("split", names),
+        split=_named(split, names, where, "split") or (_by_name("split", names) if labelled else None),
     )
 
 

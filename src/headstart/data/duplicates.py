@@ -1,61 +1,109 @@
-"""Exact duplicates, by content: what they would spoil, and what is done about it.
+"""Duplicates, exact and near: what they would spoil, and what is done about it.
 
-`resolve` returns samples that can be measured honestly, with a `Duplicates` record of what was found. A
-picture under two classes is left out, every copy of it: its label cannot be trusted. A picture in two
-splits stays in the one that is measured on (test before val before train). Copies inside a split stay, in
-one group, so that folds never part them. Pictures that are only similar are not looked for here.
+`resolve` returns samples that can be measured honestly, with a `Duplicates` record of what was found. A picture whose
+very bytes are under two classes is left out, every copy of it: its label cannot be trusted. A picture in two splits
+stays in the one that is measured on (test before val before train). Copies inside a split stay, in one group, so that
+folds never part them. Near copies (found by `near_duplicates`, handed in) are treated alike, but under two classes they
+are kept and named: they may be two things that look alike. Nothing is looked for here.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.checks import counted
 from headstart.data.loaded import SPLITS
+from headstart.data.near_duplicates import merged
 from headstart.records import UNLABELLED, Ints, Samples
 
 _SHOWN = 3
+_NEARLY = "turned, mirrored, cropped, brightened or saved anew"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """Which of the kept samples are copies of which.
+
+    families: (n,) rows that show one picture, exactly or nearly, share a number. named: (n,) the groups as the data
+    named them, before copies were joined to them; None where they named none. note: a sentence; '' without copies.
+    """
+
+    families: Ints
+    named: Ints | None
+    note: str = ""
+
+    @property
+    def further(self) -> int:
+        """How many images repeat another one."""
+        return len(self.families) - len(np.unique(self.families))
+
+    def take(self, rows: NDArray[Any]) -> Copies:
+        """The copies among these rows (indices or a boolean mask)."""
+        return replace(self, families=self.families[rows], named=None if self.named is None else self.named[rows])
+
+
+@dataclass(frozen=True, eq=False)
 class Duplicates:
-    """Exact duplicates among the samples.
+    """Duplicates among the samples.
 
-    contradictions: for each picture that lies in several classes, the names of its copies, each with its
-    class. leaks: for each picture that lies in several splits, the names of its copies, each with its
-    split. dropped: how many images were left out for either reason. grouped: how many images that were kept
-    are further copies of another one. notes: what was done, in sentences for the user.
+    contradictions: for each picture whose bytes lie in several classes, the names of its copies, each with its class.
+    leaks, near_leaks: for each picture that lies in several splits, exactly or nearly, the names of its copies, each
+    with its split. disputed: for each picture with near copies under different labels, all of them, kept, with their
+    classes. dropped: how many images were left out. copies: of those kept. notes: what was done, in sentences for the
+    user.
     """
 
     contradictions: tuple[tuple[str, ...], ...]
     leaks: tuple[tuple[str, ...], ...]
+    near_leaks: tuple[tuple[str, ...], ...]
+    disputed: tuple[tuple[str, ...], ...]
     dropped: int
-    grouped: int
+    copies: Copies
     notes: tuple[str, ...]
 
+    @property
+    def grouped(self) -> int:
+        """How many images that were kept are further copies of another one."""
+        return self.copies.further
 
-def resolve(samples: Samples) -> tuple[Samples, Duplicates]:
-    """The samples without contradictions and leaks, copies grouped, and what was found."""
-    copies = _copies(samples.content)
-    contradictory = [rows for rows in copies if _differ(samples.labels[rows])]
-    alike = [rows for rows in copies if not _differ(samples.labels[rows])]
-    leaking = [] if samples.splits is None else [rows for rows in alike if _differ(samples.splits[rows])]
-    dropped = [row for rows in contradictory for row in rows]
-    dropped += [row for rows in leaking for row in _off_the_measured_side(samples, rows)]
-    kept = samples.take(np.setdiff1d(np.arange(len(samples)), dropped))
-    grouped = len(kept) - len(set(kept.content))
-    if grouped:
-        kept = replace(kept, groups=_merged(kept))
-    contradictions = tuple(
-        tuple(f"{samples.names[row]} ({_class(samples, row)})" for row in rows) for rows in contradictory
+
+def resolve(samples: Samples, near: Sequence[Sequence[int]] = ()) -> tuple[Samples, Duplicates]:
+    """The samples without contradictions and leaks, copies grouped, and what was found.
+
+    near: rows of each group of near copies (`near_duplicates.find`).
+    """
+    exact = _copies(samples.content)
+    contradictory = [rows for rows in exact if _differ(samples.labels[rows])]
+    leaking = _leaking(samples, [rows for rows in exact if not _differ(samples.labels[rows])])
+    dropped = {row for rows in contradictory for row in rows}
+    leaked = {row for rows in leaking for row in _off_the_measured_side(samples, rows)}
+    families = merged(replace(samples, groups=None), (*map(tuple, near), *map(tuple, exact)))
+    related = _related(families, dropped | leaked)
+    near_leaking = _leaking(samples, [rows for family in related for rows in _by_label(samples, family)])
+    near_leaked = {row for rows in near_leaking for row in _off_the_measured_side(samples, rows)}
+    rest = np.setdiff1d(np.arange(len(samples)), list(dropped | leaked | near_leaked))
+    kept, families = samples.take(rest), families[rest]
+    disputed = [rows for rows in _related(families) if _differ(kept.labels[rows])]
+    copies = Copies(families, kept.groups, _copies_note(kept, families))
+    if copies.further:
+        kept = replace(kept, groups=merged(kept, tuple(map(tuple, _related(families)))))
+    found = Duplicates(
+        _with_classes(samples, contradictory),
+        _with_splits(samples, leaking),
+        _with_splits(samples, near_leaking),
+        _with_classes(kept, disputed),
+        len(samples) - len(kept),
+        copies,
+        (),
     )
-    leaks = tuple(tuple(f"{samples.names[row]} ({_split(samples, row)})" for row in rows) for rows in leaking)
-    notes = _notes(contradictions, leaks, sum(map(len, contradictory)), len(dropped), grouped)
-    return kept, Duplicates(contradictions, leaks, len(dropped), grouped, notes + _shared_groups(kept))
+    said = _notes(found, len(dropped), len(leaked), len(near_leaked))
+    return kept, replace(found, notes=said + _shared_groups(kept))
 
 
 def _copies(content: tuple[str, ...]) -> list[list[int]]:
@@ -64,6 +112,29 @@ def _copies(content: tuple[str, ...]) -> list[list[int]]:
     for row, fingerprint in enumerate(content):
         rows_of[fingerprint].append(row)
     return [rows for rows in rows_of.values() if len(rows) > 1]
+
+
+def _related(families: Ints, without: Set[int] = frozenset()) -> list[list[int]]:
+    """The rows of each family of several."""
+    shared = np.bincount(families, minlength=1)[families] > 1 if len(families) else np.zeros(0, bool)
+    rows_of: dict[int, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(shared).tolist():
+        if row not in without:
+            rows_of[int(families[row])].append(row)
+    return [rows for rows in rows_of.values() if len(rows) > 1]
+
+
+def _by_label(samples: Samples, rows: list[int]) -> list[list[int]]:
+    """A family's rows of each label: under another label a picture tells a test nothing that flatters it."""
+    rows_of: dict[int, list[int]] = defaultdict(list)
+    for row in rows:
+        rows_of[int(samples.labels[row])].append(row)
+    return list(rows_of.values())
+
+
+def _leaking(samples: Samples, pictures: list[list[int]]) -> list[list[int]]:
+    """The pictures that lie in several splits."""
+    return [] if samples.splits is None else [rows for rows in pictures if _differ(samples.splits[rows])]
 
 
 def _differ(values: NDArray[np.int64] | NDArray[np.str_]) -> bool:
@@ -86,40 +157,55 @@ def _split(samples: Samples, row: int) -> str:
     return "" if samples.splits is None else str(samples.splits[row])
 
 
-def _merged(samples: Samples) -> Ints:
-    """Groups in which copies of a picture are together, with everything that was in one group with any of them."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n = len(samples)
-    given = np.arange(n) if samples.groups is None else np.unique(samples.groups, return_inverse=True)[1]
-    pictures = np.unique(np.array(samples.content), return_inverse=True)[1]
-    links = coo_array((np.ones(n), (given, n + pictures)), shape=(2 * n, 2 * n))
-    _, component = connected_components(links, directed=False)
-    return np.unique(component[given], return_inverse=True)[1].astype(np.int64)
+def _with_classes(samples: Samples, pictures: list[list[int]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(f"{samples.names[row]} ({_class(samples, row)})" for row in rows) for rows in pictures)
 
 
-def _notes(
-    contradictions: tuple[tuple[str, ...], ...],
-    leaks: tuple[tuple[str, ...], ...],
-    contradicting: int,
-    dropped: int,
-    grouped: int,
-) -> tuple[str, ...]:
+def _with_splits(samples: Samples, pictures: list[list[int]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(f"{samples.names[row]} ({_split(samples, row)})" for row in rows) for rows in pictures)
+
+
+def _notes(found: Duplicates, contradicting: int, leaked: int, near_leaked: int) -> tuple[str, ...]:
     notes = []
-    if contradictions:
+    if found.contradictions:
         notes.append(
-            f"Left out: {counted(contradicting, 'image')} of {counted(len(contradictions), 'picture')} that "
-            f"lie in more than one class: {_examples(contradictions)}."
+            f"Left out: {counted(contradicting, 'image')} of {counted(len(found.contradictions), 'picture')} that "
+            f"lie in more than one class: {_examples(found.contradictions)}."
         )
-    if leaks:
+    if found.leaks:
         notes.append(
-            f"Left out: {counted(dropped - contradicting, 'image')} that are also in a split that is "
-            f"measured on: {_examples(leaks)}."
+            f"Left out: {counted(leaked, 'image')} that are also in a split that is "
+            f"measured on: {_examples(found.leaks)}."
         )
-    if grouped:
-        notes.append(f"Exact copies: {counted(grouped, 'image')}; each stays in one fold with the picture it repeats.")
+    if found.near_leaks:
+        notes.append(
+            f"Left out: {counted(near_leaked, 'image')} with a near copy ({_NEARLY}) in a split that is measured on: "
+            f"{_examples(found.near_leaks)}."
+        )
+    if found.copies.note:
+        notes.append(found.copies.note)
+    if found.disputed:
+        one = len(found.disputed) == 1
+        notes.append(
+            f"Labels to look at: {counted(len(found.disputed), 'picture')} {'has' if one else 'have'} near copies in "
+            f"another class: {_examples(found.disputed)}. They were kept; 'headstart audit' shows them, and 'headstart "
+            "train --exclude' leaves out what you decide."
+        )
     return tuple(notes)
+
+
+def _copies_note(samples: Samples, families: Ints) -> str:
+    """How many images repeat another one, and how; empty where none does."""
+    further = len(families) - len(np.unique(families))
+    exact = len(samples) - len(set(samples.content))
+    if not further:
+        return ""
+    nearly = f"{further - exact:,} nearly: {_NEARLY}"
+    how = f"{exact:,} exactly" if exact == further else nearly if not exact else f"{exact:,} exactly, {nearly}"
+    return (
+        f"Copies: {further:,} of {counted(len(samples), 'image')} {'repeats' if further == 1 else 'repeat'} another "
+        f"one ({how}); each stays in one fold with what it repeats."
+    )
 
 
 def _examples(groups: tuple[tuple[str, ...], ...]) -> str:

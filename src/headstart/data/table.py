@@ -44,8 +44,9 @@ def load_table(
     label_column: str | None = None,
     group_column: str | None = None,
     split_column: str | None = None,
+    labelled: bool = True,
 ) -> Loaded:
-    """The labelled images that a table lists.
+    """The labelled images that a table lists; its labels are neither needed nor read where `labelled` is False.
 
     Raises `DataError` for a table that cannot be read, an empty label, an unknown split word or many
     missing files; `OptionError` for a named column that is not there; `MissingExtra` for Parquet without
@@ -53,7 +54,13 @@ def load_table(
     """
     names, lines = _read(table)
     columns = choose_columns(
-        names, str(table), path=path_column, label=label_column, group=group_column, split=split_column
+        names,
+        str(table),
+        path=path_column,
+        label=label_column,
+        group=group_column,
+        split=split_column,
+        labelled=labelled,
     )
     folder = table.parent
     rows = [_row(line, dict(zip(names, values, strict=True)), columns, folder) for line, values in lines]
@@ -69,7 +76,7 @@ def load_table(
     samples = assemble(
         [row.image for row in rows],
         [row.name for row in rows],
-        labels,
+        labels if labelled else None,
         groups=[row.group for row in rows] if columns.group else None,
         splits=splits,
     )
@@ -80,7 +87,7 @@ def _row(line: str, values: dict[str, Any], columns: Columns, folder: Path) -> _
     path = _text(values[columns.path])
     if not path:
         raise DataError(f"{line} has no path in the column {columns.path!r}: fill it in or take it out.")
-    label = word(values[columns.label], f"{line}: the label")
+    label = "" if columns.label is None else word(values[columns.label], f"{line}: the label")
     split = _split_word(line, _text(values[columns.split])) if columns.split else ""
     group = _text(values[columns.group]) if columns.group else ""
     return _Row(line, _file(folder, path), path, label, group, split)

@@ -63,7 +63,9 @@ class Arrivals:
 
 
 @dataclass(frozen=True, eq=False)
-class _Embedded:
+class Embedded:
+    """Images that every backbone could read. X: (n, d) what the head looks at. cached: rows that came from the cache."""
+
     samples: Samples
     X: Floats
     failures: tuple[Failure, ...]
@@ -83,7 +85,7 @@ def arrivals(
         raise DataError(
             f"there is nothing to add: none of the {counted(len(new.samples), 'image')} is new. {' '.join(notes)}"
         )
-    found = _embedded(samples, parts, device=device, cache=cache)
+    found = embedded(samples, parts, device=device, cache=cache)
     check_share(found.failures, len(samples), max_unreadable)
     if found.failures:
         first = found.failures[0]
@@ -160,7 +162,7 @@ def from_images(
             f"{listed(predictor.classes)}: --old-data must be what the model was trained on."
         )
     samples, _ = resolve(old.samples)
-    found = _embedded(samples, predictor.parts, device=device, cache=cache)
+    found = embedded(samples, predictor.parts, device=device, cache=cache)
     try:
         options, seed, wanted = manifest["options"], int(manifest["seed"]), manifest["data"]["fingerprint"]
         count, repeats = options["folds"], options["repeats"]
@@ -175,7 +177,7 @@ def from_images(
     return fitted_rows(found.X[division.fit], predictor.parts, found.samples, division), notes
 
 
-def _embedded(samples: Samples, parts: Sequence[Part], *, device: str, cache: bool) -> _Embedded:
+def embedded(samples: Samples, parts: Sequence[Part], *, device: str, cache: bool) -> Embedded:
     """What the head looks at, for the images that every backbone can read."""
     from headstart.device import choose
     from headstart.embed.cache import open_cache
@@ -195,4 +197,4 @@ def _embedded(samples: Samples, parts: Sequence[Part], *, device: str, cache: bo
         for part in parts
     ]
     joined = join(each, [part.taps for part in parts])
-    return _Embedded(samples.take(joined.rows), joined.X, joined.failures, min(one.cached for one in each))
+    return Embedded(samples.take(joined.rows), joined.X, joined.failures, min(one.cached for one in each))

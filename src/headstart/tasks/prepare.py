@@ -19,21 +19,28 @@ from headstart.records import Embeddings, Failure, Ints, Samples
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
+    from headstart.data.duplicates import Copies
     from headstart.data.loaded import Loaded
 
 _FEW, _SOME = 500, 2000
 _SMALL_CLASS = 10
+MOST_COMPARED = 100_000
+"""Images up to which near copies are looked for: the time grows with their square, and this many take minutes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Readable, deduplicated samples with their embeddings, one for each backbone, in the same order of rows."""
+    """Readable, deduplicated samples with their embeddings, one for each backbone, in the same order of rows.
+
+    copies: which of the samples are copies of which.
+    """
 
     samples: Samples
     embedded: tuple[Embeddings, ...]
     backbones: tuple[Backbone, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
+    copies: Copies
 
     @property
     def fingerprint(self) -> str:
@@ -76,9 +83,10 @@ def prepare(
     opened = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in backbones)
     chosen = choose(device)
     _check_train(loaded.samples)
-    samples, duplicates = resolve(loaded.samples)
+    near, unsought = near_copies(loaded.samples, cache=cache)
+    samples, duplicates = resolve(loaded.samples, near)
     _check_left(samples, duplicates.notes)
-    _check_fitted(samples)
+    _check_fitted(samples, duplicates.notes)
     embedded = [
         embed(
             samples.images,
@@ -93,15 +101,29 @@ def prepare(
     ]
     failures = tuple({failure.row: failure for each in embedded for failure in each.failures}.values())
     check_share(failures, len(samples), max_unreadable)
-    notes = [*loaded.notes, *duplicates.notes]
+    notes, copies = [*loaded.notes, *duplicates.notes, *unsought], duplicates.copies
     if failures:
         notes.append(
             f"{counted(len(failures), 'image')} cannot be read and took no part "
             f"(a saved model lists them in unreadable.csv; the first: {failures[0].name}: {failures[0].reason})."
         )
-        samples, embedded = _without(samples, embedded, failures)
+        kept = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
+        samples, embedded, copies = samples.take(kept), _without(embedded, kept), copies.take(kept)
         _check_fitted(samples)
-    return Prepared(samples, tuple(embedded), opened, failures, tuple(notes))
+    return Prepared(samples, tuple(embedded), opened, failures, tuple(notes), copies)
+
+
+def near_copies(samples: Samples, *, cache: bool) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
+    """The rows of each group of near copies; and a note where there are too many images to look for them."""
+    from headstart.data.near_duplicates import find
+
+    if len(samples) <= MOST_COMPARED:
+        return find(samples, cache=cache).groups, ()
+    note = (
+        f"Near copies were not looked for among more than {MOST_COMPARED:,} images: where there may be some, name what "
+        "belongs together in a group column."
+    )
+    return (), (note,)
 
 
 def _check_train(samples: Samples) -> None:
@@ -117,12 +139,15 @@ def _check_left(samples: Samples, notes: Sequence[str]) -> None:
         raise DataError(f"no image is left to train on. {' '.join(notes)} Give images that are there once.")
 
 
-def _check_fitted(samples: Samples) -> None:
+def _check_fitted(samples: Samples, notes: Sequence[str] = ()) -> None:
     """Raise `DataError` now, before any long work, where what will be fitted cannot be cross-validated."""
     from headstart.data.splits import check_enough
 
     fit = samples.take(~held_out_rows(samples)[0])
-    check_enough(fit.labels, samples.classes, fit.groups)
+    try:
+        check_enough(fit.labels, samples.classes, fit.groups)
+    except DataError as error:
+        raise DataError(" ".join([str(error), *notes])) from error
 
 
 def check_share(failures: Sequence[Failure], total: int, most: float) -> None:
@@ -136,12 +161,9 @@ def check_share(failures: Sequence[Failure], total: int, most: float) -> None:
     )
 
 
-def _without(
-    samples: Samples, embedded: Sequence[Embeddings], failures: Sequence[Failure]
-) -> tuple[Samples, list[Embeddings]]:
-    kept = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
+def _without(embedded: Sequence[Embeddings], kept: Ints) -> list[Embeddings]:
     placed = [each.take(np.isin(each.rows, kept)) for each in embedded]
-    return samples.take(kept), [replace(each, rows=np.arange(len(kept))) for each in placed]
+    return [replace(each, rows=np.arange(len(kept))) for each in placed]
 
 
 def divide(samples: Samples, *, count: int | None, repeats: int | None, seed: int) -> Division:

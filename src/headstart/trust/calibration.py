@@ -1,6 +1,6 @@
 """Scores → probabilities by a named method with plain parameters: temperature, vector scaling, isotonic regression.
 
-A `Calibration` is a name and lists of numbers, so a saved model can hold it as JSON; `apply` needs numpy and scipy
+A `Calibration` is a name and lists of numbers, so a saved model can hold it as JSON; `apply` needs numpy
 alone. Fitting takes out-of-fold scores. Which method suits is decided in `trust.calibration_choice`.
 
 **The ranking never changes.** One temperature keeps the order of the classes in every row. Vector scaling and
@@ -133,15 +133,28 @@ def keep_order(calibrated: Reals, scores: Reals) -> Reals:
     >>> keep_order(np.array([[0.2, 0.5, 0.3]]), np.array([[3.0, 2.0, 1.0]])).round(4).tolist()
     [[0.35, 0.35, 0.3]]
     """
-    from scipy.optimize import isotonic_regression
-
     order = np.argsort(-scores, axis=1, kind="stable")
     ranked = np.take_along_axis(calibrated, order, axis=1)
     for row in np.flatnonzero((np.diff(ranked, axis=1) > 0).any(axis=1)):
-        ranked[row] = isotonic_regression(ranked[row], increasing=False).x
+        ranked[row] = _falling(ranked[row])
     kept = np.empty_like(ranked)
     np.put_along_axis(kept, order, ranked, axis=1)
     return kept
+
+
+def _falling(values: Reals) -> Reals:
+    """The nearest falling sequence: neighbours that rise are pooled (scipy has it too, but prediction has no scipy)."""
+    means: list[float] = []
+    sizes: list[int] = []
+    for value in values.tolist():
+        mean, size = value, 1
+        while means and means[-1] < mean:
+            mean = (means[-1] * sizes[-1] + mean * size) / (sizes[-1] + size)
+            size += sizes.pop()
+            means.pop()
+        means.append(mean)
+        sizes.append(size)
+    return np.repeat(means, sizes)
 
 
 def fit_calibration(method: str, scores: NDArray[Any], y: Ints) -> Calibration:

@@ -7,7 +7,7 @@ Matrix scaling is not offered: its K² parameters overfit sets of the size that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,14 +42,14 @@ class Quality:
     debiased_calibration_error: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CalibrationChoice:
     """The calibration chosen and what it does.
 
     calibration: fitted on all rows. before: of softmax(scores). after: of the chosen method, each fold by what was
     fitted on the other folds; the choice itself saw these rows too, which flatters it a little where a method other
     than temperature won. compared: the cross-fitted log-loss of each method tried. left_out: method → why the data do
-    not allow it.
+    not allow it. crossed: (repeats, n, K) the probabilities that `after` is of.
     """
 
     calibration: Calibration
@@ -57,10 +57,17 @@ class CalibrationChoice:
     after: Quality
     compared: Mapping[str, float]
     left_out: Mapping[str, str]
+    crossed: Floats = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON-able values."""
-        return {**asdict(self), "calibration": self.calibration.to_dict()}
+        """What was measured, as JSON-able values, without the rows."""
+        return {
+            "calibration": self.calibration.to_dict(),
+            "before": asdict(self.before),
+            "after": asdict(self.after),
+            "compared": dict(self.compared),
+            "left_out": dict(self.left_out),
+        }
 
 
 def not_allowed(method: str, y: Ints, classes: int) -> str:
@@ -111,6 +118,7 @@ def choose_calibration(
         quality(crossed[best], y),
         {method: float(loss.mean()) for method, loss in losses.items()},
         {method: reason for method, reason in reasons.items() if reason},
+        crossed[best],
     )
 
 

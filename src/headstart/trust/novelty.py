@@ -24,6 +24,9 @@ from headstart.trust.nearest import NearestDistance
 
 Form: TypeAlias = Mahalanobis | NearestDistance | BothDistances
 
+_TINY = 1e-30
+"""Where all known rows are alike the threshold is 0, and whatever is not like them is novel."""
+
 FORMS: dict[str, Any] = {form.kind: form for form in (Mahalanobis, NearestDistance, BothDistances)}
 
 
@@ -58,6 +61,10 @@ class Novelty:
     def is_novel(self, X: Any) -> NDArray[np.bool_]:
         """Which embeddings (n, d) lie above the threshold, (n,)."""
         return self.score(X) > np.float32(self.threshold)
+
+    def relative(self, X: Any) -> NDArray[np.float64]:
+        """The scores of embeddings (n, d) in units of the threshold, (n,): above 1 is novel, for every kind of score."""
+        return self.score(X).astype(np.float64) / max(self.threshold, _TINY)
 
     def to_arrays(self) -> Arrays:
         """The arrays that `from_arrays` takes back, by name."""

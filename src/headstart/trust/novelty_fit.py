@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.checks import counted, one_of
 from headstart.errors import DataError
@@ -29,7 +30,7 @@ RATE = 0.05
 CLEARLY = 0.05
 """One score alone is taken where its AUROC is higher by more than this. Smaller differences between the classes at hand
 often turned out the other way for a new one; then the sum of both scores is the safer choice."""
-MOST_SCORED = 5000
+MOST_SCORED = 20_000
 """Rows on which the threshold is set; more would hardly move it."""
 
 _TINY = 1e-6
@@ -49,13 +50,16 @@ class FittedNovelty:
     """A novelty score with what was measured while it was chosen.
 
     novelty: for the bundle. threshold: what its false-alarm rate is worth. auroc: score → mean AUROC over left-out
-    classes, empty where no class could be left out (one class, or the kind was given). left_out: how many were.
+    classes, empty where no class could be left out (one class, or the kind was given). left_out: how many were. rows: (m,) which of the
+    training rows were scored out of fold. flagged: (m,) which of these lie above the threshold.
     """
 
     novelty: Novelty
     threshold: Threshold
     auroc: Mapping[str, float]
     left_out: int
+    rows: Ints
+    flagged: NDArray[np.bool_]
 
     def sentences(self) -> tuple[str, ...]:
         """What a user should know: how well unknown classes were found, and how often known pictures are flagged."""
@@ -117,7 +121,8 @@ def fit_novelty(
     form, scores, used = _fitted(_better(means) if kind == "auto" else kind, X, labels, dealt)
     threshold = threshold_at(scores, rate, groups=None if groups is None else groups[used])
     novelty = Novelty(form, threshold.value, rate)
-    return FittedNovelty(novelty, threshold, means, 0 if compared is None else len(compared.classes))
+    left_out = 0 if compared is None else len(compared.classes)
+    return FittedNovelty(novelty, threshold, means, left_out, used, scores > np.float32(threshold.value))
 
 
 def _fitted(kind: str, X: Floats, labels: Ints, folds: Ints) -> tuple[Form, Floats, Ints]:

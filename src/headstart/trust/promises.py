@@ -22,6 +22,8 @@ from headstart.trust.selective_error import Flags, accepted_needed, error_bound
 NOTHING = 1.0
 """The threshold that accepts nothing: no confidence lies above it."""
 
+HELD_OUT, OUT_OF_FOLD = "held out", "out of fold"
+
 KEPT, BROKEN, NOT_SHOWN, NONE_ACCEPTED = "kept", "broken", "not shown", "none accepted"
 
 
@@ -75,7 +77,8 @@ class Triage:
 
     scope: 'all' (one threshold; the promise is about all accepted answers together) or 'class' (one for each answered
     class; the promise is about every class that is accepted at all). overall: the single threshold, whichever is in
-    force. rows: independent images tested. coverage: the share of images accepted by the thresholds in force.
+    force. rows: independent images tested. coverage: the share of images accepted by the thresholds in force. basis: what the tested
+    answers are, `HELD_OUT` or `OUT_OF_FOLD`; empty where that is not known.
     """
 
     max_error: float
@@ -85,6 +88,7 @@ class Triage:
     classes: tuple[ClassTriage, ...]
     rows: int
     coverage: Estimate
+    basis: str = ""
 
     @property
     def kept(self) -> bool:
@@ -141,14 +145,24 @@ def _percent(share: float) -> str:
 
 def _sentences(result: Triage) -> tuple[str, ...]:
     if not result.kept:
-        return (_refusal(result),)
+        return (_refusal(result), *_basis(result))
     share, asked = result.coverage.value, f"at most {_percent(result.max_error)} of them wrong"
     each = " in every class" if result.scope == "class" else ""
     first = (
         f"{100 * share:.1f} % accepted automatically, {asked}{each} ({_percent(result.confidence_level)} confidence); "
         f"{100 * (1 - share):.1f} % to review."
     )
-    return (first, *_about_classes(result))
+    return (first, *_about_classes(result), *_basis(result))
+
+
+def _basis(result: Triage) -> tuple[str, ...]:
+    """On which answers it rests, and what that is worth."""
+    if result.basis == HELD_OUT:
+        return (f"Judged on {counted(result.rows, 'image')} that took no part in training.",)
+    if result.basis == OUT_OF_FOLD:
+        rows = counted(result.rows, "out-of-fold answer")
+        return (f"Judged on {rows}, by models trained on a part of the data: nearly the promise, not exactly.",)
+    return ()
 
 
 def _about_classes(result: Triage) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ def triage(
     confidence_level: float = 0.95,
     scope: str = "all",
     groups: Ints | None = None,
+    reviewed: Flags | None = None,
     least_coverage: float = LEAST_COVERAGE,
     seed: int = 0,
 ) -> Triage:
@@ -62,7 +63,8 @@ def triage(
     classes: their names. max_error: 0.0001 to 0.5. confidence_level: 0.8 to 0.9999, over draws of labelled data.
     scope: 'all' or 'class', see `Triage`; in both, the classes' promises share 1 - confidence_level evenly
     (Bonferroni). groups: (n,) one image of each group is tested, drawn by `seed`, so the promise is about images of new
-    groups, groups counting alike. least_coverage: where the sequence of thresholds starts, 0 to 1; it must be fixed
+    groups, groups counting alike. reviewed: (n,) images that a person sees however sure the answer is (novel ones): they
+    take no part in the test and count as not accepted. least_coverage: where the sequence of thresholds starts, 0 to 1; it must be fixed
     before the data are seen: trying several and keeping the best voids the promise.
 
     >>> sure = np.linspace(0.99, 0.5, 1000)
@@ -75,15 +77,17 @@ def triage(
     between("least_coverage", least_coverage, 0.0, 1.0)
     one_of("scope", scope, ("all", "class"))
     sure, said, true = _checked(confidence, predicted, y, len(classes))
+    judged = np.ones(len(sure), bool) if reviewed is None else ~np.asarray(reviewed, bool)
     if groups is not None:
         kept = one_of_each(groups, seed=seed)
-        sure, said, true = sure[kept], said[kept], true[kept]
+        sure, said, true, judged = sure[kept], said[kept], true[kept], judged[kept]
     request = _Request(max_error, least_coverage)
     wrong = said != true
-    overall = request.promise(sure, wrong, confidence_level)
+    overall = request.promise(sure[judged], wrong[judged], confidence_level)
     shared = 1 - (1 - confidence_level) / max(len(classes), 1)
-    own = [request.promise(sure[said == k], wrong[said == k], shared) for k in range(len(classes))]
-    inside = accepts(sure, said, [p.threshold if scope == "class" else overall.threshold for p in own])
+    answered = [judged & (said == k) for k in range(len(classes))]
+    own = [request.promise(sure[rows], wrong[rows], shared) for rows in answered]
+    inside = judged & accepts(sure, said, [p.threshold if scope == "class" else overall.threshold for p in own])
     found = tuple(
         _class(name, promise, inside & (said == k), wrong, overall, scope, max_error)
         for k, (name, promise) in enumerate(zip(classes, own, strict=True))
