@@ -82,6 +82,7 @@ class Case:
     tunes: list[Candidate]
     records: list[dict[str, Any]]
     folds: Ints
+    groups: Ints | None
     clock: Clock
     classes: tuple[str, ...]
 
@@ -99,7 +100,8 @@ def case(name: str, options: Any) -> Case | None:
     opened = [open_backbone(each) for each in BACKBONES]
     embedded = [embed(samples.images, each, content=samples.content) for each in opened]
     y, clock = samples.labels[train], Clock()
-    folds = lay(y, None, count=5, repeats=repeats_for(len(y)), seed=options.seed)
+    groups = samples.take(train).groups
+    folds = lay(y, groups, count=5, repeats=repeats_for(len(y)), seed=options.seed)
     assert (folds[0] == found[0][1]["folds"]).all()
     common = {"classes": len(samples.classes), "fits": folds.size // len(y) * 5, "seed": options.seed}
     plans, _ = plan(opened, embedded, train, **common)
@@ -130,6 +132,7 @@ def case(name: str, options: Any) -> Case | None:
         tunes,
         [r for _, r in found],
         folds,
+        groups,
         clock,
         samples.classes,
     )
@@ -139,7 +142,8 @@ def run(one: Case, min_gain: float, budget: float = float("inf")) -> tuple[RaceR
     """The race, and the processor seconds that it was charged."""
     begun = one.clock()
     candidates = [each.candidate for each in one.plans] + one.tunes
-    found = race(candidates, one.y, one.folds, classes=one.classes, min_gain=min_gain, budget=Budget(budget, one.clock))
+    shared = {"classes": one.classes, "groups": one.groups, "min_gain": min_gain}
+    found = race(candidates, one.y, one.folds, **shared, budget=Budget(budget, one.clock))
     return found, one.clock() - begun
 
 

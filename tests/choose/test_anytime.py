@@ -162,3 +162,12 @@ def test_groups_and_other_metrics_go_through_folds_too() -> None:
         )
         assert found.best.name == "tuned"
         assert found.estimate.low < found.estimate.value < found.estimate.high
+
+
+def test_what_the_user_named_is_begun_however_little_is_expected_of_it() -> None:
+    clock = Clock()
+    asked = folded(BETTER, clock, 1.0)
+    asked = replace(asked, promise=Promise(-3.0, 2.0, asked=True))
+    found = race([head(clock=clock), asked], Y, FOLDS, classes=NAMES, budget=Budget(100.0, clock))
+    assert len(asked.head.calls) >= 1
+    assert found.not_begun == {}

@@ -147,7 +147,7 @@ class _Competition:
     def _not_worth(self, number: int, worth: float) -> str:
         """Why the candidate is not to be gone on with; empty where it is."""
         run = self.running[number]
-        if worth < self.setting.min_gain:
+        if worth < self.setting.min_gain and (run.done or not self._promise(number).asked):
             counts = f"less than the {100 * self.setting.min_gain:g} that count"
             return f"{_after(run)}a gain of {100 * worth:.1f} points is expected of it, {counts}"
         needed = self._seconds(number) * run.left + max(self._fit(number), self._fit(self._leader()))

@@ -41,11 +41,13 @@ class Promise:
     """What is expected of a candidate that is scored fold by fold, before it has been seen on these data.
 
     gain: over frozen features, as a share of the errors that these leave. depth: share of the network that trains, 0 to
-    1; candidates of like depth are expected to do alike.
+    1; candidates of like depth are expected to do alike. asked: whether the user named it: it is begun then, however
+    little is expected of it.
     """
 
     gain: float
     depth: float
+    asked: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -80,13 +80,15 @@ def _costs(opened: Sequence[str], without: Sequence[str]) -> list[tuple[str, flo
     return [(name, cost_of([Part(backbone, (backbone.last.name,))])) for name, backbone in found]
 
 
-def promise(word: str, recipe: Recipe, backbone: Backbone, images: int, classes: int) -> tuple[Promise, float]:
+def promise(
+    word: str, recipe: Recipe, backbone: Backbone, images: int, classes: int, *, asked: bool = False
+) -> tuple[Promise, float]:
     """What is expected of a strategy, and the modelled seconds of a fold. images: that a fold trains on."""
     known = FINE_TUNES.get(word, _OTHERS)
     gain = _scratch(images / classes) if word == "scratch" else known.gain
     cost = cost_of([Part(backbone, (backbone.last.name,))])
     epochs = settle(recipe, parse(word), images).epochs
-    return Promise(gain, known.depth), known.step * cost * images * epochs
+    return Promise(gain, known.depth, asked), known.step * cost * images * epochs
 
 
 def _scratch(per_class: float) -> float:

@@ -30,7 +30,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     better a dearer candidate must be. max_unreadable: share of unreadable pictures above which `fit` raises.
     device: 'auto', 'cpu', 'cuda' or 'mps'. cache: keep embeddings on disk, so that refitting is quick.
     strategies: fine-tunes of the first backbone to compare with the heads ('last-1', 'full', …; see
-    docs/finetuning.md). recipe: how they train, a `headstart.Recipe`; None for its defaults.
+    docs/finetuning.md); () compares heads alone (the default here, because an estimator is fitted many times), None
+    leaves it to the race. recipe: how they train, a `headstart.Recipe`; None for its defaults. budget: seconds that
+    `fit` may take; None for five minutes where strategies is None, else for no limit.
 
     Learned: classes_, predictor_ (a `Predictor`), result_ (a `Trained`: comparison, estimate, `save`), estimate_ (the
     measured score with its interval), n_features_in_ is not set (pictures have no fixed number of columns).
@@ -55,8 +57,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: int = 0,
         device: str = "auto",
         cache: bool = True,
-        strategies: Sequence[str] = (),
+        strategies: Sequence[str] | None = (),
         recipe: Recipe | None = None,
+        budget: float | None = None,
     ) -> None:
         self.backbones = backbones
         self.heads = heads
@@ -71,6 +74,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.cache = cache
         self.strategies = strategies
         self.recipe = recipe
+        self.budget = budget
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> TransferClassifier:
         """Measure, choose and fit. X: n pictures. y: n labels (text or numbers). groups: n, kept whole in the folds."""
@@ -108,7 +112,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed=self.seed,
             device=self.device,
             cache=self.cache,
-            strategies=tuple(self.strategies),
+            strategies=None if self.strategies is None else tuple(self.strategies),
+            budget=self.budget,
             recipe=self.recipe or Recipe(),
         )
 

@@ -76,10 +76,12 @@ def candidates(
     cache: bool,
     remember: Path | None,
     folds: int | None = None,
+    asked: Sequence[str] = (),
 ) -> list[Plan]:
     """A plan for each strategy. X: (n, d) the last layer's embeddings of the samples, for the head's start.
 
     folds: how many there are, where the candidates are to be scored fold by fold and may be given up; None where not.
+    asked: those that the user named.
     """
     from headstart.finetune.tuned import FineTune
 
@@ -90,7 +92,7 @@ def candidates(
         expected, seconds = None, 0.0
         if folds is not None:
             trained = len(samples) - len(samples) // folds
-            expected, seconds = promise(word, recipe, backbone, trained, len(samples.classes))
+            expected, seconds = promise(word, recipe, backbone, trained, len(samples.classes), asked=word in asked)
         candidate = Candidate(
             name=word,
             features=f"{backbone.name}, {tuned.plan.words}",
