@@ -1,0 +1,45 @@
+"""What the race tries by itself."""
+
+import math
+
+import pytest
+
+from headstart.backbones.graph import PACKAGED, open_backbone
+from headstart.finetune.recipe import Recipe
+from headstart.tasks import auto
+from headstart.tasks.options import Options
+
+
+def test_from_scratch_promises_nothing_below_a_thousand_images_a_class() -> None:
+    lite0 = open_backbone("lite0")
+    few, _ = auto.promise("scratch", Recipe(), lite0, 700, 7)
+    many, _ = auto.promise("scratch", Recipe(), lite0, 70_000, 7)
+    assert few.gain == pytest.approx(-0.5)
+    assert many.gain == 0.0
+
+
+def test_more_images_epochs_and_depth_take_longer() -> None:
+    lite0, lite2 = open_backbone("lite0"), open_backbone("lite2")
+    seconds = auto.promise("last-1", Recipe(epochs=10), lite0, 100, 7)[1]
+    assert auto.promise("last-1", Recipe(epochs=10), lite0, 200, 7)[1] == pytest.approx(2 * seconds)
+    assert auto.promise("last-1", Recipe(epochs=20), lite0, 100, 7)[1] == pytest.approx(2 * seconds)
+    assert auto.promise("full", Recipe(epochs=10), lite0, 100, 7)[1] > 10 * seconds
+    assert auto.promise("last-1", Recipe(epochs=10), lite2, 100, 7)[1] > 1.5 * seconds
+    assert auto.promise("last-1", Recipe(), lite0, 100, 7, asked=True)[0].asked
+
+
+def test_backbones_on_this_machine_take_part_as_far_as_the_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "random:efficientnet_lite0"
+    monkeypatch.setattr(auto, "local", lambda: (*PACKAGED, other))
+    assert auto.backbones(Options(), 50, math.inf) == (*PACKAGED, other)
+    assert auto.backbones(Options(), 50, 0.01) == PACKAGED
+    assert auto.backbones(Options(heads=("ridge",)), 50, math.inf) == PACKAGED
+    assert auto.backbones(Options(backbones=("lite0",)), 50, math.inf) == ("efficientnet_lite0",)
+
+
+def test_what_is_named_decides_what_the_race_may_choose() -> None:
+    assert (Options().auto, Options().seconds) == (True, 300.0)
+    assert (Options(heads=("ridge",)).auto, Options(heads=("ridge",)).seconds) == (False, math.inf)
+    assert (Options(strategies=()).auto, Options(strategies=("last-1",)).auto) == (False, False)
+    mixed = Options(strategies=("auto", "gradual"), budget=60.0)
+    assert (mixed.auto, mixed.named, mixed.seconds) == (True, ("gradual",), 60.0)
