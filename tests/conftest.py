@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -42,4 +43,35 @@ def cells(cell_files: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFa
         (root / name).mkdir()
         for file in files:
             shutil.copy(file, root / name / file.name)
+    return root
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model of photographs and their negatives, and batches for it. Do not write into it.
+
+    model; train (50 plain, 50 negative), new (20 and 20 of the same kind, no labels needed), negatives (20 of the new
+    ones: other shares alone) and closer (20 photographs of another kind: a corner, enlarged).
+    """
+    from PIL import Image, ImageOps
+
+    from headstart.data.solar import solar_cells
+    from headstart.tasks.classify import train
+    from headstart.tasks.options import Options
+
+    root = tmp_path_factory.mktemp("watched")
+    files = solar_cells().samples.images
+    order = np.random.default_rng(0).permutation(len(files))
+    for place, row in enumerate(order[:160]):
+        with Image.open(files[row]) as found:
+            picture = found.convert("L")
+        kind = "negative" if place % 2 else "plain"
+        picture = ImageOps.invert(picture) if place % 2 else picture
+        where = [f"train/{kind}"] if place < 100 else ["new"] if place < 140 else ["closer"]
+        where += ["negatives"] if 100 <= place < 140 and place % 2 else []
+        picture = picture.crop((0, 0, 75, 75)).resize((300, 300)) if place >= 140 else picture
+        for folder in where:
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            picture.save(root / folder / f"{kind}-{place}.png")
+    train(root / "train", options=Options(backbones=("lite0",), heads=("ridge",), repeats=1)).save(root / "model")
     return root

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from headstart.tasks.classify import train as train
     from headstart.tasks.curve import learning_curve as learning_curve
     from headstart.tasks.depth import depth as depth
+    from headstart.tasks.drift import drift as drift
     from headstart.tasks.extend import extend as extend
     from headstart.tasks.options import Options as Options
     from headstart.tasks.ranking import rank as rank
@@ -42,6 +43,7 @@ _HOMES = {
     "advise": "headstart.tasks.advice",
     "audit": "headstart.tasks.audit",
     "depth": "headstart.tasks.depth",
+    "drift": "headstart.tasks.drift",
     "extend": "headstart.tasks.extend",
     "learning_curve": "headstart.tasks.curve",
     "load": "headstart.runtime",
@@ -51,7 +53,7 @@ _HOMES = {
 
 __all__ = [
     *("Options", "Predictor", "Recipe", "TransferClassifier", "__version__"),
-    *("advise", "audit", "depth", "extend", "learning_curve", "load", "rank", "train"),
+    *("advise", "audit", "depth", "drift", "extend", "learning_curve", "load", "rank", "train"),
 ]
 
 

@@ -1,6 +1,6 @@
 """The records that travel between rooms: frozen, made of arrays, checked once when built.
 
-`Samples` (images with labels) → `Embeddings` (one row of numbers per image and tap) → `Predictions`.
+`Samples` (images with labels) → `Embeddings` (one row of numbers per image and tap) → `Predictions` → `Decisions`.
 """
 
 from __future__ import annotations
@@ -141,16 +141,19 @@ class Predictions:
 
     probabilities: (n, classes), rows sum to one.
     failures: images that could not be read; their names are not among `names`.
+    novelty: (n,) how unlike the training images each is; above 1 is novel. None where the model does not watch that.
     """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
     probabilities: Floats
     failures: tuple[Failure, ...] = field(default=())
+    novelty: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.names), len(self.classes))
         _require(self.probabilities.shape == shape, f"probabilities have the shape {shape}")
+        _require(self.novelty is None or len(self.novelty) == len(self.names), "one novelty an image")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -164,3 +167,39 @@ class Predictions:
     def confidences(self) -> Floats:
         """The probability of the most probable class of each image."""
         return self.probabilities.max(axis=1)  # type: ignore[no-any-return]
+
+    @property
+    def novel(self) -> NDArray[np.bool_]:
+        """Which images are unlike those that the model was trained on; none where it does not watch that."""
+        return np.zeros(len(self), bool) if self.novelty is None else self.novelty > 1
+
+
+ACCEPT, REVIEW = "accept", "review"
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """Which answers are accepted automatically, and why the others go to a person.
+
+    accepted: (n,). reasons: for each image why it goes to review; empty where it is accepted.
+    promise: what is promised of the accepted ones, or why nothing is, then what limits it. kept: whether anything is
+    promised. notes: what speaks against the promise for these images.
+    """
+
+    predictions: Predictions
+    accepted: NDArray[np.bool_]
+    reasons: tuple[str, ...]
+    promise: tuple[str, ...]
+    kept: bool
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(len(self.accepted) == len(self.reasons) == len(self.predictions), "one decision an image")
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """'accept' or 'review' for each image."""
+        return tuple(ACCEPT if each else REVIEW for each in self.accepted.tolist())

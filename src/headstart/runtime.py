@@ -1,7 +1,8 @@
 """A saved model at work: pictures in, class probabilities out, without torch, timm or scikit-learn.
 
 `load` opens a bundle; `Predictor.predict` runs the same decode, the same graphs and the same head arithmetic that the
-model was measured with. It does not train, calibrate or choose.
+model was measured with. `Predictor.decide` says which answers need no person. It does not train, calibrate or choose;
+what a promise needs is imported only when one is asked for.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from numpy.typing import NDArray
 
 from headstart import bundle
 from headstart.checks import listed
-from headstart.errors import BundleError, DataError
-from headstart.records import Embeddings, Failure, Floats, ImageSource, Predictions
-from headstart.trust.temperature import probabilities
+from headstart.errors import BundleError, DataError, OptionError
+from headstart.records import Decisions, Embeddings, Failure, Floats, ImageSource, Predictions
+from headstart.trust.calibration import Calibration
+from headstart.trust.calibration import from_dict as calibration_of
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
     from headstart.device import Device
     from headstart.embed.cache import EmbeddingCache
     from headstart.heads.forms import Form
+    from headstart.trust.conformal import ConformalSets
+    from headstart.trust.promises import Triage
+    from headstart.trust.record import Asked, TrustRecord
 
 MOST_CLASSES = 100_000
 
@@ -35,6 +40,17 @@ class Part:
 
     backbone: Backbone
     taps: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """How many numbers it gives."""
+        return sum(tap.width for tap in self.backbone.taps if tap.name in self.taps)
+
+    @property
+    def last(self) -> slice:
+        """Where its last tap lies among its numbers."""
+        width = next(tap.width for tap in self.backbone.taps if tap.name == self.taps[-1])
+        return slice(self.width - width, self.width)
 
 
 @dataclass(frozen=True)
@@ -61,15 +77,17 @@ def join(embedded: Sequence[Embeddings], taps: Sequence[tuple[str, ...]]) -> Joi
 class Predictor:
     """A trained classifier, ready for new pictures.
 
-    classes: what it can answer. parts: where its numbers come from. form: its head. temperature: what its scores are
-    divided by before the softmax (> 0). manifest: what is known of it, as saved.
+    classes: what it can answer. parts: where its numbers come from. form: its head. calibration: makes probabilities of
+    its scores. manifest: what is known of it, as saved. trust: what promises are made from and what tells novel
+    pictures; None for a model that holds neither. Novelty looks at the last tap of the first part.
     """
 
     classes: tuple[str, ...]
     parts: tuple[Part, ...]
     form: Form
-    temperature: float
+    calibration: Calibration
     manifest: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    trust: TrustRecord | None = field(repr=False, default=None)
 
     def predict(
         self,
@@ -99,14 +117,82 @@ class Predictor:
             for part in self.parts
         ]
         joined = join(embedded, [part.taps for part in self.parts])
-        kept = tuple(names[row] for row in joined.rows)
-        return Predictions(kept, self.classes, self.probabilities(joined.X), joined.failures)
+        return self.answers(joined.X, tuple(names[row] for row in joined.rows), joined.failures)
+
+    def answers(self, X: Floats, names: tuple[str, ...], failures: tuple[Failure, ...] = ()) -> Predictions:
+        """As `predict`, from embeddings (n, width), the parts' taps side by side."""
+        novelty = None
+        if self.trust is not None and self.trust.novelty is not None:
+            novelty = self.trust.novelty.relative(X[:, self.parts[0].last]) if len(X) else np.zeros(0)
+        return Predictions(names, self.classes, self.probabilities(X), failures, novelty)
 
     def probabilities(self, X: Floats) -> Floats:
         """Class probabilities of embeddings (n, width), the parts' taps side by side."""
         if len(X) == 0:
             return np.zeros((0, len(self.classes)), np.float32)
-        return probabilities(self.form.scores(X), self.temperature)
+        return self.calibration.apply(self.form.scores(X))
+
+    def decide(
+        self,
+        images: Predictions | Sequence[ImageSource | str],
+        *,
+        max_error: float | None = None,
+        confidence: float | None = None,
+        per_class: bool = False,
+        names: Sequence[str] | None = None,
+        device: Device | None = None,
+    ) -> Decisions:
+        """Which answers are accepted automatically, and why the others go to a person.
+
+        images: pictures as `predict` takes them, or its result. The rest as for `triage`. Where nothing can be
+        promised everything goes to review; novel pictures do in any case.
+        """
+        from headstart.trust.deciding import decide
+
+        triage = self.triage(max_error, confidence=confidence, per_class=per_class)
+        found = images if isinstance(images, Predictions) else self.predict(images, names=names, device=device)
+        return decide(found, triage, self._trusted().reference())
+
+    def triage(
+        self, max_error: float | None = None, *, confidence: float | None = None, per_class: bool = False
+    ) -> Triage:
+        """From which confidence on answers are accepted, so that at most `max_error` (a share) of them are wrong.
+
+        max_error, confidence: by default what the model was trained with; without that, confidence 0.95. per_class: a
+        threshold for each answered class, and the promise for every one of them. A refusal is a result too: `kept` is
+        False and `sentences` say what would carry the promise. Raises `OptionError` where nothing is asked for or it is
+        out of range, and `DataError` where the model keeps no answers to judge by.
+        """
+        return self._trusted().triage(self._asked(max_error, confidence), self.classes, per_class=per_class)
+
+    def sets(self, level: float = 0.95, *, by_class: bool = False) -> ConformalSets:
+        """Prediction sets that hold the true class in `level` of cases: `.sets(predictions.probabilities)` is (n, K).
+
+        by_class: in `level` of the cases of every class. Raises `DataError` where there are too few labelled images.
+        """
+        return self._trusted().sets(level, self.classes, by_class=by_class)
+
+    def _trusted(self) -> TrustRecord:
+        if self.trust is None:
+            raise DataError(
+                "this model keeps no answers to judge a promise by (an older model, or one of which none can be made: "
+                "see its notes): train it again, or leave triage and sets out."
+            )
+        return self.trust
+
+    def _asked(self, max_error: float | None, confidence: float | None) -> Asked:
+        from headstart.trust.record import Asked
+
+        stored = self._trusted().asked
+        if max_error is None and stored is None:
+            raise OptionError(
+                "no promise is asked for, and the model was trained without one: say max_error=0.02, say."
+            )
+        if confidence is None:
+            confidence = 0.95 if stored is None else stored.confidence
+        return Asked(
+            stored.max_error if max_error is None and stored is not None else float(max_error or 0), confidence
+        )
 
 
 def name_of(image: ImageSource, position: int) -> str:
@@ -134,15 +220,38 @@ def _assemble(saved: bundle.Bundle) -> Predictor:
     if manifest["task"] != "classify":
         raise BundleError(f"{saved.folder} is a model for {manifest['task']!r}, not for classifying images.")
     classes = _classes(saved)
-    temperature = float(manifest["head"]["temperature"])
+    calibration = _calibration(saved, len(classes))
+    parts = tuple(_part(saved, entry) for entry in manifest["backbones"])
+    form = from_arrays(manifest["head"]["kind"], saved.arrays(manifest["head"]["file"]))
+    _check_shapes(saved, form, parts, len(classes))
+    return Predictor(classes, parts, form, calibration, manifest, _trust(saved, parts, len(classes)))
+
+
+def _calibration(saved: bundle.Bundle, classes: int) -> Calibration:
+    """The calibration; for a bundle of before there were several, its temperature."""
+    head = saved.manifest["head"]
+    temperature = float(head["temperature"])
     if not 1e-6 < temperature < 1e6:
         raise BundleError(
             f"the manifest of {saved.folder} is damaged: its temperature is {temperature}: train it again."
         )
-    parts = tuple(_part(saved, entry) for entry in manifest["backbones"])
-    form = from_arrays(manifest["head"]["kind"], saved.arrays(manifest["head"]["file"]))
-    _check_shapes(saved, form, parts, len(classes))
-    return Predictor(classes, parts, form, temperature, manifest)
+    if "calibration" not in head:
+        return Calibration("temperature", temperature, {})
+    return calibration_of(head["calibration"], classes)
+
+
+def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustRecord | None:
+    """What promises are made from; None where the bundle holds nothing of the kind."""
+    entry = saved.manifest.get("trust")
+    if entry is None:
+        return None
+    from headstart.trust.record import Asked, from_arrays
+
+    width = parts[0].last.stop - parts[0].last.start
+    kind = None if entry["novelty"] is None else str(entry["novelty"]["kind"])
+    wanted = entry["promise"]
+    asked = None if wanted is None else Asked(float(wanted["max_error"]), float(wanted["confidence"]))
+    return from_arrays(saved.arrays(entry["file"]), classes=classes, width=width, kind=kind, asked=asked)
 
 
 def _classes(saved: bundle.Bundle) -> tuple[str, ...]:
@@ -190,7 +299,7 @@ def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
 
 def _check_shapes(saved: bundle.Bundle, form: Form, parts: Sequence[Part], classes: int) -> None:
     """Run the head on one row of zeros: its width must fit the backbones, its columns the classes."""
-    width = sum(tap.width for part in parts for tap in part.backbone.taps if tap.name in part.taps)
+    width = sum(part.width for part in parts)
     try:
         columns = form.scores(np.zeros((1, width), np.float32)).shape[1]
     except (ValueError, IndexError) as error:

@@ -63,7 +63,7 @@ def test_predictions_come_as_a_table_csv_and_json(model: Path, cells: Path) -> N
     plain = headstart("predict", model, image)
     assert plain.stdout.splitlines()[0] == "image\tclass\tconfidence"
     table = headstart("predict", model, image, "--csv").stdout.splitlines()
-    assert table[0] == "image,class,confidence,defective,functional"
+    assert table[0] == "image,class,confidence,novelty,defective,functional"
     assert table[1].startswith(f"{image.as_posix()},")
     (record,) = json.loads(headstart("predict", model, image, "--json").stdout)
     assert sum(record["probabilities"].values()) == pytest.approx(1, abs=1e-5)

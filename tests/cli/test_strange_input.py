@@ -58,7 +58,7 @@ def test_strange_names_are_trained_on_and_spelt_out(strange: Path, tmp_path: Pat
     assert {len(line.split("\t")) for line in table} == {3}
     assert "\x1b" not in "".join(table)
     rows = list(csv.reader(headstart("predict", tmp_path / "model", images, "--csv").stdout.splitlines(keepends=True)))
-    assert {len(row) for row in rows} == {5}
+    assert {len(row) for row in rows} == {6}
     assert any(row[0].endswith(r"\udcff\udcfe.png") for row in rows)
     assert len(json.loads(headstart("predict", tmp_path / "model", images, "--json").stdout)) == 20
 

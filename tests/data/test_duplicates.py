@@ -1,4 +1,4 @@
-"""Exact duplicates: contradictions left out, leaks taken from the training side, copies grouped."""
+"""Duplicates: contradictions left out, leaks taken from the training side, copies grouped; near ones kept and named."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,54 @@ def test_copies_inside_a_split_are_kept_in_one_group() -> None:
     assert kept.groups is not None
     assert kept.groups.tolist() == [0, 1, 0, 2]
     assert found.grouped == 1
-    assert found.notes == ("Exact copies: 1 image; each stays in one fold with the picture it repeats.",)
+    assert found.notes == (
+        "Copies: 1 of 4 images repeats another one (1 exactly); each stays in one fold with what it repeats.",
+    )
+
+
+def test_near_copies_are_kept_in_one_group_with_what_repeats_them_exactly() -> None:
+    kept, found = resolve(samples("abacde", [0, 1, 0, 0, 1, 1]), near=[(2, 3), (4, 5)])
+    assert kept.groups is not None
+    assert kept.groups.tolist() == [0, 1, 0, 0, 2, 2]
+    assert found.grouped == 3
+    assert found.notes == (
+        "Copies: 3 of 6 images repeat another one (1 exactly, 2 nearly: turned, mirrored, cropped, brightened or saved "
+        "anew); each stays in one fold with what it repeats.",
+    )
+
+
+def test_what_belongs_together_for_another_reason_is_no_copy() -> None:
+    kept, found = resolve(samples("abcad", [0, 1, 0, 1, 0]), near=[(2, 4)], together=[(1, 2), (0, 4)])
+    assert kept.names == ("1.jpg", "2.jpg", "4.jpg")  # 0 and 3 are one picture in two classes
+    assert kept.groups is not None
+    assert kept.groups.tolist() == [0, 0, 0]
+    assert found.copies.named is None
+    assert found.copies.families.tolist() == [1, 2, 2]
+    assert found.grouped == 1
+
+
+def test_near_copies_in_two_classes_are_kept_together_and_named() -> None:
+    kept, found = resolve(samples("abc", [0, 1, 0]), near=[(0, 1)])
+    assert kept.groups is not None
+    assert kept.groups.tolist() == [0, 0, 1]
+    assert found.disputed == (("0.jpg (cat)", "1.jpg (dog)"),)
+    assert (found.contradictions, found.dropped) == ((), 0)
+    assert found.notes[1] == (
+        "Labels to look at: 1 picture has near copies in another class: 0.jpg (cat) = 1.jpg (dog). They were kept; "
+        "'headstart audit' shows them, and 'headstart train --exclude' leaves out what you decide."
+    )
+
+
+def test_a_near_copy_in_a_split_that_is_measured_on_leaves_the_other_splits() -> None:
+    splits = ["train", "test", "train", "val", "train", "test"]
+    kept, found = resolve(samples("abcdef", [0, 0, 1, 1, 0, 1], splits), near=[(0, 1), (3, 2), (4, 5)])
+    assert kept.names == ("1.jpg", "3.jpg", "4.jpg", "5.jpg")  # 4 and 5 have different labels: nothing to gain by it
+    assert (found.leaks, found.dropped) == ((), 2)
+    assert found.near_leaks == (("0.jpg (train)", "1.jpg (test)"), ("2.jpg (train)", "3.jpg (val)"))
+    assert found.notes[0] == (
+        "Left out: 2 images with a near copy (turned, mirrored, cropped, brightened or saved anew) in a split that is "
+        "measured on: 0.jpg (train) = 1.jpg (test); 2.jpg (train) = 3.jpg (val)."
+    )
 
 
 def test_groups_that_share_a_picture_become_one() -> None:

@@ -1,6 +1,7 @@
 """The plan of an audit: what is written is read back, and a damaged one is refused with the line."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headstart.data.exclusions import Line, Plan, applied, read, write
+from headstart.data.exclusions import Line, Plan, applied, followed, read, write
+from headstart.data.loaded import Loaded
 from headstart.errors import DataError
 from headstart.records import Samples
 
@@ -110,11 +112,11 @@ def test_what_is_no_text_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_images_are_left_out_and_groups_joined() -> None:
-    kept, notes = applied(samples("abcdef", [0, 1, 1, 2, 3, 4]), Plan(("a", "gone"), {"c": "1", "d": "1", "e": "2"}))
+    kept, notes = applied(samples("abcdef", [0, 1, 1, 2, 3, 4]), Plan(("a",), {"c": "1", "d": "1", "e": "2"}))
     assert kept.names == ("b", "c", "d", "e", "f")
     assert kept.groups is not None
     assert kept.groups.tolist() == [0, 0, 0, 1, 2]
-    assert notes == ("Left out by the plan: 1 image.", "The plan names 1 image that the data do not hold: 'gone'.")
+    assert notes == ("Left out by the plan: 1 image.", "Held together by the plan: 2 images in 1 group.")
 
 
 def test_a_plan_that_changes_nothing_leaves_the_samples_as_they_are() -> None:
@@ -129,6 +131,39 @@ def test_a_plan_for_other_data_is_refused() -> None:
         match=r"none of the 2 images that the plan names is in these data \(the first: 'x'; the data hold 'a'\)",
     ):
         applied(samples("ab"), Plan(("x",), {"y": "1"}))
+
+
+def test_a_plan_that_names_an_absent_image_is_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"the plan names 1 image that the data do not hold, 'gone': remove its line or write .* anew"
+    ):
+        applied(samples("ab"), Plan(("a", "gone"), {}))
+
+
+def test_a_plan_that_empties_a_class_is_refused() -> None:
+    given = replace(samples("abc"), classes=("cat", "dog", "emu"), labels=np.array([0, 0, 1]))
+    with pytest.raises(DataError, match=r"the plan excludes every image of 'dog'; set the action of those to use"):
+        applied(given, Plan(("c",), {}))
+
+
+def test_a_plan_in_a_file_is_followed_and_its_fingerprint_given(tmp_path: Path) -> None:
+    path = plan(tmp_path, HEADER + "a,exclude,,\nb,group,,1\nd,group,,1\n")
+    given = Loaded(samples("abcd"), notes=("before",))
+    loaded, fingerprint = followed(given, str(path))
+    assert (loaded.samples.names, loaded.together) == (("b", "c", "d"), ((0, 2),))
+    assert loaded.notes == (
+        "before",
+        "Left out by the plan: 1 image.",
+        "Held together by the plan: 2 images in 1 group.",
+    )
+    assert fingerprint == "d91ef7bf0b2da03b7a42c26fdd38f7b4"
+    assert followed(given, None) == (given, None)
+
+
+def test_a_plan_that_cannot_be_followed_is_named(tmp_path: Path) -> None:
+    path = plan(tmp_path, HEADER + "gone,exclude,,\n")
+    with pytest.raises(DataError, match=r"plan.csv cannot be followed: none of the 1 image that the plan names is"):
+        followed(Loaded(samples("abc")), str(path))
 
 
 def test_a_plan_that_leaves_nothing_is_refused() -> None:

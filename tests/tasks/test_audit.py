@@ -118,7 +118,7 @@ def test_the_plan_can_be_followed(found: Audit, spoilt: Path, tmp_path: Path) ->
     assert lines["defective/broken.png"].action == "exclude"
     assert lines["defective/black.png"].action == "keep"
     samples, notes = applied(load(spoilt).samples, read(tmp_path / "plan.csv"))
-    assert notes == ("Left out by the plan: 1 image.",)
+    assert notes == ("Left out by the plan: 1 image.", "Held together by the plan: 10 images in 5 groups.")
     assert samples.groups is not None
     place = {name: row for row, name in enumerate(samples.names)}
     same = found.of(EXACT)[0]

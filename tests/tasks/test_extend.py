@@ -153,7 +153,7 @@ def test_every_head_can_be_extended(head: str, cells: Path, bricks: Path, tmp_pa
         headstart.load(tmp_path / "model").manifest["scores"]["uncorrected"]
     )
     assert found.report.new is not None
-    assert found.report.new.value > 0.5
+    assert found.report.new.value > 1 / 3  # 12 of 62 images are bricks
 
 
 def test_the_setting_is_chosen_anew_where_that_is_asked(saved: Path, bricks: Path, extended: Extended) -> None:
@@ -236,8 +236,8 @@ def arrays_changed(saved: Path, folder: Path, **arrays: object) -> Path:
     opened = bundle.read(saved)
     files = {**opened.arrays("training.safetensors"), **arrays}
     kept = {name: value for name, value in opened.manifest.items() if name not in ("format", "schema", "files")}
-    head = opened.arrays("head.safetensors")
-    bundle.write(folder, kept, {"head.safetensors": head, "training.safetensors": files})  # type: ignore[dict-item]
+    others = {name: opened.arrays(name) for name in ("head.safetensors", "trust.safetensors")}
+    bundle.write(folder, kept, {**others, "training.safetensors": files})  # type: ignore[dict-item]
     return folder
 
 

@@ -98,7 +98,7 @@ def test_the_opened_model_predicts_what_the_trained_one_does(
 
 def test_an_unchanged_model_is_saved_as_before(plain: Trained, tmp_path: Path) -> None:
     plain.save(tmp_path / "model")
-    names = ["head.safetensors", "manifest.json", "training.safetensors"]
+    names = ["head.safetensors", "manifest.json", "training.safetensors", "trust.safetensors"]
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == names
     assert json.loads((tmp_path / "model" / "manifest.json").read_text())["backbones"][0]["changes"] is None
     assert headstart.load(tmp_path / "model").parts == plain.predictor.parts

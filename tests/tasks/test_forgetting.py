@@ -18,6 +18,7 @@ from headstart.errors import DataError
 from headstart.heads.forms import Linear
 from headstart.runtime import Part, Predictor
 from headstart.tasks.forgetting import Forgotten, fine_tuned, forgetting, imagenet_class
+from headstart.trust.calibration import Calibration
 
 CPU = Device("cpu", "f32", "the tests compare numbers")
 LATE = ("blocks.5", "blocks.6", "conv_head", "bn2")
@@ -36,7 +37,7 @@ def model(*backbones: Backbone) -> Predictor:
     width = 1280 * len(backbones)
     zeros = np.zeros(width, np.float32), np.zeros((width, 2), np.float32), np.zeros(2, np.float32)
     parts = tuple(Part(backbone, ("conv_head",)) for backbone in backbones)
-    return Predictor(("a", "b"), parts, Linear(*zeros, np.array(0, np.uint8)), 1.0)
+    return Predictor(("a", "b"), parts, Linear(*zeros, np.array(0, np.uint8)), Calibration("temperature", 1.0, {}))
 
 
 @pytest.fixture(scope="module")

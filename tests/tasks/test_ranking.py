@@ -42,7 +42,7 @@ def test_every_backbone_has_its_scores_and_the_best_is_first(ranking: Ranking) -
         assert line.seconds_per_image > 0
     assert {line.gigaflops for line in ranking.backbones} == {0.39, 0.86}
     assert ranking.baseline == 0.6
-    assert ranking.estimate.method == "BBC-CV, no narrower than exact binomial"
+    assert ranking.estimate.method.startswith("BBC-CV, no narrower than exact binomial at the effective number of")
 
 
 def test_what_is_not_clearly_worse_is_called_a_tie(ranking: Ranking) -> None:
@@ -113,5 +113,5 @@ def test_a_test_split_is_kept_apart(cells: Path, tmp_path: Path) -> None:
             for file in sorted(folder.iterdir())[rows]:
                 shutil.copy(file, tmp_path / place / folder.name / file.name)
     found = rank(tmp_path, options=Options(backbones=("lite0",), repeats=1))
-    assert (found.data.images, found.data.held_out) == (20, 20)
+    assert (found.data.images, found.data.held_out) == (19, 20)  # one near copy of an image of the test split less
     assert "The test split is kept apart until the end." in found.notes

@@ -173,3 +173,12 @@ def test_what_is_measured_was_not_fitted_on(method: str) -> None:
     mine = folds[0] == 3
     assert (before[0, mine] == after[0, mine]).all()
     assert not (before[0, ~mine] == after[0, ~mine]).all()
+
+
+@given(hnp.arrays(np.float64, 12, elements=st.floats(0, 1)))
+@settings(max_examples=100, deadline=None)
+def test_the_nearest_falling_sequence_is_scipys(values: np.ndarray) -> None:
+    from scipy.optimize import isotonic_regression
+
+    falling = keep_order(values[None], -np.arange(12.0)[None])[0]
+    assert np.allclose(falling, isotonic_regression(values, increasing=False).x, atol=1e-12)

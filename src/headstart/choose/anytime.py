@@ -237,9 +237,7 @@ class _Competition:
             each = self.scored.get(number)
             if number not in self.reasons and (each is None or not each.whole):
                 run = self.running.get(number)
-                self.reasons[number] = (
-                    f"{_after(run) if run else ''}{self.stopped or 'the time was used up'}"
-                )
+                self.reasons[number] = f"{_after(run) if run else ''}{self.stopped or 'the time was used up'}"
         return Competed(self.scored, self.reasons, self.stopped)
 
 

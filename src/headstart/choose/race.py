@@ -63,11 +63,11 @@ class RaceResult:
     entries: one a candidate that was begun, in the order given. winner: the place of the chosen one among them.
     setting: what it is to be fitted with. estimate: the metric to expect on new images like these, corrected for the
     choice (BBC-CV). raw: the winner's uncorrected score. baseline: the score of always answering the most frequent
-    class. out_of_fold: (n, classes) the winner's scores of each row by models that have not seen it, the
-    mean over repeats (softmax does not mind what is added to a row, so this averages log-probabilities).
-    repeated: (repeats, n, classes) the same, a repeat each. temperature: makes probabilities of them. card: the winner's other figures, not corrected for the
-    choice; its probabilities are those of temperatures fitted on other folds. configurations: how many
-    settings of all candidates were compared. not_begun: why, by the number of the candidate. stopped: why the
+    class. out_of_fold: (n, classes) the winner's scores of each row by models that have not seen it, the mean over
+    repeats (softmax does not mind what is added to a row, so this averages log-probabilities). repeated: (repeats, n,
+    classes) the same, a repeat each. temperature: makes probabilities of them. card: the winner's other figures, not
+    corrected for the choice; its probabilities are those of temperatures fitted on other folds. configurations: how
+    many settings of all candidates were compared. not_begun: why, by the number of the candidate. stopped: why the
     comparison ended before every candidate was through; empty where it did not.
     """
 

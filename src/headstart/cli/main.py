@@ -22,6 +22,7 @@ VERBS = (
     "train",
     "predict",
     "evaluate",
+    "drift",
     "info",
     "embed",
     "audit",

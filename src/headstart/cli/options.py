@@ -157,6 +157,36 @@ class Duration(click.ParamType[float]):
         return seconds(value) if isinstance(value, str) else value
 
 
+NONE = "none"
+
+
+class Share(click.ParamType[float | str]):
+    """A share such as 0.02 or 2%, within limits; where it may be left open, also 'none'."""
+
+    name = "share"
+
+    def __init__(self, low: float, high: float, *, none: bool = False) -> None:
+        self.low, self.high, self.none = low, high, none
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The share of 1, or 'none'."""
+        if not isinstance(value, str):
+            return value
+        word = value.strip().lower()
+        if self.none and word == NONE:
+            return NONE
+        try:
+            found = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+        except ValueError:
+            found = float("nan")
+        if not self.low <= found <= self.high:
+            raise OptionError(
+                f"{param.opts[0] if param else 'a share'} must lie between {self.low:g} and {self.high:g}, written "
+                f"such as 0.02 or 2%{', or be none' if self.none else ''}; found {value!r}."
+            )
+        return found
+
+
 class Drawing(Place):
     """A place for a plot: a path that ends in .svg, refused before any work where it cannot be one."""
 

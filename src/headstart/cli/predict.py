@@ -1,29 +1,61 @@
-"""`headstart predict`: classes and confidences of new pictures from a saved model."""
+"""`headstart predict`: classes and confidences of new pictures from a saved model, and which of them need no person."""
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.options import Place
+from headstart.cli.options import NONE, Place, Share
+from headstart.errors import OptionError
 
 if TYPE_CHECKING:
-    from headstart.records import Predictions
+    from headstart.records import Decisions, Predictions
+    from headstart.runtime import Predictor
 
 
 @click.command("predict")
 @click.argument("model", type=Place())
 @click.argument("images", nargs=-1, required=True)
-@click.option("--csv", "form", flag_value="csv", help="Print CSV: image, class, confidence, then one column a class.")
+@click.option(
+    "--max-error",
+    type=Share(1e-4, 0.5, none=True),
+    help="Accept answers automatically as long as at most this share of the accepted ones is wrong, such as 0.02 or "
+    "2%, and send the others to review; default: what the model was trained with; 'none' turns it off.",
+)
+@click.option("--confidence", type=Share(0.8, 0.9999), help="How sure that is; default: as trained, else 0.95.")
+@click.option("--per-class", is_flag=True, help="Promise it for each answered class, not only for all together.")
+@click.option(
+    "--sets",
+    type=Share(0.5, 0.9999),
+    help="Add the classes that each image may be, the true one among them in this share of cases, such as 0.95.",
+)
+@click.option("--by-class", is_flag=True, help="With --sets: in that share of the cases of every class.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV: image, class, confidence…, then one column a class.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--cache/--no-cache", default=False, help="Keep embeddings for the next time (default: no).")
-def command(model: Path, images: tuple[str, ...], form: str | None, device: str, cache: bool) -> None:
+def command(
+    model: Path,
+    images: tuple[str, ...],
+    max_error: float | str | None,
+    confidence: float | None,
+    per_class: bool,
+    sets: float | None,
+    by_class: bool,
+    form: str | None,
+    device: str,
+    cache: bool,
+) -> None:
     """Classify IMAGES (files, folders or globs) with the saved MODEL.
 
-    Exit code 0 when every image was read, 2 when none could be; unreadable ones are named on standard error.
+    Exit code 0 when every image was read, also where no promise can be made and all go to review; 2 when no image
+    could be read. Unreadable ones are named on standard error.
     """
     from headstart.cli import show
     from headstart.data.sources import find_images
@@ -33,31 +65,117 @@ def command(model: Path, images: tuple[str, ...], form: str | None, device: str,
     from headstart.runtime import load
 
     predictor = load(model)
+    asked = _asked(predictor, max_error, confidence, per_class)
+    if by_class and sets is None:
+        raise OptionError("--by-class says how --sets are made: give --sets too, such as --sets 0.95.")
+    limits = None if sets is None else predictor.sets(sets, by_class=by_class)
+    if asked:
+        predictor.triage(_number(max_error), confidence=confidence, per_class=per_class)  # refused before any work
     chosen = choose(device)
     found = find_images(images)
     predictions = predictor.predict(found.images, names=found.names, device=chosen, cache=open_cache if cache else None)
     show.unreadable(predictions.failures)
     if not len(predictions):
         raise DataError(f"no image could be read, of {len(found):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
-    _print(predictions, form)
+    decisions = None
+    if asked:
+        decisions = predictor.decide(
+            predictions, max_error=_number(max_error), confidence=confidence, per_class=per_class
+        )
+    _announce(predictions, decisions, form)
+    _print(Told(predictions, decisions, None if limits is None else _sets(predictions, limits)), form)
 
 
-def _print(predictions: Predictions, form: str | None) -> None:
+def _asked(predictor: Predictor, max_error: float | str | None, confidence: float | None, per_class: bool) -> bool:
+    """Whether a promise is to be made."""
+    stored = predictor.trust is not None and predictor.trust.asked is not None
+    asked = max_error != NONE and (max_error is not None or stored)
+    if not asked and (per_class or confidence is not None):
+        raise OptionError("--confidence and --per-class are about a promise: give --max-error too, such as 0.02.")
+    return asked
+
+
+def _number(max_error: float | str | None) -> float | None:
+    return None if isinstance(max_error, str) else max_error
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What is printed: predictions, the decisions where a promise was asked for, the set of each image."""
+
+    predictions: Predictions
+    decisions: Decisions | None
+    sets: tuple[tuple[str, ...], ...] | None
+
+
+def _sets(predictions: Predictions, limits: Any) -> tuple[tuple[str, ...], ...]:
+    inside = limits.sets(predictions.probabilities)
+    return tuple(tuple(predictions.classes[k] for k in row.nonzero()[0]) for row in inside)
+
+
+def _announce(predictions: Predictions, decisions: Decisions | None, form: str | None) -> None:
+    """The promise, and how many images are accepted; on standard error where the output may be read by a program."""
+    from headstart.checks import counted, printable
+    from headstart.cli import show
+
+    if decisions is None:
+        _warn_of_novel(predictions)
+        return
+    aside = form is not None or not sys.stdout.isatty()
+    click.echo(printable(decisions.promise[0]), err=aside)
+    accepted = int(decisions.accepted.sum())
+    why = Counter(reason for reason in decisions.reasons if reason)
+    reviewed = ", ".join(f"{number:,} {reason}" for reason, number in why.most_common())
+    here = f"Of these {counted(len(decisions), 'image')} {accepted:,} {'is' if accepted == 1 else 'are'} accepted"
+    click.echo(f"{here}; to review: {reviewed or 'none'}.", err=aside)
+    for sentence in (*decisions.promise[1:], *decisions.notes):
+        show.note(sentence)
+
+
+def _warn_of_novel(predictions: Predictions) -> None:
+    """Where no promise sends novel images to review, say how many there are."""
+    from headstart.cli import show
+
+    novel = int(predictions.novel.sum())
+    if novel:
+        show.note(
+            f"{novel:,} of {len(predictions):,} images are unlike those that the model was trained on (novel; some "
+            "known ones are by mistake): their answers mean little. --csv says which, --max-error sends them to review."
+        )
+
+
+def _print(told: Told, form: str | None) -> None:
     from headstart.cli import show
 
     if form == "json":
-        show.as_json(as_records(predictions))
+        show.as_json(as_records(told.predictions, told.decisions, told.sets))
     elif form == "csv":
-        _print_csv(predictions)
+        _print_csv(told)
     else:
-        answers = zip(predictions.names, predictions.labels, predictions.confidences, strict=True)
-        rows = [(name, label, show.percent(sure)) for name, label, sure in answers]
-        show.table(("image", "class", "confidence"), rows, right=(2,))
+        predictions, more = told.predictions, _columns(told, ", ")
+        sure = [show.percent(each) for each in predictions.confidences]
+        rows = list(zip(predictions.names, predictions.labels, sure, *more.values(), strict=True))
+        show.table(("image", "class", "confidence", *more), rows, right=(2,))
 
 
-def as_records(predictions: Predictions) -> list[dict[str, Any]]:
-    """One JSON-like record an image: its name, class, confidence and every class's probability."""
-    return [
+def _columns(told: Told, between: str) -> dict[str, Sequence[str]]:
+    """What is said of each image besides its class, confidence and novelty: column → texts."""
+    found: dict[str, Sequence[str]] = {}
+    if told.decisions is not None:
+        found["decision"], found["reason"] = told.decisions.words, told.decisions.reasons
+    if told.sets is not None:
+        found["set"] = [between.join(names) for names in told.sets]
+    return found
+
+
+def as_records(
+    predictions: Predictions,
+    decisions: Decisions | None = None,
+    sets: Sequence[Sequence[str]] | None = None,
+) -> list[dict[str, Any]]:
+    """One JSON-like record an image: its name, class, confidence and every class's probability; novelty where the model
+    watches it (above 1 is novel), and the decision with its reason and the set of classes where they were asked for."""
+    records: list[dict[str, Any]] = [
         {
             "image": name,
             "class": label,
@@ -66,13 +184,25 @@ def as_records(predictions: Predictions) -> list[dict[str, Any]]:
         }
         for name, label, row in zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
     ]
+    for i, record in enumerate(records):
+        if predictions.novelty is not None:
+            record |= {"novelty": float(f"{predictions.novelty[i]:.6g}"), "novel": bool(predictions.novel[i])}
+        if decisions is not None:
+            record |= {"decision": decisions.words[i], "reason": decisions.reasons[i]}
+        if sets is not None:
+            record["set"] = list(sets[i])
+    return records
 
 
-def _print_csv(predictions: Predictions) -> None:
+def _print_csv(told: Told) -> None:
     import csv
-    import sys
 
+    predictions, more = told.predictions, _columns(told, "|")
+    if predictions.novelty is not None:
+        more = {"novelty": [f"{value:.6g}" for value in predictions.novelty], **more}
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["image", "class", "confidence", *predictions.classes])
-    for name, label, row in zip(predictions.names, predictions.labels, predictions.probabilities, strict=True):
-        writer.writerow([name, label, f"{row.max():.6f}", *(f"{p:.6f}" for p in row)])
+    writer.writerow(["image", "class", "confidence", *more, *predictions.classes])
+    rows = zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
+    for i, (name, label, row) in enumerate(rows):
+        said = [column[i] for column in more.values()]
+        writer.writerow([name, label, f"{row.max():.6f}", *said, *(f"{p:.6f}" for p in row)])

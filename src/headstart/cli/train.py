@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import Columns, Duration, Place, Run, columns, run, share, words
+from headstart.cli.options import Columns, Duration, Place, Run, Share, columns, run, share, words
 from headstart.cli.recipe import Sections, recipe
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
@@ -59,6 +59,25 @@ FROZEN = "frozen"
     help="Save the training images' embeddings (not the images) with the model, so that 'headstart extend' can add "
     "classes without the images.",
 )
+@click.option(
+    "--exclude",
+    type=Place(),
+    help="A plan (CSV) that 'headstart audit DATA --fix FILE' has written and you have read: what it excludes is left "
+    "out, what it groups stays in one fold. Its lines 'keep' change nothing.",
+)
+@click.option(
+    "--max-error",
+    type=Share(1e-4, 0.5, none=True),
+    help="Promise that at most this share of the automatically accepted answers is wrong, such as 0.02 or 2%: says how "
+    "many answers could be accepted so, and becomes what 'headstart predict' promises. Default: none.",
+)
+@click.option(
+    "--confidence",
+    type=Share(0.8, 0.9999),
+    default=0.95,
+    show_default=True,
+    help="How sure the promise of --max-error is.",
+)
 @recipe
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
 def command(
@@ -77,6 +96,9 @@ def command(
     columns: Columns,
     run: Run,
     keep_training: bool,
+    exclude: Path | None,
+    max_error: float | str | None,
+    confidence: float,
     recipe: Recipe,
     as_json: bool,
 ) -> None:
@@ -108,6 +130,9 @@ def command(
         cache=run.cache,
         weights=weights,
         keep_training=keep_training,
+        max_error=None if isinstance(max_error, str) else max_error,
+        confidence=confidence,
+        exclude=None if exclude is None else str(exclude),
     )
     check_destination(output)
     _check_outside(output, data)

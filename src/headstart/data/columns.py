@@ -23,10 +23,10 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of a table's columns that matter; None where there is no such column."""
+    """The names of a table's columns that matter; None where there is no such column (of labels: an empty name)."""
 
     path: str
-    label: str | None
+    label: str
     group: str | None = None
     split: str | None = None
 
@@ -61,7 +61,7 @@ def choose_columns(
     """
     return Columns(
         path=_named(path, names, where, "path") or _required("path", names, where),
-        label=(_named(label, names, where, "label") or _required("label", names, where)) if labelled else None,
+        label=(_named(label, names, where, "label") or _required("label", names, where)) if labelled else "",
         group=_named(group, names, where, "group") or _by_name("group", names),
         split=_named(split, names, where, "split") or (_by_name("split", names) if labelled else None),
     )

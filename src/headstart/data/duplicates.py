@@ -10,7 +10,7 @@ are kept and named: they may be two things that look alike. Nothing is looked fo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,11 +72,19 @@ class Duplicates:
         """How many images that were kept are further copies of another one."""
         return self.copies.further
 
+    @property
+    def other_notes(self) -> tuple[str, ...]:
+        """The notes without the one that counts copies."""
+        return tuple(note for note in self.notes if note != self.copies.note)
 
-def resolve(samples: Samples, near: Sequence[Sequence[int]] = ()) -> tuple[Samples, Duplicates]:
+
+def resolve(
+    samples: Samples, near: Sequence[Sequence[int]] = (), together: Sequence[Sequence[int]] = ()
+) -> tuple[Samples, Duplicates]:
     """The samples without contradictions and leaks, copies grouped, and what was found.
 
-    near: rows of each group of near copies (`near_duplicates.find`).
+    near: rows of each group of near copies (`near_duplicates.find`). together: rows that belong together for another
+    reason.
     """
     exact = _copies(samples.content)
     contradictory = [rows for rows in exact if _differ(samples.labels[rows])]
@@ -91,8 +99,8 @@ def resolve(samples: Samples, near: Sequence[Sequence[int]] = ()) -> tuple[Sampl
     kept, families = samples.take(rest), families[rest]
     disputed = [rows for rows in _related(families) if _differ(kept.labels[rows])]
     copies = Copies(families, kept.groups, _copies_note(kept, families))
-    if copies.further:
-        kept = replace(kept, groups=merged(kept, tuple(map(tuple, _related(families)))))
+    joined = (*map(tuple, _related(families)), *_placed(together, rest))
+    kept = replace(kept, groups=merged(kept, joined)) if joined else kept
     found = Duplicates(
         _with_classes(samples, contradictory),
         _with_splits(samples, leaking),
@@ -122,6 +130,14 @@ def _related(families: Ints, without: Set[int] = frozenset()) -> list[list[int]]
         if row not in without:
             rows_of[int(families[row])].append(row)
     return [rows for rows in rows_of.values() if len(rows) > 1]
+
+
+def _placed(together: Sequence[Sequence[int]], rest: Ints) -> Iterator[tuple[int, ...]]:
+    """The rows of each group as places among the kept rows, where several were kept."""
+    place = {row: i for i, row in enumerate(rest.tolist())}
+    for rows in together:
+        if len(left := tuple(place[row] for row in rows if row in place)) > 1:
+            yield left
 
 
 def _by_label(samples: Samples, rows: list[int]) -> list[list[int]]:

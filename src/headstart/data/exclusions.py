@@ -1,21 +1,23 @@
 """The plan of an audit: which images to leave out, keep or hold together; a CSV that a person edits.
 
 `write` makes one (columns path, action, reason, group), `read` reads it back and says what is wrong with it, `applied`
-takes the images out and joins the groups. `path` is the image's name as Headstart prints it: relative to the data's
-folder, or as the table has it.
+takes the images out and joins the groups, `followed` does all of that to loaded data. `path` is the image's name as
+Headstart prints it: relative to the data's folder, or as the table has it.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from headstart import fingerprint
 from headstart.checks import counted, listed, nearest
+from headstart.data.loaded import Loaded
 from headstart.data.near_duplicates import merged
 from headstart.data.sources import existing
 from headstart.errors import DataError
@@ -121,11 +123,33 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     return rows
 
 
+def followed(loaded: Loaded, path: str | None) -> tuple[Loaded, str | None]:
+    """The data as the plan in a file wants them, with notes, and the file's fingerprint; unchanged without a plan.
+
+    Raises `DataError` for a plan that cannot be followed.
+    """
+    if path is None:
+        return loaded, None
+    plan = read(Path(path))
+    try:
+        samples, together, notes = _kept(loaded.samples, plan)
+    except DataError as error:
+        raise DataError(f"{path} cannot be followed: {error}") from error
+    changed = replace(loaded, samples=samples, notes=(*loaded.notes, *notes), together=together)
+    return changed, fingerprint.of_file(Path(path))
+
+
 def applied(samples: Samples, plan: Plan) -> tuple[Samples, tuple[str, ...]]:
     """The samples without the excluded images and with the plan's groups joined to their own, and notes.
 
-    Raises `DataError` where the plan names images and none of them is among the samples: it belongs to other data.
+    Raises `DataError` where the plan names images that are not among the samples, or leaves a class without any.
     """
+    kept, together, notes = _kept(samples, plan)
+    return (replace(kept, groups=merged(kept, together)) if together else kept), notes
+
+
+def _kept(samples: Samples, plan: Plan) -> tuple[Samples, tuple[tuple[int, ...], ...], tuple[str, ...]]:
+    """The samples that stay, the rows of them that belong together, and notes."""
     named = [*plan.exclude, *plan.groups]
     there = set(samples.names)
     absent = [name for name in named if name not in there]
@@ -134,24 +158,44 @@ def applied(samples: Samples, plan: Plan) -> tuple[Samples, tuple[str, ...]]:
             f"none of the {counted(len(named), 'image')} that the plan names is in these data (the first: "
             f"{named[0]!r}; the data hold {samples.names[0]!r}): give the plan that was written for them."
         )
+    if absent:
+        raise DataError(
+            f"the plan names {counted(len(absent), 'image')} that the data do not hold, {listed(absent, 3)}: remove "
+            f"{'its line' if len(absent) == 1 else 'their lines'} or write the plan anew."
+        )
     out = set(plan.exclude)
     kept = samples.take(np.array([name not in out for name in samples.names], bool))
+    _check_left(samples, kept)
+    together = _together(kept, plan.groups)
+    return kept, together, tuple(_notes(len(samples) - len(kept), together))
+
+
+def _check_left(samples: Samples, kept: Samples) -> None:
+    """Raise `DataError` where nothing is left, or nothing of a class."""
     if not len(kept):
         raise DataError("the plan excludes every image; set the action of those to use to 'keep'.")
-    notes = []
-    if len(kept) < len(samples):
-        notes.append(f"Left out by the plan: {counted(len(samples) - len(kept), 'image')}.")
-    if absent:
-        notes.append(f"The plan names {counted(len(absent), 'image')} that the data do not hold: {listed(absent, 3)}.")
-    return _grouped(kept, plan.groups), tuple(notes)
+    before, left = samples.counts(), kept.counts()
+    if empty := [name for name, count in before.items() if count and not left[name]]:
+        raise DataError(
+            f"the plan excludes every image of {listed(empty)}; set the action of those to use to 'keep', or take the "
+            "class out of the data."
+        )
 
 
-def _grouped(samples: Samples, groups: Mapping[str, str]) -> Samples:
-    from dataclasses import replace
+def _notes(out: int, together: tuple[tuple[int, ...], ...]) -> Iterator[str]:
+    if out:
+        yield f"Left out by the plan: {counted(out, 'image')}."
+    if together:
+        yield (
+            f"Held together by the plan: {counted(sum(map(len, together)), 'image')} in "
+            f"{counted(len(together), 'group')}."
+        )
 
+
+def _together(samples: Samples, groups: Mapping[str, str]) -> tuple[tuple[int, ...], ...]:
+    """The rows of each of the plan's groups that has several."""
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(samples.names):
         if word := groups.get(name):
             rows.setdefault(word, []).append(row)
-    together = tuple(tuple(each) for each in rows.values() if len(each) > 1)
-    return replace(samples, groups=merged(samples, together)) if together else samples
+    return tuple(tuple(each) for each in rows.values() if len(each) > 1)

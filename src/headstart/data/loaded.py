@@ -35,12 +35,13 @@ class Loaded:
     """Labelled images, with what was left out on the way.
 
     ignored: what was passed over, kind → count (`hidden`, `not an image (.txt)`, ...).
-    notes: sentences for the user.
+    notes: sentences for the user. together: rows that a plan holds together, besides the samples' own groups.
     """
 
     samples: Samples
     ignored: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    together: tuple[tuple[int, ...], ...] = ()
 
 
 def split_of(word: str) -> str | None:

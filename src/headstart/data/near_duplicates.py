@@ -79,11 +79,19 @@ def find(samples: Samples, *, cache: bool = True, seen: Looks | None = None) -> 
 
 def merged(samples: Samples, groups: tuple[tuple[int, ...], ...]) -> Ints:
     """Group numbers in which the rows of each group, and of each group of the samples, are together: (n,)."""
+    return joined(np.arange(len(samples)) if samples.groups is None else samples.groups, groups)
+
+
+def joined(numbers: Ints, groups: tuple[tuple[int, ...], ...]) -> Ints:
+    """Group numbers, (n,), in which the rows of each of `groups` are together as well: (n,), from 0.
+
+    >>> joined(np.array([7, 7, 8, 9]), ((1, 3),)).tolist()
+    [0, 0, 1, 0]
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n = len(samples)
-    given = np.arange(n) if samples.groups is None else np.unique(samples.groups, return_inverse=True)[1]
+    n, given = len(numbers), np.unique(numbers, return_inverse=True)[1]
     pairs = [(given[group[0]], given[row]) for group in groups for row in group[1:]]
     first, second = np.array(pairs, np.int64).reshape(-1, 2).T
     links = coo_array((np.ones(len(first)), (first, second)), shape=(n, n))

@@ -44,9 +44,8 @@ def load_table(
     label_column: str | None = None,
     group_column: str | None = None,
     split_column: str | None = None,
-    labelled: bool = True,
 ) -> Loaded:
-    """The labelled images that a table lists; its labels are neither needed nor read where `labelled` is False.
+    """The labelled images that a table lists.
 
     Raises `DataError` for a table that cannot be read, an empty label, an unknown split word or many
     missing files; `OptionError` for a named column that is not there; `MissingExtra` for Parquet without
@@ -54,14 +53,22 @@ def load_table(
     """
     names, lines = _read(table)
     columns = choose_columns(
-        names,
-        str(table),
-        path=path_column,
-        label=label_column,
-        group=group_column,
-        split=split_column,
-        labelled=labelled,
+        names, str(table), path=path_column, label=label_column, group=group_column, split=split_column
     )
+    return _listed(table, names, lines, columns)
+
+
+def load_unlabelled(table: Path, *, path_column: str | None = None, group_column: str | None = None) -> Loaded:
+    """The images that a table lists, with groups where it has them; labels and splits are neither needed nor read.
+
+    Raises as `load_table` does.
+    """
+    names, lines = _read(table)
+    columns = choose_columns(names, str(table), path=path_column, group=group_column, labelled=False)
+    return _listed(table, names, lines, columns)
+
+
+def _listed(table: Path, names: Sequence[str], lines: Iterator[tuple[str, Sequence[Any]]], columns: Columns) -> Loaded:
     folder = table.parent
     rows = [_row(line, dict(zip(names, values, strict=True)), columns, folder) for line, values in lines]
     if not rows:
@@ -76,7 +83,7 @@ def load_table(
     samples = assemble(
         [row.image for row in rows],
         [row.name for row in rows],
-        labels if labelled else None,
+        labels if columns.label else None,
         groups=[row.group for row in rows] if columns.group else None,
         splits=splits,
     )
@@ -87,7 +94,7 @@ def _row(line: str, values: dict[str, Any], columns: Columns, folder: Path) -> _
     path = _text(values[columns.path])
     if not path:
         raise DataError(f"{line} has no path in the column {columns.path!r}: fill it in or take it out.")
-    label = "" if columns.label is None else word(values[columns.label], f"{line}: the label")
+    label = word(values[columns.label], f"{line}: the label") if columns.label else ""
     split = _split_word(line, _text(values[columns.split])) if columns.split else ""
     group = _text(values[columns.group]) if columns.group else ""
     return _Row(line, _file(folder, path), path, label, group, split)

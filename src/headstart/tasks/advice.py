@@ -113,7 +113,7 @@ def advise_loaded(loaded: Loaded, options: Options) -> Advised:
         without=without,
         looked_at=len(prepared.samples),
         failures=prepared.failures,
-        notes=(*duplicates.notes, *prepared.notes),
+        notes=(*duplicates.other_notes, *prepared.notes),
     )
 
 

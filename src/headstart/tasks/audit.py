@@ -37,14 +37,11 @@ from headstart.tasks.findings import (
     Finding,
     ordered,
 )
-from headstart.tasks.out_of_fold import claims, probabilities
+from headstart.tasks.out_of_fold import LAYERS, MANY_COPIES, claims, probabilities
 
 BACKBONE = "efficientnet_lite0"
-_LAYERS = 5
 _IMBALANCE = 5
 _SHOWN_LIKENESS = 0.9995
-_MANY_COPIES = 0.05
-"""Of all images; fewer copies move an accuracy by less than other folds would."""
 
 
 def audit(
@@ -248,7 +245,7 @@ def _mislabels(work: _Labels) -> _Checked:
     except DataError as error:
         return _Checked(notes=(f"Labels were not checked: {error}",))
     claimed = None
-    if len(rows) - len(np.unique(work.families[rows])) >= _MANY_COPIES * len(rows):
+    if len(rows) - len(np.unique(work.families[rows])) >= MANY_COPIES * len(rows):
         apart = probabilities(X, samples.labels, samples.groups, seed=work.seed, cache=work.cache)
         claimed = claims(apart, found, samples.labels)
     try:
@@ -299,4 +296,4 @@ def _embedded(samples: Samples, work: _Labels) -> Floats:
     )
     if found.failures:
         raise DataError(f"{found.failures[0].name} could be read at first and then no more; run the audit again.")
-    return found.joined([tap.name for tap in backbone.taps[-_LAYERS:]])
+    return found.joined([tap.name for tap in backbone.taps[-LAYERS:]])

@@ -17,6 +17,7 @@ from typing import Any
 from headstart.choose.budget import Budget
 from headstart.choose.budget import words as written
 from headstart.choose.race import RaceResult
+from headstart.data.exclusions import followed
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
 from headstart.errors import MissingExtra
@@ -28,12 +29,15 @@ from headstart.runtime import Predictor, join
 from headstart.tasks.auto import FINE_TUNES, backbones
 from headstart.tasks.candidates import ALLOWANCE, LeftOut, Plan
 from headstart.tasks.comparing import planned, raced, remembered
+from headstart.tasks.copies import claimed, told
 from headstart.tasks.evaluate import Evaluation
 from headstart.tasks.options import Options
 from headstart.tasks.prepare import Division, Prepared, divide, prepare
 from headstart.tasks.result import DataFacts, Trained
 from headstart.tasks.shortlist import narrowed
 from headstart.tasks.training_rows import fitted_rows, kept_or_why
+from headstart.tasks.trusting import Trusted, calibrated, trusted, with_held_out
+from headstart.trust.calibration import Calibration
 
 _FOLDS_OF_FINE_TUNES = 5
 _FOR_HEADS = 0.1
@@ -54,6 +58,7 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
 def train_loaded(loaded: Loaded, options: Options) -> Trained:
     """As `train`, for data that have been loaded already."""
     clock, budget = _Clock(), Budget(options.seconds)
+    loaded, exclusions = followed(loaded, options.exclude)
     options = _checked(options, loaded, budget)
     prepared = prepare(
         loaded,
@@ -66,6 +71,7 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
     samples = prepared.samples
     clock.lap("embedding")
     division = divide(samples, count=options.folds, repeats=options.repeats, seed=options.seed)
+    claims = claimed(prepared, division.fit, seed=options.seed, cache=options.cache)
     prepared = narrowed(prepared, division, options) if options.auto else prepared
     plans, left_out = planned(prepared, division, options, heads=options.heads, allowance=_allowance(options))
     tuned, impossible, said = _fine_tunes(prepared, division, options)
@@ -74,20 +80,29 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
     left_out += impossible + _not_begun(plans, found)
     clock.lap("comparing")
     winner = plans[found.best.candidate]
-    predictor, fitted_so = _fitted(winner, found, samples.classes, samples.labels[division.fit], options)
-    held_out = _held_out(predictor, prepared, division, options)
+    labels = samples.labels[division.fit]
+    calibration = calibrated(found, labels, division.folds, division.groups)
+    predictor, fitted_so = _fitted(winner, found, calibration.calibration, samples.classes, labels, options)
+    seen = None if winner.tuned is not None else winner.candidate.X
+    trust = trusted(calibration, seen, predictor.parts, labels, division.folds, division.groups, options)
+    held_out, trust = _held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
+    predictor = replace(predictor, trust=trust.record)
     rows = fitted_rows(winner.candidate.X, winner.parts, samples, division)
     training, unkept = kept_or_why(rows, wanted=options.keep_training, tuned=winner.tuned is not None)
     clock.lap("fitting")
-    notes = (*prepared.notes, *division.notes, *said, *_noted(plans), *fitted_so, *_stopped(found, options), *unkept)
+    about = told(prepared.notes, prepared.copies.note, claims)
+    said = (*said, *_noted(plans), *fitted_so, *_stopped(found, options))
+    notes = (*about, *division.notes, *said, *trust.notes, *unkept)
     return Trained(
         predictor=predictor,
+        calibration=calibration,
+        trust=trust,
         race=found,
         plan=winner,
         held_out=held_out,
         left_out=tuple(left_out),
         failures=prepared.failures,
-        data=data_facts(loaded, prepared, division),
+        data=replace(data_facts(loaded, prepared, division), claims=claims, exclusions=exclusions),
         notes=tuple(dict.fromkeys(notes)),
         options=options,
         seconds=clock.laps,
@@ -165,6 +180,7 @@ def _fine_tunes(
         cache=options.cache,
         remember=remembered(options),
         folds=None if math.isinf(options.seconds) and not options.auto else int(division.folds.max()) + 1,
+        asked=options.named,
     )
     return found, impossible, ()
 
@@ -193,14 +209,19 @@ def _noted(plans: Sequence[Plan]) -> list[str]:
 
 
 def _fitted(
-    winner: Plan, found: RaceResult, classes: Sequence[str], labels: Ints, options: Options
+    winner: Plan,
+    found: RaceResult,
+    calibration: Calibration,
+    classes: Sequence[str],
+    labels: Ints,
+    options: Options,
 ) -> tuple[Predictor, tuple[str, ...]]:
     """The winner, fitted with its chosen setting to everything that is not held out; and notes of that."""
     if winner.tuned is not None:
         from headstart.tasks.finetuning import fitted
 
         tuned = fitted(winner, labels, found.setting)
-        return Predictor(tuple(classes), (tuned.part,), tuned.form, found.temperature), tuned.notes
+        return Predictor(tuple(classes), (tuned.part,), tuned.form, calibration), tuned.notes
     head = make(
         winner.head,
         root=winner.root,
@@ -209,24 +230,26 @@ def _fitted(
         setting=found.setting,
     )
     head.fit(winner.candidate.X, labels)
-    return Predictor(tuple(classes), winner.parts, head.form_, found.temperature), ()
+    return Predictor(tuple(classes), winner.parts, head.form_, calibration), ()
 
 
-def _held_out(predictor: Predictor, prepared: Prepared, division: Division, options: Options) -> Evaluation | None:
-    """The winner's scores on the split that was kept apart; None where there is none."""
+def _held_out(
+    predictor: Predictor, trust: Trusted, prepared: Prepared, division: Division, options: Options
+) -> tuple[Evaluation | None, Trusted]:
+    """The winner's scores on the split that was kept apart, None where there is none; and what is kept of them."""
     rows = division.held_out
     if not len(rows):
-        return None
+        return None, trust
     samples = prepared.samples.take(rows)
     X = _seen_by(predictor, prepared, rows)
     if X is None:  # a fine-tuned network has not seen these images yet
         from headstart.device import choose
 
-        found = predictor.predict(samples.images, names=samples.names, device=choose(options.device)).probabilities
+        found = predictor.predict(samples.images, names=samples.names, device=choose(options.device))
     else:
-        found = predictor.probabilities(X)
-    card = scorecard(samples.labels, found, samples.classes, groups=samples.groups)
-    return Evaluation(len(rows), card)
+        found = predictor.answers(X, samples.names)
+    card = scorecard(samples.labels, found.probabilities, samples.classes, groups=samples.groups)
+    return Evaluation(len(rows), card), with_held_out(trust, found, samples.labels, samples.groups)
 
 
 def _seen_by(predictor: Predictor, prepared: Prepared, rows: Ints) -> Floats | None:
@@ -250,4 +273,5 @@ def data_facts(loaded: Loaded, prepared: Prepared, division: Division) -> DataFa
         fingerprint=prepared.fingerprint,
         ignored=dict(loaded.ignored),
         cached=min(each.cached for each in prepared.embedded),
+        copies=prepared.copies.take(division.fit).further,
     )

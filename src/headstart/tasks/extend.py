@@ -21,9 +21,10 @@ from headstart.checks import listed
 from headstart.choose.race import RaceResult, race
 from headstart.choose.scoring import Candidate
 from headstart.data.loaded import Loaded
+from headstart.data.near_duplicates import joined
 from headstart.data.sources import load as load_data
 from headstart.data.splits import folds
-from headstart.errors import OptionError
+from headstart.errors import DataError, OptionError
 from headstart.heads.base import PathScores
 from headstart.metrics.scorecard import scorecard
 from headstart.records import Floats, Ints
@@ -36,6 +37,8 @@ from headstart.tasks.joining import Arrivals, arrivals, from_images
 from headstart.tasks.options import Options
 from headstart.tasks.result import DataFacts, Trained
 from headstart.tasks.training_rows import TrainingRows, kept_or_why, stored
+from headstart.tasks.trusting import Trusted, calibrated, trusted
+from headstart.trust.calibration_choice import CalibrationChoice
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +104,19 @@ def extend(
     embedded = time.perf_counter()
     together = _together(rows, added, recipe.seed)
     plan, how = _plan(recipe, together.X, predictor, saved), recipe.words()
-    found, report, extended = _measured(recipe, rows, together, plan)
+    found, report, calibration, extended = _measured(recipe, rows, together, plan)
+    options = _options(
+        recipe, together, max_unreadable=max_unreadable, device=device, cache=cache, keep_training=keep_training
+    )
+    trust, unsaid = _trust(recipe, predictor, calibration, plan, together, options)
+    extended = replace(extended, trust=None if trust is None else trust.record)
     training, unkept = kept_or_why(together, wanted=keep_training, tuned=False)
-    notes = (*said, *added.notes, *_cautions(predictor, report), *unkept)
+    notes = (*said, *added.notes, *_cautions(predictor, report), *unsaid, *unkept)
     fresh = tuple(name for name in together.classes if name not in predictor.classes)
     trained = Trained(
         predictor=extended,
+        calibration=calibration,
+        trust=trust,
         race=found,
         plan=plan,
         held_out=_held_out(extended, added),
@@ -114,9 +124,7 @@ def extend(
         failures=added.failures,
         data=_facts(new, together, added),
         notes=tuple(dict.fromkeys(notes)),
-        options=_options(
-            recipe, together, max_unreadable=max_unreadable, device=device, cache=cache, keep_training=keep_training
-        ),
+        options=options,
         seconds={"embedding": embedded - begun, "fitting": time.perf_counter() - embedded},
         training=training,
         extension={
@@ -144,6 +152,29 @@ def _options(
         cache=cache,
         keep_training=keep_training,
     )
+
+
+def _trust(
+    recipe: HeadRecipe,
+    old: Predictor,
+    calibration: CalibrationChoice,
+    plan: Plan,
+    rows: TrainingRows,
+    options: Options,
+) -> tuple[Trusted | None, tuple[str, ...]]:
+    """What promises are made from: out-of-fold answers of old and new rows. New held-out images alone would not do.
+
+    The promise asked for by default stays that of the old model.
+    """
+    if recipe.tuned:  # the network was trained on the old rows, those of every fold
+        return None, (
+            "No promise can be made of it (triage, sets), and novelty is not watched: 'headstart train' can.",
+        )
+    if old.trust is not None and old.trust.asked is not None:
+        asked = old.trust.asked
+        options = replace(options, max_error=asked.max_error, confidence=asked.confidence)
+    found = trusted(calibration, rows.X, plan.parts, rows.labels, rows.folds, rows.groups, options)
+    return found, found.notes
 
 
 def _loaded(data: Any) -> Loaded:
@@ -178,8 +209,26 @@ def _together(rows: TrainingRows, added: Arrivals, seed: int) -> TrainingRows:
         classes=classes,
     )
     dealt[:, : len(rows)] = rows.folds
+    _keep_with_old(dealt, groups, labels, len(rows), classes)
     X = np.concatenate([rows.X, added.X])
     return TrainingRows(X, labels, dealt, (*rows.content, *added.content), classes, rows.weights, groups)
+
+
+def _keep_with_old(dealt: Ints, groups: Ints | None, labels: Ints, old: int, classes: Sequence[str]) -> None:
+    """Move new rows that share a group with old ones into their folds; the old keep theirs."""
+    if groups is None:
+        return
+    shared, first = np.unique(groups[:old], return_index=True)
+    place = np.minimum(np.searchsorted(shared, groups), len(shared) - 1)
+    new = np.flatnonzero(shared[place] == groups)
+    new = new[new >= old]
+    dealt[:, new] = dealt[:, first[place[new]]]
+    for label in np.unique(labels[new]):
+        if any(len(np.unique(fold[labels == label])) < 2 for fold in dealt):
+            raise DataError(
+                f"the images of {classes[label]!r} repeat old ones that were measured in one fold, so the class cannot "
+                "be measured: add other images of it, or train on all images anew."
+            )
 
 
 def _renumbered(labels: Ints, own: Sequence[str], classes: Sequence[str]) -> Ints:
@@ -187,17 +236,19 @@ def _renumbered(labels: Ints, own: Sequence[str], classes: Sequence[str]) -> Int
 
 
 def _groups(rows: TrainingRows, added: Arrivals) -> Ints | None:
-    if rows.groups is None and added.groups is None:
+    place = {content: row for row, content in enumerate(rows.content)}
+    linked = [(place[content], len(rows) + i) for i, content in enumerate(added.copy_of) if content in place]
+    if rows.groups is None and added.groups is None and not linked:
         return None
     old = np.arange(len(rows)) if rows.groups is None else np.unique(rows.groups, return_inverse=True)[1]
     count = len(added.labels)
     new = np.arange(count) if added.groups is None else np.unique(added.groups, return_inverse=True)[1]
-    return np.concatenate([old, int(old.max()) + 1 + new]).astype(np.int64)
+    return joined(np.concatenate([old, int(old.max()) + 1 + new]).astype(np.int64), tuple(linked))
 
 
 def _measured(
     recipe: HeadRecipe, old: TrainingRows, rows: TrainingRows, plan: Plan
-) -> tuple[RaceResult, BeforeAfter, Predictor]:
+) -> tuple[RaceResult, BeforeAfter, CalibrationChoice, Predictor]:
     """The extended head out of fold, the old one beside it, and the extended predictor."""
     begun = time.perf_counter()
     found = recipe.head(recipe.setting or {}).path_scores(rows.X, rows.labels, rows.folds)
@@ -226,7 +277,8 @@ def _measured(
     method = f"out of fold {one}; {raced.estimate.method}"
     entry = replace(raced.best, seconds=seconds)
     raced = replace(raced, entries=(entry,), estimate=replace(raced.estimate, method=method))
-    return raced, report, Predictor(rows.classes, plan.parts, form, raced.temperature)
+    calibration = calibrated(raced, rows.labels, rows.folds, rows.groups)
+    return raced, report, calibration, Predictor(rows.classes, plan.parts, form, calibration.calibration)
 
 
 def _plan(recipe: HeadRecipe, X: Floats, predictor: Predictor, saved: bundle.Bundle) -> Plan:

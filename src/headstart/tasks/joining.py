@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.checks import counted, listed
 from headstart.data.duplicates import resolve
+from headstart.data.near_known import near_known
 from headstart.errors import BundleError, DataError
 from headstart.records import UNLABELLED, Failure, Floats, Ints, Samples
 from headstart.runtime import join
-from headstart.tasks.prepare import check_share, divide, held_out_rows
+from headstart.tasks.prepare import check_share, divide, held_out_rows, near_copies
 from headstart.tasks.training_rows import TrainingRows, fitted_rows
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ class Arrivals:
     """New rows. X: (n, d) what the head looks at. labels: (n,) numbers of `classes`. content: pictures' fingerprints.
 
     groups: (n,) or None. held_rows, held_labels: kept apart for a score at the end. contradicted: pictures
-    that the model was trained on under another class. cached: rows that came from the cache.
+    that the model was trained on under another class. cached: rows that came from the cache. copy_of: for each row the
+    fingerprint of a picture that the model was trained on and that it nearly repeats, '' for none.
     """
 
     X: Floats
@@ -44,6 +47,7 @@ class Arrivals:
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
     cached: int
+    copy_of: tuple[str, ...]
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -64,7 +68,7 @@ class Arrivals:
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """Images that every backbone could read. X: (n, d) what the head looks at. cached: rows that came from the cache."""
+    """Images that every backbone could read, and X: (n, d), what the head looks at. cached: rows from the cache."""
 
     samples: Samples
     X: Floats
@@ -78,13 +82,16 @@ def arrivals(
     """Embed the new images that the model was not trained on. Raises `DataError` where there are none."""
     if (new.samples.labels == UNLABELLED).any():
         raise DataError("some of the new images have no label: give each a class.")
-    samples, duplicates = resolve(new.samples)
+    samples, exact = resolve(new.samples)
     samples, contradicted, known = _unknown(samples, rows)
-    notes = [*new.notes, *duplicates.notes, *known]
+    notes = [*new.notes, *exact.other_notes, *known]
     if not len(samples):
         raise DataError(
             f"there is nothing to add: none of the {counted(len(new.samples), 'image')} is new. {' '.join(notes)}"
         )
+    near, unsought = near_copies(samples, cache=cache)
+    samples, duplicates = resolve(samples, near)
+    notes += [*duplicates.notes, *unsought]
     found = embedded(samples, parts, device=device, cache=cache)
     check_share(found.failures, len(samples), max_unreadable)
     if found.failures:
@@ -94,7 +101,9 @@ def arrivals(
             f"(the saved model lists them in unreadable.csv; the first: {first.name}: {first.reason})."
         )
     held, said = held_out_rows(found.samples)
-    fit = found.samples.take(~held)
+    copy_of = near_known(found.samples, rows.content) if cache else np.full(len(held), "")
+    leaking, notes = held & (copy_of != ""), [*notes, *_copied(copy_of, held)]
+    fit, held_rows = found.samples.take(~held), np.flatnonzero(held & ~leaking)
     if not len(fit):
         raise DataError("there is nothing to add: no new image can be read that is not in a test split.")
     result = Arrivals(
@@ -103,14 +112,31 @@ def arrivals(
         fit.content,
         fit.classes,
         fit.groups,
-        found.X[held],
-        found.samples.labels[held],
+        found.X[held_rows],
+        found.samples.labels[held_rows],
         contradicted,
         found.failures,
         (*notes, *said),
         found.cached,
+        tuple(copy_of[~held].tolist()),
     )
     return _checked(result, rows)
+
+
+def _copied(copy_of: NDArray[np.str_], held: NDArray[np.bool_]) -> list[str]:
+    """Notes on new images that nearly repeat old ones."""
+    notes = []
+    if count := int(((copy_of != "") & ~held).sum()):
+        notes.append(
+            f"Copies: {counted(count, 'new image')} nearly {'repeats' if count == 1 else 'repeat'} what the model was "
+            "trained on (turned, mirrored, cropped or saved anew); each stays in the fold of what it repeats."
+        )
+    if count := int(((copy_of != "") & held).sum()):
+        notes.append(
+            f"Left out: {counted(count, 'image')} kept apart for a score that nearly "
+            f"{'repeats' if count == 1 else 'repeat'} what the model was trained on."
+        )
+    return notes
 
 
 def _unknown(samples: Samples, rows: TrainingRows) -> tuple[Samples, tuple[str, ...], list[str]]:
@@ -161,7 +187,7 @@ def from_images(
             f"the old data have the classes {listed(old.samples.classes)} and the model knows "
             f"{listed(predictor.classes)}: --old-data must be what the model was trained on."
         )
-    samples, _ = resolve(old.samples)
+    samples, _ = resolve(old.samples, near_copies(old.samples, cache=cache)[0])
     found = embedded(samples, predictor.parts, device=device, cache=cache)
     try:
         options, seed, wanted = manifest["options"], int(manifest["seed"]), manifest["data"]["fingerprint"]

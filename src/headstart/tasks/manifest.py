@@ -25,6 +25,7 @@ def scores(trained: Trained) -> dict[str, Any]:
         "configurations": race.configurations,
         "majority": {"class": trained.predictor.classes[int(np.argmax(counts))], "score": race.baseline},
         "out_of_fold": card_values(race.card),
+        "calibration": {name: found for name, found in trained.calibration.to_dict().items() if name != "calibration"},
         "held_out": None if trained.held_out is None else trained.held_out.to_dict(),
     }
 

@@ -25,17 +25,19 @@ class Options:
     """What a user may say about a training run; every default has its reason in `docs/honesty.md`.
 
     backbones: names of the backbones to embed with; 'auto' stands for the packaged ones and, in a race under a budget,
-    for those whose weights are on this machine. heads: names of heads to compare, None for all that are cheap
-    enough. metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats: of
-    the cross-validation; None derives them from the number of images (and classes). min_gain: how much better a
-    dearer candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops.
-    device: auto, cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run.
-    weights: a checkpoint (safetensors or .pth) for the one backbone named, instead of its published weights.
-    strategies: fine-tunes of the first backbone that are compared with the heads (`finetune.strategies`); 'auto' among
-    them leaves the choice to the race, None does so where no heads are named, and () compares heads alone. recipe: how
-    they train. budget: seconds for the whole run; None for five minutes where the race chooses what to try, and for no
-    limit where strategies or heads are named. keep_training: save the embeddings of the training images with the model,
-    so that `extend` can add classes without the images.
+    for those whose weights are on this machine. heads: names of heads to compare, None for all that are cheap enough.
+    metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats: of the
+    cross-validation; None derives them from the number of images (and classes). min_gain: how much better a dearer
+    candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops. device: auto,
+    cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run. weights: a checkpoint (safetensors
+    or .pth) for the one backbone named, instead of its published weights. strategies: fine-tunes of the first backbone
+    that are compared with the heads (`finetune.strategies`); 'auto' among them leaves the choice to the race, None does
+    so where no heads are named, and () compares heads alone. recipe: how they train. budget: seconds for the whole run;
+    None for five minutes where the race chooses what to try, and for no limit where strategies or heads are named.
+    keep_training: save the embeddings of the training images with the model, so that `extend` can add classes without
+    the images. exclude: a plan that `audit` has written and a person has read (`data.exclusions`), which says what to
+    leave out and what to hold together; followed by `train` alone. max_error: the share of automatically accepted
+    answers that may be wrong, promised with `confidence` where `predict` is asked for no other; None for no promise.
     """
 
     backbones: tuple[str, ...] = (AUTO,)
@@ -54,6 +56,9 @@ class Options:
     recipe: Recipe = field(default_factory=Recipe)
     budget: float | None = None
     keep_training: bool = True
+    max_error: float | None = None
+    confidence: float = 0.95
+    exclude: str | None = None
 
     @property
     def auto(self) -> bool:
@@ -82,6 +87,8 @@ class Options:
         checks.between("min_gain", self.min_gain, 0, 1)
         checks.between("max_unreadable", self.max_unreadable, 0, 1)
         checks.between("seed", self.seed, 0, MOST_SEED)
+        checks.between("max_error", 0.02 if self.max_error is None else self.max_error, 1e-4, 0.5)
+        checks.between("confidence", self.confidence, 0.8, 0.9999)
         _check_names("backbones", [SHORT.get(name, name) for name in self.backbones])
         if self.weights is not None and len(self.backbones) != 1:
             raise OptionError(

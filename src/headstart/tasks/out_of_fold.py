@@ -17,7 +17,11 @@ from headstart.tasks.findings import Claims
 from headstart.tasks.prepare import folds_for
 from headstart.trust.temperature import crossed_probabilities, row_losses
 
-_HEAD = "probe"
+HEAD = "probe"
+LAYERS = 5
+"""The last layers of a backbone, side by side, that the probe looks at."""
+MANY_COPIES = 0.05
+"""Of all images: with fewer copies, other folds would move an accuracy by more than holding copies together does."""
 
 
 def probabilities(X: Floats, labels: Ints, groups: Ints | None, *, seed: int = 0, cache: bool = True) -> Floats:
@@ -27,7 +31,7 @@ def probabilities(X: Floats, labels: Ints, groups: Ints | None, *, seed: int = 0
     """
     classes = int(labels.max()) + 1 if len(labels) else 0
     laid = folds(labels, groups, count=folds_for(len(labels), classes), repeats=1, seed=seed)
-    head = make(_HEAD, root=True, seed=seed)
+    head = make(HEAD, root=True, seed=seed)
     runner = Remembered(head, fingerprint.of_array(X), default_folder()) if cache else head
     path = runner.path_scores(X, labels, laid)
     best = min(range(len(path.settings)), key=lambda i: float(row_losses(path.scores[i], labels).mean()))

@@ -84,7 +84,7 @@ def prepare(
     chosen = choose(device)
     _check_train(loaded.samples)
     near, unsought = near_copies(loaded.samples, cache=cache)
-    samples, duplicates = resolve(loaded.samples, near)
+    samples, duplicates = resolve(loaded.samples, near, loaded.together)
     _check_left(samples, duplicates.notes)
     _check_fitted(samples, duplicates.notes)
     embedded = [

@@ -6,6 +6,7 @@ table and every page is made.
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from headstart import __version__, bundle
 from headstart.backbones.changes import SUFFIX
 from headstart.tasks.training_rows import TRAINING_FILE, weights_of
+from headstart.tasks.trusting import TRUST_FILE
 
 if TYPE_CHECKING:
     from headstart.choose.race import RaceResult
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
     from headstart.runtime import Part, Predictor
     from headstart.tasks.candidates import LeftOut, Plan
     from headstart.tasks.evaluate import Evaluation
+    from headstart.tasks.findings import Claims
     from headstart.tasks.options import Options
     from headstart.tasks.training_rows import TrainingRows
+    from headstart.tasks.trusting import Trusted
+    from headstart.trust.calibration_choice import CalibrationChoice
 
 HEAD_FILE = "head.safetensors"
 UNREADABLE_FILE = "unreadable.csv"
@@ -34,7 +39,11 @@ _REPORTED = ("numpy", "scipy", "scikit-learn", "openvino", "pillow")
 
 @dataclass(frozen=True, eq=False)
 class DataFacts:
-    """What was trained on: images a class (after everything unusable was left out), and a fingerprint of it all."""
+    """What was trained on: images a class (after everything unusable was left out), and a fingerprint of it all.
+
+    copies: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
+    linear probe with copies parted and held together. exclusions: fingerprint of the plan that was followed.
+    """
 
     images: int
     counts: Mapping[str, int]
@@ -44,6 +53,9 @@ class DataFacts:
     fingerprint: str
     ignored: Mapping[str, int]
     cached: int
+    copies: int = 0
+    claims: Claims | None = None
+    exclusions: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +65,8 @@ class Trained:
     predictor: for new pictures. race: the comparison. plan: the candidate that won. held_out: how it did on the split
     that was kept apart, None where there was none. left_out: candidates that took no part. failures: unreadable images.
     notes: sentences for the user. seconds: what each step took. training: the rows it was fitted to, None where they
-    are not kept. extension: more entries of the manifest, where this is an older model to which images were added.
+    are not kept. calibration: how its scores became probabilities. trust: what promises are made from, None where none
+    can be made. extension: more entries of the manifest, where this is an older model to which images were added.
     """
 
     predictor: Predictor
@@ -66,6 +79,8 @@ class Trained:
     notes: tuple[str, ...]
     options: Options
     seconds: Mapping[str, float]
+    calibration: CalibrationChoice
+    trust: Trusted | None
     training: TrainingRows | None = None
     extension: Mapping[str, Any] = field(default_factory=dict)
 
@@ -101,19 +116,27 @@ class Trained:
                 "settings": plain(self.race.setting),
                 "kind": self.predictor.form.kind,
                 "file": HEAD_FILE,
-                "temperature": self.predictor.temperature,
+                "temperature": self.predictor.calibration.temperature,
+                "calibration": self.predictor.calibration.to_dict(),
             },
             "scores": scores(self),
+            "trust": self._trust(),
             "candidates": candidates(self),
             "data": {**asdict(self.data), "unreadable": len(self.failures)},
             "notes": list(self.notes),
-            "options": asdict(self.options),
+            "options": _plain_options(self.options),
             "seed": self.options.seed,
             "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
             "versions": {"python": platform.python_version(), **_versions()},
             "command": list(command),
             **self.extension,
         }
+
+    def _trust(self) -> dict[str, Any] | None:
+        """What promises are made from, in words and numbers; None where it is not about these backbones."""
+        if self.trust is None or self.trust.weights != weights_of(self.predictor.parts):
+            return None
+        return self.trust.to_dict(self.predictor.classes, self.predictor.parts[0].taps[-1])
 
     def save(self, folder: Path | str, *, command: Sequence[str] = ()) -> None:
         """Write the bundle to `folder`: whole or not at all; an older bundle there is replaced."""
@@ -127,9 +150,17 @@ class Trained:
                 files[str(_changes_file(part, self.predictor.parts))] = part.backbone.changes.content
         if self.training is not None and self.training.weights == weights_of(self.predictor.parts):
             files[TRAINING_FILE] = self.training.to_arrays()
+        if self.trust is not None and self._trust() is not None:
+            files[TRUST_FILE] = self.trust.record.to_arrays()
         if self.failures:
             files[UNREADABLE_FILE] = unreadable_table(self.failures)
         bundle.write(Path(folder), self.manifest(command), files)
+
+
+def _plain_options(options: Options) -> dict[str, Any]:
+    """The options as JSON-able values: no limit is called 'none', as on the command line."""
+    found = asdict(options)
+    return {**found, "budget": "none"} if options.budget is not None and math.isinf(options.budget) else found
 
 
 def unreadable_table(failures: Sequence[Failure]) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from headstart.backbones.graph import SHORT
 from headstart.checks import counted, printable
 from headstart.metrics.intervals import Estimate
+from headstart.tasks.trust_words import trust_lines
 
 _WORST = 3
 _SHOWN_CLASSES = 12
@@ -15,7 +16,7 @@ _ORDER = {"chosen": 0, "given up": 2}
 
 
 def summary(manifest: Mapping[str, Any]) -> str:
-    """Lines on the data, the choice, the measured score, the held-out score and the weakest classes."""
+    """Lines on the data, the choice, the measured score, the held-out score, the weakest classes and what to trust."""
     scores, head = manifest["scores"], manifest["head"]
     lines = [
         ("data", data_words(manifest["data"])),
@@ -26,6 +27,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
         *_held_out(scores),
         ("balance", _balance(scores["out_of_fold"])),
         ("classes", _classes(scores["out_of_fold"]["per_class"])),
+        *trust_lines(manifest),
     ]
     return "\n".join(printable(f"{name:<10} {text}") for name, text in lines)
 

@@ -63,7 +63,7 @@ class Novelty:
         return self.score(X) > np.float32(self.threshold)
 
     def relative(self, X: Any) -> NDArray[np.float64]:
-        """The scores of embeddings (n, d) in units of the threshold, (n,): above 1 is novel, for every kind of score."""
+        """The scores of embeddings (n, d) in units of the threshold, (n,): above 1 is novel, whatever the kind."""
         return self.score(X).astype(np.float64) / max(self.threshold, _TINY)
 
     def to_arrays(self) -> Arrays:

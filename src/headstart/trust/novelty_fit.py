@@ -30,8 +30,8 @@ RATE = 0.05
 CLEARLY = 0.05
 """One score alone is taken where its AUROC is higher by more than this. Smaller differences between the classes at hand
 often turned out the other way for a new one; then the sum of both scores is the safer choice."""
-MOST_SCORED = 20_000
-"""Rows on which the threshold is set; more would hardly move it."""
+MOST_SCORED = 10_000
+"""Rows on which the threshold is set. Fewer would do for that; triage asks of each whether it was flagged."""
 
 _TINY = 1e-6
 
@@ -50,8 +50,8 @@ class FittedNovelty:
     """A novelty score with what was measured while it was chosen.
 
     novelty: for the bundle. threshold: what its false-alarm rate is worth. auroc: score → mean AUROC over left-out
-    classes, empty where no class could be left out (one class, or the kind was given). left_out: how many were. rows: (m,) which of the
-    training rows were scored out of fold. flagged: (m,) which of these lie above the threshold.
+    classes, empty where no class could be left out (one class, or the kind was given). left_out: how many were. rows:
+    (m,) which of the training rows were scored out of fold. flagged: (m,) which of these lie above the threshold.
     """
 
     novelty: Novelty

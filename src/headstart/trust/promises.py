@@ -77,8 +77,8 @@ class Triage:
 
     scope: 'all' (one threshold; the promise is about all accepted answers together) or 'class' (one for each answered
     class; the promise is about every class that is accepted at all). overall: the single threshold, whichever is in
-    force. rows: independent images tested. coverage: the share of images accepted by the thresholds in force. basis: what the tested
-    answers are, `HELD_OUT` or `OUT_OF_FOLD`; empty where that is not known.
+    force. rows: independent images tested. coverage: the share of images accepted by the thresholds in force. basis:
+    what the tested answers are, `HELD_OUT` or `OUT_OF_FOLD`; empty where that is not known.
     """
 
     max_error: float

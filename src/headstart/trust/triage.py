@@ -60,12 +60,12 @@ def triage(
     """Find the thresholds that accept most while at most `max_error` of what they accept is wrong.
 
     confidence: (n,) above 0, at most 1; out of fold, or of a held-out set. predicted, y: (n,) answered and true class.
-    classes: their names. max_error: 0.0001 to 0.5. confidence_level: 0.8 to 0.9999, over draws of labelled data.
-    scope: 'all' or 'class', see `Triage`; in both, the classes' promises share 1 - confidence_level evenly
-    (Bonferroni). groups: (n,) one image of each group is tested, drawn by `seed`, so the promise is about images of new
-    groups, groups counting alike. reviewed: (n,) images that a person sees however sure the answer is (novel ones): they
-    take no part in the test and count as not accepted. least_coverage: where the sequence of thresholds starts, 0 to 1; it must be fixed
-    before the data are seen: trying several and keeping the best voids the promise.
+    classes: their names. max_error: 0.0001 to 0.5. confidence_level: 0.8 to 0.9999, over draws of labelled data. scope:
+    'all' or 'class', see `Triage`; in both, the classes' promises share 1 - confidence_level evenly (Bonferroni).
+    groups: (n,) one image of each group is tested, drawn by `seed`, so the promise is about images of new groups,
+    groups counting alike. reviewed: (n,) images that a person sees however sure the answer is (novel ones): they take
+    no part in the test and count as not accepted. least_coverage: where the sequence of thresholds starts, 0 to 1; it
+    must be fixed before the data are seen: trying several and keeping the best voids the promise.
 
     >>> sure = np.linspace(0.99, 0.5, 1000)
     >>> y = (np.arange(1000) > 930).astype(np.int64)

@@ -1,0 +1,117 @@
+"""What a trained model is to be trusted with: its calibration, the answers that promises are judged by, its novelty.
+
+`calibrated` chooses how scores become probabilities; `trusted` gathers what the bundle keeps of the out-of-fold answers
+and learns the novelty score; `with_held_out` adds a split that took no part. The statistics are in `trust`; here is
+only what is asked of them for a model with these parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.records import Floats, Ints, Predictions
+from headstart.tasks.training_rows import weights_of
+from headstart.trust.calibration import METHODS
+from headstart.trust.calibration_choice import CalibrationChoice, choose_calibration
+from headstart.trust.nearest import spread
+from headstart.trust.novelty_fit import FittedNovelty, fit_novelty
+from headstart.trust.record import Answered, Asked, TrustRecord, most_rows
+
+if TYPE_CHECKING:
+    from headstart.choose.race import RaceResult
+    from headstart.runtime import Part
+    from headstart.tasks.options import Options
+
+TRUST_FILE = "trust.safetensors"
+_MOST_NUMBERS = 20_000_000
+"""Out-of-fold scores above which only the temperature is fitted: the others would take minutes."""
+_TUNED = (
+    "Novelty is not watched: the network was fine-tuned on these very images, so what it makes of them says little of "
+    "new ones."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Trusted:
+    """What promises are made from, with how it came about.
+
+    record: for the bundle. weights: of the backbones that it is about. rows: out-of-fold answers there were; the record
+    may hold fewer. novelty: what was measured of it, None where it is not watched.
+    """
+
+    record: TrustRecord
+    weights: tuple[str, ...]
+    rows: int
+    novelty: FittedNovelty | None
+    notes: tuple[str, ...]
+
+    def to_dict(self, classes: Sequence[str], tap: str) -> dict[str, Any]:
+        """What the manifest says of it. tap: that novelty looks at."""
+        record, found = self.record, self.novelty
+        novelty = None if found is None else {**found.to_dict(), "tap": tap, "sentences": list(found.sentences())}
+        return {
+            "file": TRUST_FILE,
+            "answers": self.rows,
+            "kept": len(record.out_of_fold),
+            "held_out": 0 if record.held_out is None else len(record.held_out),
+            "novelty": novelty,
+            "promise": None if record.asked is None else _promise(record, record.asked, classes),
+        }
+
+
+def _promise(record: TrustRecord, asked: Asked, classes: Sequence[str]) -> dict[str, Any]:
+    return {"confidence": asked.confidence, **record.triage(asked, classes).to_dict()}
+
+
+def calibrated(found: RaceResult, labels: Ints, folds: Ints, groups: Ints | None) -> CalibrationChoice:
+    """The calibration that the winner's out-of-fold scores reward. labels: (n,). folds: (repeats, n)."""
+    scores = found.repeated
+    methods = METHODS if scores.size <= _MOST_NUMBERS else METHODS[:1]
+    return choose_calibration(scores, labels, folds[: len(scores)], methods=methods, groups=groups)
+
+
+def trusted(
+    calibration: CalibrationChoice,
+    X: Floats | None,
+    parts: Sequence[Part],
+    labels: Ints,
+    folds: Ints,
+    groups: Ints | None,
+    options: Options,
+) -> Trusted:
+    """What a bundle keeps. X: (n, d) what the head looks at; None for a fine-tuned network, whose view of the images
+    that it was trained on says little of new ones. The answers are calibrated by what was fitted on other folds.
+    """
+    novelty = None if X is None else _novelty(X[:, parts[0].last], labels, folds, groups, options)
+    rows = np.arange(len(labels)) if novelty is None else novelty.rows
+    few = spread(labels[rows], most_rows(calibration.crossed.shape[-1]))
+    answered = Answered(
+        calibration.crossed.mean(axis=0, dtype=np.float64)[rows[few]].astype(np.float32),
+        labels[rows[few]],
+        None if groups is None else groups[rows[few]],
+        None if novelty is None else novelty.flagged[few],
+    )
+    asked = None if options.max_error is None else Asked(options.max_error, options.confidence)
+    record = TrustRecord(answered, novelty=None if novelty is None else novelty.novelty, asked=asked)
+    notes: tuple[str, ...] = () if X is not None else (_TUNED,)
+    if len(answered) < len(labels):
+        notes += (f"Of {len(labels):,} out-of-fold answers {len(answered):,} are kept to judge promises by.",)
+    return Trusted(record, weights_of(parts), len(labels), novelty, notes)
+
+
+def _novelty(X: Floats, labels: Ints, folds: Ints, groups: Ints | None, options: Options) -> FittedNovelty:
+    """The score that does best on left-out classes; where no rows of training images may be kept, the one without."""
+    kind = "auto" if options.keep_training else "mahalanobis"
+    return fit_novelty(X, labels, folds=folds[0], groups=groups, kind=kind)
+
+
+def with_held_out(found: Trusted, answers: Predictions, labels: Ints, groups: Ints | None) -> Trusted:
+    """With a split that took no part, answered by the model itself."""
+    novel = None if answers.novelty is None else answers.novel
+    held = Answered(answers.probabilities, labels, groups, novel)
+    held = held.take(spread(labels, most_rows(answers.probabilities.shape[1])))
+    return replace(found, record=replace(found.record, held_out=held))

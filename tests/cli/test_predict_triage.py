@@ -1,0 +1,149 @@
+"""Promises on the command line: made, refused, stored with the model, turned off; sets; wrong input."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from headstart.cli import info, predict, train
+from headstart.errors import DataError, OptionError
+
+QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")
+
+
+def run(command: object, *words: object) -> Result:
+    return CliRunner().invoke(command.command, [str(word) for word in words], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def output(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("triage") / "model"
+    said = run(train, cells, "-o", folder, *QUICK, "--max-error", "30%").stdout
+    return folder, said
+
+
+@pytest.fixture(scope="module")
+def model(output: tuple[Path, str]) -> Path:
+    return output[0]
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("noise") / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)).save(file)
+    return file
+
+
+def test_train_prints_the_promise_and_info_repeats_it(output: tuple[Path, str]) -> None:
+    folder, said = output
+    (line,) = [line for line in said.splitlines() if line.startswith("promise    ")]
+    assert line.endswith("% to review.")
+    assert " % accepted automatically, at most 30 % of them wrong (95 % confidence); " in line
+    assert line in run(info, folder).stdout
+    assert "kept: " in said or "not shown: " in said
+
+
+def test_predict_keeps_what_the_model_was_trained_to_promise(model: Path, cells: Path, noise: Path) -> None:
+    done = run(predict, model, cells / "functional", noise)
+    assert done.exit_code == 0
+    promise, here, *_ = done.stderr.splitlines()
+    assert "at most 30 % of them wrong (95 % confidence)" in promise
+    assert here.startswith("Of these 31 images ")
+    header, *rows = done.stdout.splitlines()
+    assert header == "image\tclass\tconfidence\tdecision\treason"
+    assert len(rows) == 31
+    assert rows[-1].endswith("\treview\tnovel")
+    assert sum(row.endswith("\taccept\t") for row in rows) > 20
+
+
+@pytest.mark.parametrize("asked", ["0.02", "2%", "2 %"])
+def test_a_promise_that_50_images_cannot_carry_is_refused_with_a_number_and_exit_code_0(
+    asked: str, model: Path, cells: Path
+) -> None:
+    done = run(predict, model, cells / "defective", "--max-error", asked)
+    assert done.exit_code == 0
+    assert done.stderr.startswith(
+        "Nothing can be accepted automatically: at most 2 % wrong with 95 % confidence takes at least 149 accepted "
+        "images without an error, of "
+    )
+    assert " more labelled images would do if the surest answers stay as right as here" in done.stderr
+    rows = [row.split("\t") for row in done.stdout.splitlines()[1:]]
+    assert {row[3] for row in rows} == {"review"}
+    assert {row[4] for row in rows} <= {"no promise", "novel"}
+
+
+def test_none_turns_the_promise_off_and_novel_images_are_still_named(model: Path, cells: Path, noise: Path) -> None:
+    done = run(predict, model, noise, "--max-error", "none")
+    assert done.stdout.splitlines()[0] == "image\tclass\tconfidence"
+    assert done.stderr.startswith("note: 1 of 1 images are unlike those that the model was trained on (novel;")
+
+
+def test_csv_and_json_hold_novelty_always_and_the_decision_where_one_is_made(
+    model: Path, cells: Path, noise: Path
+) -> None:
+    image = next((cells / "defective").iterdir())
+    rows = list(csv.DictReader(run(predict, model, image, noise, "--csv").stdout.splitlines()))
+    assert list(rows[0]) == ["image", "class", "confidence", "novelty", "decision", "reason", "defective", "functional"]
+    assert float(rows[0]["novelty"]) < 1 < float(rows[1]["novelty"])
+    assert (rows[1]["decision"], rows[1]["reason"]) == ("review", "novel")
+    plain = run(predict, model, image, "--csv", "--max-error", "none").stdout.splitlines()
+    assert plain[0] == "image,class,confidence,novelty,defective,functional"
+    known, strange = json.loads(run(predict, model, image, noise, "--json", "--sets", "0.9").stdout)
+    assert (known["novel"], strange["novel"]) == (False, True)
+    assert (strange["decision"], strange["reason"]) == ("review", "novel")
+    assert set(known["set"]) <= {"defective", "functional"}
+    assert known["class"] in known["set"]
+
+
+def test_sets_stand_in_a_column_of_their_own(model: Path, cells: Path) -> None:
+    done = run(predict, model, cells / "defective", "--sets", "90%", "--by-class", "--max-error", "none")
+    header, *rows = done.stdout.splitlines()
+    assert header == "image\tclass\tconfidence\tset"
+    assert {row.split("\t")[3] for row in rows} <= {"defective", "functional", "defective, functional"}
+    with pytest.raises(DataError, match="need at least 99 labelled images; found "):
+        run(predict, model, cells, "--sets", "0.99")
+
+
+def test_per_class_says_which_classes_go_to_review(model: Path, cells: Path) -> None:
+    done = run(predict, model, cells, "--max-error", "0.13", "--per-class")
+    assert done.exit_code == 0
+    assert "wrong in every class" in done.stderr.splitlines()[0]
+    reasons = {row.split("\t")[4] for row in done.stdout.splitlines()[1:]}
+    assert "class not covered" in reasons or "no promise" in reasons
+
+
+def test_many_images_of_one_class_void_the_promise(model: Path, cells: Path, tmp_path: Path) -> None:
+    for i, file in enumerate(sorted((cells / "functional").iterdir()) * 3):
+        shutil.copy(file, tmp_path / f"{i}.png")
+    said = run(predict, model, tmp_path).stderr
+    assert "note: The classes come in other shares than in training (" in said
+    assert "the promise of triage is void here." in said
+    assert "other shares" not in run(predict, model, cells).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--max-error", "2"), "--max-error must lie between 0.0001 and 0.5, written such as 0.02 or 2%, or be none"),
+        (("--max-error", "0"), "found '0'"),
+        (("--max-error", "nan"), "found 'nan'"),
+        (("--max-error", "few"), "found 'few'"),
+        (("--sets", "none"), "--sets must lie between 0.5 and 0.9999, written such as 0.02 or 2%; found 'none'"),
+        (("--confidence", "0.5"), "--confidence must lie between 0.8 and 0.9999"),
+        (("--by-class",), "--by-class says how --sets are made"),
+        (("--max-error", "none", "--per-class"), "are about a promise: give --max-error too"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(words: tuple[str, ...], said: str, model: Path, cells: Path) -> None:
+    with pytest.raises(OptionError, match=said):
+        run(predict, model, cells, *words)
+
+
+def test_a_fine_promise_needs_no_images_to_be_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--max-error must lie between"):
+        run(train, tmp_path / "nowhere", "--max-error", "70%")

@@ -1,0 +1,88 @@
+"""Accept or review: each reason in its place, and a warning where a batch is another."""
+
+import numpy as np
+
+from headstart.records import Predictions
+from headstart.trust.deciding import decide
+from headstart.trust.label_shift import Reference
+from headstart.trust.triage import answers, triage
+
+CLASSES = ("cat", "dog")
+HALF = Reference((100, 100), (100, 100))
+
+
+def predictions(*rows: float, novelty: list[float] | None = None) -> Predictions:
+    """Images with these probabilities of 'cat'."""
+    likely = np.array([[p, 1 - p] for p in rows], np.float32).reshape(-1, 2)
+    names = tuple(f"{i}.png" for i in range(len(rows)))
+    return Predictions(names, CLASSES, likely, (), None if novelty is None else np.array(novelty))
+
+
+def labelled(wrong_dogs: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """400 answers, 200 of each class, surest first; so many of the surest dogs are cats."""
+    sure = np.tile(np.linspace(0.999, 0.6, 200), 2)
+    y = np.repeat([0, 1], 200)
+    likely = np.stack([np.where(y == 0, sure, 1 - sure), np.where(y == 0, 1 - sure, sure)], axis=1)
+    y[200 : 200 + wrong_dogs] = 0
+    return likely, y
+
+
+def asked(scope: str = "all", wrong_dogs: int = 0, max_error: float = 0.05) -> object:
+    likely, y = labelled(wrong_dogs)
+    said, sure = answers(likely)
+    return triage(sure, said, y, classes=CLASSES, scope=scope, max_error=max_error)
+
+
+def test_sure_answers_are_accepted_and_each_other_image_has_its_reason() -> None:
+    found = decide(predictions(0.98, 0.02, 0.99, 0.55, novelty=[0.4, 1.0, 1.001, 0.2]), asked(max_error=0.015), HALF)
+    assert found.words == ("accept", "accept", "review", "accept")
+    found = decide(
+        predictions(0.98, 0.02, 0.99, 0.55, novelty=[0.4, 1.0, 1.001, 1.2]), asked("all", wrong_dogs=12), HALF
+    )
+    assert found.words == ("review", "review", "review", "review")
+    assert found.reasons == ("no promise", "no promise", "novel", "novel")
+    assert not found.kept
+    assert "cannot be shown" in found.promise[0]
+
+
+def test_a_class_that_is_not_covered_goes_to_review_with_its_reason() -> None:
+    found = decide(predictions(0.98, 0.02, 0.501), asked("class", wrong_dogs=12), HALF)
+    assert found.kept
+    assert found.words == ("accept", "review", "accept")
+    assert found.reasons == ("", "class not covered", "")
+
+
+def test_an_answer_below_the_threshold_is_not_sure_enough() -> None:
+    likely, y = labelled()
+    said, sure = answers(likely)
+    y[sure < 0.7] = 1 - y[sure < 0.7]
+    some = triage(sure, said, y, classes=CLASSES, max_error=0.02)
+    found = decide(predictions(0.99, 0.65), some, HALF)
+    assert found.words == ("accept", "review")
+    assert found.reasons == ("", "low confidence")
+
+
+def test_no_image_is_no_mistake() -> None:
+    found = decide(predictions(), asked(), HALF)
+    assert len(found) == 0
+    assert found.words == ()
+    assert found.notes == ()
+
+
+def test_a_batch_with_other_shares_voids_the_promise_from_50_images_on() -> None:
+    assert decide(predictions(*[0.98] * 49), asked(), HALF).notes == ()
+    (note,) = decide(predictions(*[0.98] * 50), asked(), HALF).notes
+    assert note.startswith("The classes come in other shares than in training (")
+    assert "'cat' 50 % → 100 %" in note
+    assert note.endswith("the promise of triage is void here.")
+    assert decide(predictions(*[0.98, 0.02] * 25), asked(), HALF).notes == ()
+
+
+def test_novel_images_say_nothing_of_the_shares() -> None:
+    novelty = [2.0] * 60 + [0.5] * 50
+    found = decide(predictions(*[0.98] * 60, *[0.98, 0.02] * 25, novelty=novelty), asked(), HALF)
+    assert found.notes == ()
+
+
+def test_nothing_is_said_of_shares_where_nothing_is_promised() -> None:
+    assert decide(predictions(*[0.98] * 60), asked(wrong_dogs=30), HALF).notes == ()
