@@ -49,6 +49,9 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/second_train.py
 	$(BIN)/python benchmarks/finetune.py
 	$(BIN)/python benchmarks/strategies.py
+	$(BIN)/python benchmarks/coverage.py --fold-by-fold
+	$(BIN)/python benchmarks/auto_records.py build/auto-records
+	$(BIN)/python benchmarks/auto.py build/auto-records
 	$(BIN)/python benchmarks/audit.py
 	$(BIN)/python benchmarks/triage.py
 	$(BIN)/python benchmarks/novelty.py

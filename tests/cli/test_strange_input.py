@@ -121,11 +121,18 @@ def test_scores_on_the_training_images_come_with_a_warning(cells: Path, tmp_path
     assert "trained on these very images" not in headstart("evaluate", model, fewer).stderr
 
 
+def hears_interrupts() -> None:
+    """In a new process: what a shell starts in the background has interrupts ignored, and its children too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("seconds", [1.0, 2.5])
 def test_an_interrupted_run_ends_with_130_and_leaves_nothing(cells: Path, tmp_path: Path, seconds: float) -> None:
     long = ("--no-cache", "--heads", "mlp", "--repeats", "100")
     command = [sys.executable, "-m", "headstart", "train", cells, "-o", tmp_path / "model", *long]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_interrupts
+    )
     time.sleep(seconds)
     for _ in range(4):  # once, under load, one interrupt did not end the run within 60 s; the cause is not known
         run.send_signal(signal.SIGINT)

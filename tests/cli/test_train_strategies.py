@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.test_commands import headstart, refused
+from tests.cli.test_strange_input import hears_interrupts
 
 QUICK = ("--backbones", "lite0", "--folds", "2", "--epochs", "2", "--views", "1", "--precision", "f32")
 
@@ -181,7 +182,14 @@ def test_ctrl_c_in_the_race_saves_the_best_so_far(hard: Path, tmp_path: Path) ->
     words = ("train", hard, "-o", tmp_path / "m", "--backbones", "lite0", "--budget", "none", "--precision", "f32")
     command = [sys.executable, "-m", "headstart", *map(str, words)]
     environment = {**os.environ, "HEADSTART_CACHE": str(tmp_path / "cache")}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears_interrupts,
+    )
     until = time.monotonic() + 120
     while not list((tmp_path / "cache" / "checkpoints").glob("*.safetensors")) and time.monotonic() < until:
         assert process.poll() is None, process.communicate()[1]
