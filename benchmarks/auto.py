@@ -7,8 +7,8 @@ Replays the race on the recorded scores: its clock is charged the recorded proce
 for, the heads are scored anew. The same images train and test as in the recording; all accuracies are on the test
 images. *Best single*: of all heads and fine-tunes, each fitted with its own best setting, the one that does best on
 the test images: chosen after the fact, which flatters it. *Cost*: processor seconds of the race over those of running
-every candidate on all folds; *none given up*: what the same rule picks when every fine-tune is scored to its end, as long as
-its interval does not exclude a gain; embedding and the last fit, which both need, are left out.
+every candidate on all folds; embedding and the last fit, which both need, are left out. *None given up*: what the same
+rule picks when every fine-tune is scored to its end, as long as its interval does not exclude a gain.
 """
 
 from __future__ import annotations
@@ -210,7 +210,8 @@ def line(one: Case, options: Any) -> tuple[str, float, float]:
     behind = mine.mean() - answers[best].mean()
     text = (
         f"| {one.name} | {found.best.name} {100 * mine.mean():.1f} | {names[best]} {100 * answers[best].mean():.1f} "
-        f"| {patient.best.name} {100 * waited.mean():.1f} | {100 * behind:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}) "
+        f"| {patient.best.name} {100 * waited.mean():.1f} "
+        f"| {100 * behind:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}) "
         f"| {seconds:.0f} of {whole:.0f} s = {seconds / whole:.0%} | {tried} "
         f"| {found.estimate} |"
     )
