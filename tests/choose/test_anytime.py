@@ -138,7 +138,7 @@ def test_little_that_is_promised_is_not_tried() -> None:
     hopeless = folded(BETTER, clock, 1.0, gain=-3.0, depth=2.0)
     found = race([head(clock=clock), hopeless], Y, FOLDS, classes=NAMES)
     assert hopeless.head.calls == []
-    assert found.not_begun == {1: "a gain of 0.0 points is expected of it, less than the 0.5 that count"}
+    assert found.not_begun == {1: "a gain of 0.00 points is expected of it, less than the 0.5 that count"}
 
 
 def test_without_a_budget_and_promises_everything_is_scored() -> None:

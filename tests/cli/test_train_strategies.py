@@ -161,7 +161,7 @@ def test_the_race_tries_fine_tunes_by_itself_and_every_line_says_what_became_of_
     lines = {entry["name"]: entry for entry in manifest["candidates"]}
     assert {"class-mean", "ridge", "last-1", "last-2", "last-4", "full", "surgical-first", "scratch"} <= set(lines)
     assert lines["scratch"]["status"] == "left out"
-    assert lines["scratch"]["reason"] == "a gain of 0.0 points is expected of it, less than the 0.5 that count"
+    assert lines["scratch"]["reason"] == "a gain of 0.00 points is expected of it, less than the 0.5 that count"
     begun = [lines[name] for name in ("last-1", "last-2", "last-4", "full", "surgical-first")]
     for line in begun:
         assert (line["status"] in ("given up", "left out")) == bool(line["reason"])
@@ -170,7 +170,7 @@ def test_the_race_tries_fine_tunes_by_itself_and_every_line_says_what_became_of_
     assert manifest["options"]["budget"] == 240.0
     assert manifest["data"]["repeats"] == 2
     told = headstart("info", tmp_path / "m").stdout
-    assert "a gain of 0.0 points is expected of it" in told
+    assert "a gain of 0.00 points is expected of it" in told
 
 
 def test_a_budget_that_embedding_uses_up_still_gives_a_model(hard: Path, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ class _Competition:
         run = self.running[number]
         if worth < self.setting.min_gain and (run.done or not self._promise(number).asked):
             counts = f"less than the {100 * self.setting.min_gain:g} that count"
-            return f"{_after(run)}a gain of {100 * worth:.1f} points is expected of it, {counts}"
+            return f"{_after(run)}a gain of {100 * worth:.2f} points is expected of it, {counts}"
         needed = self._seconds(number) * run.left + max(self._fit(number), self._fit(self._leader()))
         if needed > self.budget.left:
             self.stopped = "the time was used up"
