@@ -1,6 +1,7 @@
 """What the race tries by itself."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +44,17 @@ def test_what_is_named_decides_what_the_race_may_choose() -> None:
     assert (Options(strategies=()).auto, Options(strategies=("last-1",)).auto) == (False, False)
     mixed = Options(strategies=("auto", "gradual"), budget=60.0)
     assert (mixed.auto, mixed.named, mixed.seconds) == (True, ("gradual",), 60.0)
+
+
+def test_without_the_extra_heads_keep_the_folds_that_suit_small_classes(
+    cell_files: dict[str, list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headstart.backbones import convert
+    from headstart.tasks.classify import train
+
+    monkeypatch.setattr(convert, "find_spec", lambda name: None)
+    pictures = [*cell_files["functional"][:9], *cell_files["defective"][:9]]
+    labels = ["functional"] * 9 + ["defective"] * 9
+    found = train(pictures, labels, options=Options(backbones=("lite0",), repeats=1))
+    assert found.data.folds > 5
+    assert any("Fine-tunes take no part: " in note and "headstart[finetune]" in note for note in found.notes)

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headstart.backbones.graph import PACKAGED
 from headstart.backbones.here import AUTO, had, local, named
 from headstart.choose.scoring import Promise
+from headstart.errors import MissingExtra
 from headstart.finetune.recipe import Recipe, settle
 from headstart.finetune.strategies import parse
 from headstart.runtime import Part
@@ -78,6 +80,17 @@ def _costs(opened: Sequence[str], without: Sequence[str]) -> list[tuple[str, flo
 
     found = [(name, open_backbone(name)) for name in opened if name not in without]
     return [(name, cost_of([Part(backbone, (backbone.last.name,))])) for name, backbone in found]
+
+
+def trainable() -> bool:
+    """Whether the extra `finetune` is installed, so that anything can be fine-tuned here."""
+    from headstart.backbones.convert import need_extra
+
+    try:
+        need_extra("Fine-tuning", PACKAGED[0])
+    except MissingExtra:
+        return False
+    return True
 
 
 def promise(

@@ -26,7 +26,7 @@ from headstart.heads.catalog import make
 from headstart.metrics.scorecard import scorecard
 from headstart.records import Floats, Ints
 from headstart.runtime import Predictor, join
-from headstart.tasks.auto import FINE_TUNES, backbones
+from headstart.tasks.auto import FINE_TUNES, backbones, trainable
 from headstart.tasks.candidates import ALLOWANCE, LeftOut, Plan
 from headstart.tasks.comparing import planned, raced, remembered
 from headstart.tasks.copies import claimed, told
@@ -60,14 +60,7 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
     clock, budget = _Clock(), Budget(options.seconds)
     loaded, exclusions = followed(loaded, options.exclude)
     options = _checked(options, loaded, budget)
-    prepared = prepare(
-        loaded,
-        options.backbones,
-        device=options.device,
-        cache=options.cache,
-        max_unreadable=options.max_unreadable,
-        weights=options.weights,
-    )
+    prepared = _prepared(loaded, options)
     samples = prepared.samples
     clock.lap("embedding")
     division = divide(samples, count=options.folds, repeats=options.repeats, seed=options.seed)
@@ -123,10 +116,21 @@ class _Clock:
         self.laps[step], self._last = now - self._last, now
 
 
+def _prepared(loaded: Loaded, options: Options) -> Prepared:
+    return prepare(
+        loaded,
+        options.backbones,
+        device=options.device,
+        cache=options.cache,
+        max_unreadable=options.max_unreadable,
+        weights=options.weights,
+    )
+
+
 def _checked(options: Options, loaded: Loaded, budget: Budget) -> Options:
     """The options with names of backbones, and with fine-tunes known to be possible."""
     options = replace(options, backbones=backbones(options, len(loaded.samples), budget.left))
-    if not options.auto and not options.named:
+    if not options.named and not (options.auto and trainable()):
         return options
     if options.named:
         _check_named(options, len(loaded.samples))
