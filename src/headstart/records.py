@@ -142,6 +142,8 @@ class Predictions:
     probabilities: (n, classes), rows sum to one.
     failures: images that could not be read; their names are not among `names`.
     novelty: (n,) how unlike the training images each is; above 1 is novel. None where the model does not watch that.
+    drawn: (m, d) embeddings of at most 500 of them, which tell whether they come from elsewhere as a whole; None where
+    the model does not watch that.
     """
 
     names: tuple[str, ...]
@@ -149,6 +151,7 @@ class Predictions:
     probabilities: Floats
     failures: tuple[Failure, ...] = field(default=())
     novelty: NDArray[np.float64] | None = None
+    drawn: Floats | None = field(repr=False, default=None)
 
     def __post_init__(self) -> None:
         shape = (len(self.names), len(self.classes))
@@ -183,7 +186,7 @@ class Decisions:
 
     accepted: (n,). reasons: for each image why it goes to review; empty where it is accepted.
     promise: what is promised of the accepted ones, or why nothing is, then what limits it. kept: whether anything is
-    promised. notes: what speaks against the promise for these images.
+    promised. notes: what speaks against the promise for these images, and voids it.
     """
 
     predictions: Predictions

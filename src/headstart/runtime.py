@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from headstart.trust.conformal import ConformalSets
     from headstart.trust.promises import Triage
     from headstart.trust.record import Asked, TrustRecord
+    from headstart.trust.watch import Watched
 
 MOST_CLASSES = 100_000
 
@@ -124,7 +125,15 @@ class Predictor:
         novelty = None
         if self.trust is not None and self.trust.novelty is not None:
             novelty = self.trust.novelty.relative(X[:, self.parts[0].last]) if len(X) else np.zeros(0)
-        return Predictions(names, self.classes, self.probabilities(X), failures, novelty)
+        return Predictions(names, self.classes, self.probabilities(X), failures, novelty, self._drawn(X))
+
+    def _drawn(self, X: Floats) -> Floats | None:
+        """What is kept of a batch to compare it with the training images; None where that cannot be done."""
+        if self.trust is None or self.trust.watched is None:
+            return None
+        from headstart.trust.watch import draw
+
+        return draw(X)
 
     def probabilities(self, X: Floats) -> Floats:
         """Class probabilities of embeddings (n, width), the parts' taps side by side."""
@@ -139,19 +148,31 @@ class Predictor:
         max_error: float | None = None,
         confidence: float | None = None,
         per_class: bool = False,
+        on_shift: str = "review",
         names: Sequence[str] | None = None,
         device: Device | None = None,
     ) -> Decisions:
         """Which answers are accepted automatically, and why the others go to a person.
 
-        images: pictures as `predict` takes them, or its result. The rest as for `triage`. Where nothing can be
+        images: pictures as `predict` takes them, or its result. on_shift: what becomes of a batch that is not like the
+        labelled images ('review' or 'warn'; seen from 30 images on). The rest as for `triage`. Where nothing can be
         promised everything goes to review; novel pictures do in any case.
         """
         from headstart.trust.deciding import decide
 
         triage = self.triage(max_error, confidence=confidence, per_class=per_class)
         found = images if isinstance(images, Predictions) else self.predict(images, names=names, device=device)
-        return decide(found, triage, self._trusted().reference())
+        watched = self._watched(found) if triage.kept else None
+        return decide(found, triage, self._trusted().reference(), watched, on_shift=on_shift)
+
+    def _watched(self, found: Predictions) -> Watched | None:
+        """How the batch compares with the training images; None where that cannot be told."""
+        against = self._trusted().watched
+        if against is None or found.drawn is None:
+            return None
+        from headstart.trust.watch import watch
+
+        return watch(against, found.drawn)
 
     def triage(
         self, max_error: float | None = None, *, confidence: float | None = None, per_class: bool = False
@@ -251,7 +272,8 @@ def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustRe
     kind = None if entry["novelty"] is None else str(entry["novelty"]["kind"])
     wanted = entry["promise"]
     asked = None if wanted is None else Asked(float(wanted["max_error"]), float(wanted["confidence"]))
-    return from_arrays(saved.arrays(entry["file"]), classes=classes, width=width, kind=kind, asked=asked)
+    joined = sum(part.width for part in parts)
+    return from_arrays(saved.arrays(entry["file"]), classes=classes, width=width, kind=kind, joined=joined, asked=asked)
 
 
 def _classes(saved: bundle.Bundle) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from headstart.cli import info, predict, train
+from headstart.data.screens.generate import generate
 from headstart.errors import DataError, OptionError
 
 QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")
@@ -59,6 +60,22 @@ def test_predict_keeps_what_the_model_was_trained_to_promise(model: Path, cells:
     assert len(rows) == 31
     assert rows[-1].endswith("\treview\tnovel")
     assert sum(row.endswith("\taccept\t") for row in rows) > 20
+
+
+def test_a_batch_from_elsewhere_goes_to_review_as_a_whole_unless_a_warning_is_enough(
+    model: Path, tmp_path: Path
+) -> None:
+    screens = generate(tmp_path / "screens", 6, 0).known
+    done = run(predict, model, *sorted(screens.glob("*/*")))
+    assert done.exit_code == 0
+    assert "Of these 30 images 0 are accepted; to review: " in done.stderr
+    assert "note: These images differ from the training images (p = 0.002; " in done.stderr
+    rows = [row.split("\t") for row in done.stdout.splitlines()[1:]]
+    assert {row[3] for row in rows} == {"review"}
+    assert {row[4] for row in rows} <= {"novel", "batch differs"}
+    warned = run(predict, model, *sorted(screens.glob("*/*")), "--on-shift", "warn")
+    assert "batch differs" not in warned.stdout
+    assert "note: These images differ from the training images (p = 0.002; " in warned.stderr
 
 
 @pytest.mark.parametrize("asked", ["0.02", "2%", "2 %"])

@@ -1,11 +1,14 @@
 """Accept or review: each reason in its place, and a warning where a batch is another."""
 
 import numpy as np
+import pytest
 
+from headstart.errors import OptionError
 from headstart.records import Predictions
 from headstart.trust.deciding import decide
 from headstart.trust.label_shift import Reference
 from headstart.trust.triage import answers, triage
+from headstart.trust.watch import Watched
 
 CLASSES = ("cat", "dog")
 HALF = Reference((100, 100), (100, 100))
@@ -86,3 +89,34 @@ def test_novel_images_say_nothing_of_the_shares() -> None:
 
 def test_nothing_is_said_of_shares_where_nothing_is_promised() -> None:
     assert decide(predictions(*[0.98] * 60), asked(wrong_dogs=30), HALF).notes == ()
+
+
+def test_a_batch_that_differs_goes_to_review_unless_a_warning_is_enough() -> None:
+    batch, other = predictions(*[0.98, 0.02] * 20, novelty=[2.0] + [0.1] * 39), Watched(0.002, 40)
+    found = decide(batch, asked(), HALF, other)
+    assert not found.accepted.any()
+    assert found.reasons == ("novel", *["batch differs"] * 39)
+    assert found.notes == (other.sentence(),)
+    warned = decide(batch, asked(), HALF, other, on_shift="warn")
+    assert warned.accepted.sum() == 39
+    assert warned.notes == found.notes
+    usual = decide(batch, asked(), HALF, Watched(0.3, 40))
+    assert usual.accepted.sum() == 39
+    assert usual.notes == ()
+
+
+def test_other_shares_of_the_classes_send_the_batch_to_review_too() -> None:
+    found = decide(predictions(*[0.98] * 50), asked(), HALF)
+    assert set(found.reasons) == {"batch differs"}
+    assert decide(predictions(*[0.98] * 50), asked(), HALF, on_shift="warn").accepted.all()
+
+
+def test_what_becomes_of_another_batch_is_one_of_two_words() -> None:
+    with pytest.raises(OptionError, match="on_shift"):
+        decide(predictions(0.98), asked(), HALF, on_shift="ignore")
+
+
+def test_without_a_promise_there_is_nothing_to_void() -> None:
+    found = decide(predictions(*[0.98] * 60), asked(wrong_dogs=30), HALF, Watched(0.002, 60))
+    assert set(found.reasons) == {"no promise"}
+    assert found.notes == ()

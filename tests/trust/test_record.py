@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from headstart.errors import BundleError, DataError, OptionError
 from headstart.trust.novelty_fit import fit_novelty
 from headstart.trust.record import Answered, Asked, TrustRecord, from_arrays
+from headstart.trust.watch import watched_rows
 
 CLASSES = ("cat", "dog")
 
@@ -147,3 +148,17 @@ def test_a_novelty_score_of_another_embedding_is_refused() -> None:
         from_arrays(GOOD, classes=2, width=8, kind=None)
     with pytest.raises(BundleError, match="it must hold"):
         from_arrays({}, classes=2, width=8, kind=None)
+
+
+def test_what_batches_are_compared_with_survives_and_is_checked() -> None:
+    kept = watched_rows(np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32))
+    arrays = TrustRecord(answered(20), watched=kept).to_arrays()
+    again = from_arrays(arrays, classes=2, width=4, kind=None, joined=6)
+    assert again.watched is not None
+    assert np.array_equal(again.watched.rows, kept.rows)
+    with pytest.raises(BundleError, match="its rows have 6 numbers, and the head looks at 8"):
+        from_arrays(arrays, classes=2, width=4, kind=None, joined=8)
+    with pytest.raises(BundleError, match="the saved drift reference"):
+        from_arrays({**arrays, "watched.unit": np.array(-1, np.float32)}, classes=2, width=4, kind=None, joined=6)
+    without = {name: array for name, array in arrays.items() if not name.startswith("watched.")}
+    assert from_arrays(without, classes=2, width=4, kind=None, joined=6).watched is None

@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 @click.option("--confidence", type=Share(0.8, 0.9999), help="How sure that is; default: as trained, else 0.95.")
 @click.option("--per-class", is_flag=True, help="Promise it for each answered class, not only for all together.")
 @click.option(
+    "--on-shift",
+    type=click.Choice(("review", "warn")),
+    default="review",
+    show_default=True,
+    help="With a promise: what becomes of 30 images or more that as a whole are not like the training images, or hold "
+    "the classes in other shares: all go to review, or a warning only.",
+)
+@click.option(
     "--sets",
     type=Share(0.5, 0.9999),
     help="Add the classes that each image may be, the true one among them in this share of cases, such as 0.95.",
@@ -46,6 +54,7 @@ def command(
     max_error: float | str | None,
     confidence: float | None,
     per_class: bool,
+    on_shift: str,
     sets: float | None,
     by_class: bool,
     form: str | None,
@@ -80,7 +89,11 @@ def command(
     decisions = None
     if asked:
         decisions = predictor.decide(
-            predictions, max_error=_number(max_error), confidence=confidence, per_class=per_class
+            predictions,
+            max_error=_number(max_error),
+            confidence=confidence,
+            per_class=per_class,
+            on_shift=on_shift,
         )
     _announce(predictions, decisions, form)
     _print(Told(predictions, decisions, None if limits is None else _sets(predictions, limits)), form)

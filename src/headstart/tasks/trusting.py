@@ -20,6 +20,7 @@ from headstart.trust.calibration_choice import CalibrationChoice, choose_calibra
 from headstart.trust.nearest import spread
 from headstart.trust.novelty_fit import FittedNovelty, fit_novelty
 from headstart.trust.record import Answered, Asked, TrustRecord, most_rows
+from headstart.trust.watch import watched_rows
 
 if TYPE_CHECKING:
     from headstart.choose.race import RaceResult
@@ -30,8 +31,12 @@ TRUST_FILE = "trust.safetensors"
 _MOST_NUMBERS = 20_000_000
 """Out-of-fold scores above which only the temperature is fitted: the others would take minutes."""
 _TUNED = (
-    "Novelty is not watched: the network was fine-tuned on these very images, so what it makes of them says little of "
-    "new ones."
+    "Novelty and drift are not watched: the network was fine-tuned on these very images, so what it makes of them says "
+    "little of new ones."
+)
+_NOT_KEPT = (
+    "Whether new images as a whole come from elsewhere is not watched: that needs embeddings of training images "
+    "(--keep-training)."
 )
 
 
@@ -59,6 +64,7 @@ class Trusted:
             "kept": len(record.out_of_fold),
             "held_out": 0 if record.held_out is None else len(record.held_out),
             "novelty": novelty,
+            "watched": 0 if record.watched is None else len(record.watched.rows),
             "promise": None if record.asked is None else _promise(record, record.asked, classes),
         }
 
@@ -96,8 +102,11 @@ def trusted(
         None if novelty is None else novelty.flagged[few],
     )
     asked = None if options.max_error is None else Asked(options.max_error, options.confidence)
-    record = TrustRecord(answered, novelty=None if novelty is None else novelty.novelty, asked=asked)
+    watched = None if X is None or not options.keep_training else watched_rows(X, groups)
+    record = TrustRecord(answered, novelty=None if novelty is None else novelty.novelty, asked=asked, watched=watched)
     notes: tuple[str, ...] = () if X is not None else (_TUNED,)
+    if X is not None and not options.keep_training:
+        notes += (_NOT_KEPT,)
     if len(answered) < len(labels):
         notes += (f"Of {len(labels):,} out-of-fold answers {len(answered):,} are kept to judge promises by.",)
     return Trusted(record, weights_of(parts), len(labels), novelty, notes)

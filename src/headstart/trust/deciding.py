@@ -1,7 +1,8 @@
 """Triage at work: for each predicted image accept or review, with the reason.
 
-Takes predictions, a `Triage` and what a batch's class shares are compared with; returns `Decisions`. A novel image goes
-to review however sure the answer is. It computes no thresholds (`trust.triage`) and no novelty (`trust.novelty`).
+Takes predictions, a `Triage` and what a batch is compared with; returns `Decisions`. A novel image goes to review
+however sure the answer is; so does a whole batch that is not like the labelled images, because a promise made of these
+says nothing of it. It computes no thresholds (`trust.triage`) and no novelty (`trust.novelty`).
 """
 
 from __future__ import annotations
@@ -9,34 +10,55 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.records import Decisions, Predictions
+from headstart.checks import one_of
+from headstart.records import REVIEW, Decisions, Predictions
 from headstart.trust.label_shift import Reference, label_shift
 from headstart.trust.promises import NOTHING, Triage
 from headstart.trust.triage import answers
+from headstart.trust.watch import Watched
 
-NOVEL, NO_PROMISE, NOT_COVERED, LOW = "novel", "no promise", "class not covered", "low confidence"
-REASONS = (NOVEL, NO_PROMISE, NOT_COVERED, LOW)
+NOVEL, NO_PROMISE, SHIFTED = "novel", "no promise", "batch differs"
+NOT_COVERED, LOW = "class not covered", "low confidence"
+REASONS = (NOVEL, NO_PROMISE, SHIFTED, NOT_COVERED, LOW)
 """Why an image goes to review, the first that holds: unlike the training images; nothing can be promised of any answer;
-nothing of answers that name this class; not sure enough."""
+the whole batch is not like the labelled images; nothing is promised of answers that name this class; not sure enough.
+"""
+WARN = "warn"
+ON_SHIFT = (REVIEW, WARN)
 
 ENOUGH_FOR_SHARES = 50
 """Images in a batch from which on its classes' shares are compared with training's."""
 
 
-def decide(predictions: Predictions, triage: Triage, reference: Reference) -> Decisions:
-    """Accept or review each predicted image. reference: of the labelled images, see `TrustRecord.reference`."""
+def decide(
+    predictions: Predictions,
+    triage: Triage,
+    reference: Reference,
+    watched: Watched | None = None,
+    *,
+    on_shift: str = REVIEW,
+) -> Decisions:
+    """Accept or review each predicted image.
+
+    reference: of the labelled images, see `TrustRecord.reference`. watched: how the batch compares with the training
+    images, None where that is not known. on_shift: what becomes of a batch with other pictures, or with the classes in
+    other shares: 'review' sends all of it to review, 'warn' only says so.
+    """
+    one_of("on_shift", on_shift, ON_SHIFT)
     predicted, confidence = answers(predictions.probabilities) if len(predictions) else _no_answers()
     novel = predictions.novel
     covered = np.asarray(triage.thresholds)[predicted] < NOTHING
-    accepted = triage.accepts(confidence, predicted) & ~novel
-    why = np.select([novel, np.full(len(predictions), not triage.kept), ~covered], REASONS[:3], default=LOW)
+    notes = _shifted(predictions, triage, reference, watched)
+    void = np.full(len(predictions), bool(notes) and on_shift == REVIEW)
+    accepted = triage.accepts(confidence, predicted) & ~novel & ~void
+    why = np.select([novel, np.full(len(predictions), not triage.kept), void, ~covered], REASONS[:4], default=LOW)
     return Decisions(
         predictions,
         accepted,
         tuple("" if sure else str(reason) for sure, reason in zip(accepted.tolist(), why.tolist(), strict=True)),
         triage.sentences(),
         triage.kept,
-        _shifted(predictions, triage, reference),
+        notes,
     )
 
 
@@ -44,10 +66,20 @@ def _no_answers() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return np.zeros(0, np.int64), np.zeros(0)
 
 
-def _shifted(predictions: Predictions, triage: Triage, reference: Reference) -> tuple[str, ...]:
-    """A warning where a large batch names the classes in other shares; novel images name nothing."""
+def _shifted(
+    predictions: Predictions, triage: Triage, reference: Reference, watched: Watched | None
+) -> tuple[str, ...]:
+    """What makes the batch another one than was promised of: other pictures, or the classes in other shares."""
+    if not triage.kept:
+        return ()
+    pictures = (watched.sentence(),) if watched is not None and watched.differs else ()
+    return (*pictures, *_other_shares(predictions, reference))
+
+
+def _other_shares(predictions: Predictions, reference: Reference) -> tuple[str, ...]:
+    """A sentence where a large batch names the classes in other shares; novel images name nothing."""
     known = ~predictions.novel
-    if not triage.kept or int(known.sum()) < ENOUGH_FOR_SHARES or not sum(reference.actual):
+    if int(known.sum()) < ENOUGH_FOR_SHARES or not sum(reference.actual):
         return ()
     found = label_shift(predictions.probabilities[known], reference)
     return (found.sentence(predictions.classes),) if found.shifted else ()

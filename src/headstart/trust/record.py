@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from headstart.checks import between
 from headstart.records import Floats, Ints
+from headstart.trust import drift
 from headstart.trust import novelty as novelties
 from headstart.trust.arrays import Arrays, checked, refuse
 from headstart.trust.conformal import ConformalSets, conformal_sets, images_needed
@@ -32,7 +33,7 @@ MOST_BYTES = 32 << 20
 _ENOUGH_FOR_SETS = 5
 _WHAT = "record for triage"
 _SUM = 1e-3
-_PARTS = ("out_of_fold", "held_out", "novelty")
+_PARTS = ("out_of_fold", "held_out", "novelty", "watched")
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,14 @@ class TrustRecord:
     out_of_fold: images that were trained on, answered by models that had not seen them. held_out: images that took no
     part in training, answered by the model itself; None where there are none. novelty: the score of the
     model's first embedding, None where it is not watched. asked: the promise that is made where no other is named.
+    watched: embeddings that a batch of new images is compared with, None where batches are not watched.
     """
 
     out_of_fold: Answered
     held_out: Answered | None = None
     novelty: Novelty | None = None
     asked: Asked | None = None
+    watched: drift.Reference | None = None
 
     def triage(self, asked: Asked, classes: Sequence[str], *, per_class: bool = False) -> Triage:
         """The thresholds of a promise, or the refusal of it."""
@@ -143,7 +146,12 @@ class TrustRecord:
 
     def to_arrays(self) -> Arrays:
         """The arrays that `from_arrays` takes back; what is asked for, and the kind of novelty, are not among them."""
-        parts = {"out_of_fold": self.out_of_fold, "held_out": self.held_out, "novelty": self.novelty}
+        parts = {
+            "out_of_fold": self.out_of_fold,
+            "held_out": self.held_out,
+            "novelty": self.novelty,
+            "watched": self.watched,
+        }
         return {
             f"{part}.{name}": array
             for part, found in parts.items()
@@ -167,11 +175,18 @@ def most_rows(classes: int) -> int:
 
 
 def from_arrays(
-    arrays: Mapping[str, Any], *, classes: int, width: int, kind: str | None, asked: Asked | None = None
+    arrays: Mapping[str, Any],
+    *,
+    classes: int,
+    width: int,
+    kind: str | None,
+    joined: int | None = None,
+    asked: Asked | None = None,
 ) -> TrustRecord:
     """A record from its saved arrays; `BundleError` where they are not what it needs.
 
     classes: of the model. width: of the embedding that novelty looks at. kind: of the novelty score, None for none.
+    joined: width of all that the head looks at, which batches are compared by; `width` by default.
     """
     parts: dict[str, dict[str, Any]] = {name: {} for name in _PARTS}
     for name, array in arrays.items():
@@ -185,7 +200,12 @@ def from_arrays(
     if novelty is not None and novelty.form.width != width:
         raise refuse("novelty score", f"it looks at {novelty.form.width} numbers, and the backbone gives {width}")
     held_out = _answered(parts["held_out"], classes, kind) if parts["held_out"] else None
-    return TrustRecord(_answered(parts["out_of_fold"], classes, kind), held_out, novelty, asked)
+    watched = drift.reference_from_arrays(parts["watched"]) if parts["watched"] else None
+    if watched is not None and watched.rows.shape[1] != (joined or width):
+        raise refuse(
+            "drift reference", f"its rows have {watched.rows.shape[1]} numbers, and the head looks at {joined}"
+        )
+    return TrustRecord(_answered(parts["out_of_fold"], classes, kind), held_out, novelty, asked, watched)
 
 
 def _answered(arrays: Mapping[str, Any], classes: int, kind: str | None) -> Answered:
