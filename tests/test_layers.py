@@ -33,6 +33,7 @@ BESIDE = {
     "runtime": {"bundle"},
     "metrics": {"records"},
     "finetune": {"embed", "heads"},
+    "tasks": {"report"},
 }
 TORCH = {"torch", "torchvision", "timm", "onnx", "peft"}
 HEAVY = TORCH | {"pyarrow", "datasets", "pandas"}  # scikit-learn itself loads the last three where they are installed

@@ -44,6 +44,33 @@ def test_it_writes_the_findings_and_a_plan(copied: Path, tmp_path: Path) -> None
     assert done.stdout.splitlines()[-1].endswith("read it and change the column 'action' where you disagree")
 
 
+def test_it_writes_a_page_with_pictures(copied: Path, tmp_path: Path) -> None:
+    page = tmp_path / "new" / "audit.html"
+    done = run(copied, "--html", page, "--shown", 1)
+    assert done.exit_code == 0, done.output
+    assert f"page       {page}" in done.stdout.splitlines()
+    text = page.read_text()
+    assert "Audit of cells: 51 images of 2 classes" in text
+    assert f"headstart audit {copied} --fix plan.csv" in text
+    shown = text.partition('id="exact-copy"')[2].partition("</section>")[0]
+    assert shown.count("<img ") == 1
+    assert "functional/<wbr>zz.png" in shown
+    assert [path.name for path in page.parent.iterdir()] == ["audit.html"]
+
+
+def test_a_page_that_cannot_be_written_does_not_cost_the_answer(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "audit.html")
+
+    monkeypatch.setattr("headstart.tasks.findings.put", full)
+    done = run(copied, "--html", tmp_path / "audit.html")
+    assert isinstance(done.exception, OSError)
+    assert "data       51 images of 2 classes" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_it_prints_json(copied: Path) -> None:
     found = json.loads(run(copied, "--json").stdout)
     assert found["images"] == 51
@@ -67,6 +94,14 @@ def test_places_that_cannot_be_written_are_refused_before_any_work(copied: Path,
     assert str(folder.exception) == f"--csv must name a file; found the folder {str(tmp_path)!r}."
     both = run(copied, "--csv", tmp_path / "x.csv", "--fix", tmp_path / "x.csv")
     assert str(both.exception) == f"--csv and --fix must name two files; found {str(tmp_path / 'x.csv')!r} for both."
+    html = run(copied, "--html", tmp_path / "x.csv")
+    assert str(html.exception) == f"--html must name a file that ends in .html; found {str(tmp_path / 'x.csv')!r}."
+    same = run(copied, "--html", tmp_path / "x.html", "--fix", tmp_path / "." / "x.html")
+    assert str(same.exception) == f"--fix and --html must name two files; found {str(tmp_path / 'x.html')!r} for both."
+    (tmp_path / "page.html").mkdir()
+    assert str(run(copied, "--html", tmp_path / "page.html").exception).startswith("--html must name a file; found the")
+    assert str(run(copied, "--shown", 0).exception) == "--shown must be at least 1; found 0."
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

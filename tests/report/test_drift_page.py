@@ -16,7 +16,7 @@ from headstart.report.score_plot import scores_svg
 from headstart.trust.drift import Drift
 from headstart.trust.two_sample import TwoSample
 
-VOID = {"meta", "img", "rect", "polyline", "polygon", "circle"}
+VOID = {"meta", "img", "rect", "polyline", "polygon", "circle", "wbr"}
 HOSTILE = "<script>alert('x')</script>\" onerror=\"x\x1b[31m.png"
 
 

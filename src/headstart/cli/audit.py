@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,20 @@ if TYPE_CHECKING:
 _EXAMPLES = 2
 
 
+@dataclass(frozen=True)
+class _Files:
+    """What is written; None for what is not."""
+
+    csv: Path | None
+    fix: Path | None
+    html: Path | None
+
+    def named(self) -> list[tuple[str, Path]]:
+        """Each option that was given, with its file."""
+        options = (("--csv", self.csv), ("--fix", self.fix), ("--html", self.html))
+        return [(option, path) for option, path in options if path is not None]
+
+
 @click.command("audit")
 @click.argument("data", type=Place())
 @click.option("--csv", "listing", type=Place(), help="Write every finding to this CSV file.")
@@ -25,6 +41,12 @@ _EXAMPLES = 2
     help="Write a plan to this CSV file: what to do with each image (exclude, keep or group), for you to read and "
     "edit. A file that is already there is not overwritten.",
 )
+@click.option(
+    "--html",
+    type=Place(),
+    help="Write a page that shows what was found, in pictures, to this file (one file, no scripts).",
+)
+@click.option("--shown", default=24, show_default=True, help="The most pictures of each kind on the page.")
 @columns
 @click.option("--seed", default=0, show_default=True, help="Of the folds by which labels are checked.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
@@ -36,6 +58,8 @@ def command(
     data: Path,
     listing: Path | None,
     fix: Path | None,
+    html: Path | None,
+    shown: int,
     columns: Columns,
     seed: int,
     device: str,
@@ -50,27 +74,45 @@ def command(
     """
     from headstart.tasks.audit import audit
 
-    _check(listing, fix)
+    files = _Files(listing, fix, html)
+    _check(files, shown)
     found = audit(columns.load(data), seed=seed, device=device, cache=cache)
-    if listing is not None:
-        found.write_csv(listing)
-    if fix is not None:
-        found.write_plan(fix)
-    _print(found, data, listing, fix, as_json)
+    _print(found, as_json)
+    _write(found, files, str(data), shown)  # last: a disk that is full costs the files, not the answer
+    if not as_json:
+        _print_places(found, data, files)
 
 
-def _check(listing: Path | None, fix: Path | None) -> None:
+def _check(files: _Files, shown: int) -> None:
     """Refuse now, before any work, what cannot be written."""
-    for option, path in (("--csv", listing), ("--fix", fix)):
-        if path is not None and path.is_dir():
+    from headstart.checks import at_least
+
+    at_least("--shown", shown, 1)
+    given = files.named()
+    for option, path in given:
+        if path.is_dir():
             raise OptionError(f"{option} must name a file; found the folder {str(path)!r}.")
-    if listing is not None and fix is not None and listing.resolve() == fix.resolve():
-        raise OptionError(f"--csv and --fix must name two files; found {str(fix)!r} for both.")
-    if fix is not None and fix.exists():
-        raise OptionError(f"--fix names {str(fix)!r}, which is there already and may hold edits: name another file.")
+    for (first, path), (second, other) in itertools.combinations(given, 2):
+        if path.resolve() == other.resolve():
+            raise OptionError(f"{first} and {second} must name two files; found {str(other)!r} for both.")
+    if files.html is not None and files.html.suffix.lower() not in (".html", ".htm"):
+        raise OptionError(f"--html must name a file that ends in .html; found {str(files.html)!r}.")
+    if files.fix is not None and files.fix.exists():
+        raise OptionError(
+            f"--fix names {str(files.fix)!r}, which is there already and may hold edits: name another file."
+        )
 
 
-def _print(found: Audit, data: Path, listing: Path | None, fix: Path | None, as_json: bool) -> None:
+def _write(found: Audit, files: _Files, data: str, shown: int) -> None:
+    if files.csv is not None:
+        found.write_csv(files.csv)
+    if files.fix is not None:
+        found.write_plan(files.fix)
+    if files.html is not None:
+        found.write_html(files.html, data=data, shown=shown)
+
+
+def _print(found: Audit, as_json: bool) -> None:
     from headstart.checks import counted, printable
     from headstart.cli import show
 
@@ -94,11 +136,18 @@ def _print(found: Audit, data: Path, listing: Path | None, fix: Path | None, as_
             f"copies     a split that parts copies would claim {found.claims.naive} accuracy for a linear probe;"
         )
         click.echo(f"           with copies held together it is {found.claims.honest}")
-    if listing is not None:
-        click.echo(printable(f"findings   {listing}"))
-    if fix is not None:
-        click.echo(printable(f"plan       {fix}: read it and change the column 'action' where you disagree"))
-    elif rows:
+
+
+def _print_places(found: Audit, data: Path, files: _Files) -> None:
+    from headstart.checks import printable
+
+    if files.csv is not None:
+        click.echo(printable(f"findings   {files.csv}"))
+    if files.html is not None:
+        click.echo(printable(f"page       {files.html}"))
+    if files.fix is not None:
+        click.echo(printable(f"plan       {files.fix}: read it and change the column 'action' where you disagree"))
+    elif found.findings:
         click.echo(printable(f"next       headstart audit {data} --fix plan.csv writes what is proposed, to be edited"))
 
 

@@ -23,7 +23,8 @@ from headstart.data.near_duplicates import merged
 from headstart.records import UNLABELLED, Ints, Samples
 
 _SHOWN = 3
-_NEARLY = "turned, mirrored, cropped, brightened or saved anew"
+NEARLY = "turned, mirrored, cropped, brightened or saved anew"
+"""What a near copy is, in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,21 @@ class Copies:
     def take(self, rows: NDArray[Any]) -> Copies:
         """The copies among these rows (indices or a boolean mask)."""
         return replace(self, families=self.families[rows], named=None if self.named is None else self.named[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Spoilt:
+    """Pictures that cannot be kept whole, each as the rows of its copies.
+
+    contradictory: the same bytes under several labels; none is kept. leaking: the same bytes in several splits.
+    near_leaking: nearly the same picture, under one label, in several splits. Of both only the copies in the split that
+    is measured on are kept. Near copies under several labels are not here: in two splits, too, both are kept, since
+    the one cannot tell a model the other's label.
+    """
+
+    contradictory: Sequence[list[int]]
+    leaking: Sequence[list[int]]
+    near_leaking: Sequence[list[int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +102,11 @@ def resolve(
     near: rows of each group of near copies (`near_duplicates.find`). together: rows that belong together for another
     reason.
     """
-    exact = _copies(samples.content)
-    contradictory = [rows for rows in exact if _differ(samples.labels[rows])]
-    leaking = _leaking(samples, [rows for rows in exact if not _differ(samples.labels[rows])])
-    dropped = {row for rows in contradictory for row in rows}
-    leaked = {row for rows in leaking for row in _off_the_measured_side(samples, rows)}
-    families = merged(replace(samples, groups=None), (*map(tuple, near), *map(tuple, exact)))
-    related = _related(families, dropped | leaked)
-    near_leaking = _leaking(samples, [rows for family in related for rows in _by_label(samples, family)])
-    near_leaked = {row for rows in near_leaking for row in _off_the_measured_side(samples, rows)}
+    families = merged(replace(samples, groups=None), (*map(tuple, near), *map(tuple, exact_copies(samples.content))))
+    spoilt = find_spoilt(samples, families)
+    dropped = {row for rows in spoilt.contradictory for row in rows}
+    leaked = off_the_measured_side(samples, spoilt.leaking)
+    near_leaked = off_the_measured_side(samples, spoilt.near_leaking)
     rest = np.setdiff1d(np.arange(len(samples)), list(dropped | leaked | near_leaked))
     kept, families = samples.take(rest), families[rest]
     disputed = [rows for rows in _related(families) if _differ(kept.labels[rows])]
@@ -102,9 +114,9 @@ def resolve(
     joined = (*map(tuple, _related(families)), *_placed(together, rest))
     kept = replace(kept, groups=merged(kept, joined)) if joined else kept
     found = Duplicates(
-        _with_classes(samples, contradictory),
-        _with_splits(samples, leaking),
-        _with_splits(samples, near_leaking),
+        _with_classes(samples, spoilt.contradictory),
+        _with_splits(samples, spoilt.leaking),
+        _with_splits(samples, spoilt.near_leaking),
         _with_classes(kept, disputed),
         len(samples) - len(kept),
         copies,
@@ -114,8 +126,27 @@ def resolve(
     return kept, replace(found, notes=said + _shared_groups(kept))
 
 
-def _copies(content: tuple[str, ...]) -> list[list[int]]:
-    """The rows of each picture that is there more than once."""
+def find_spoilt(samples: Samples, families: Ints) -> Spoilt:
+    """The pictures that cannot be kept whole. families: (n,) rows that show one picture share a number."""
+    exact = exact_copies(samples.content)
+    contradictory = [rows for rows in exact if _differ(samples.labels[rows])]
+    leaking = _leaking(samples, [rows for rows in exact if not _differ(samples.labels[rows])])
+    gone = {row for rows in contradictory for row in rows} | off_the_measured_side(samples, leaking)
+    same_label = [rows for family in _related(families, gone) for rows in _by_label(samples, family)]
+    return Spoilt(contradictory, leaking, _leaking(samples, same_label))
+
+
+def off_the_measured_side(samples: Samples, pictures: Sequence[Sequence[int]]) -> set[int]:
+    """The copies to leave out: of each picture all but those in the last split of train, val, test that has any."""
+    left_out = set()
+    for rows in pictures:
+        rank = {row: SPLITS.index(_split(samples, row)) for row in rows}
+        left_out |= {row for row in rows if rank[row] < max(rank.values())}
+    return left_out
+
+
+def exact_copies(content: Sequence[str]) -> list[list[int]]:
+    """The rows of each picture whose very bytes are there more than once. content: fingerprints of the pictures."""
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, fingerprint in enumerate(content):
         rows_of[fingerprint].append(row)
@@ -158,12 +189,6 @@ def _differ(values: NDArray[np.int64] | NDArray[np.str_]) -> bool:
     return len(set(known.tolist())) > 1
 
 
-def _off_the_measured_side(samples: Samples, rows: list[int]) -> list[int]:
-    """The copies to leave out: all but those in the last split of train, val, test that has any."""
-    rank = {row: SPLITS.index(_split(samples, row)) for row in rows}
-    return [row for row in rows if rank[row] < max(rank.values())]
-
-
 def _class(samples: Samples, row: int) -> str:
     label = int(samples.labels[row])
     return samples.classes[label] if label != UNLABELLED else "unlabelled"
@@ -173,11 +198,11 @@ def _split(samples: Samples, row: int) -> str:
     return "" if samples.splits is None else str(samples.splits[row])
 
 
-def _with_classes(samples: Samples, pictures: list[list[int]]) -> tuple[tuple[str, ...], ...]:
+def _with_classes(samples: Samples, pictures: Sequence[list[int]]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(f"{samples.names[row]} ({_class(samples, row)})" for row in rows) for rows in pictures)
 
 
-def _with_splits(samples: Samples, pictures: list[list[int]]) -> tuple[tuple[str, ...], ...]:
+def _with_splits(samples: Samples, pictures: Sequence[list[int]]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(f"{samples.names[row]} ({_split(samples, row)})" for row in rows) for rows in pictures)
 
 
@@ -195,7 +220,7 @@ def _notes(found: Duplicates, contradicting: int, leaked: int, near_leaked: int)
         )
     if found.near_leaks:
         notes.append(
-            f"Left out: {counted(near_leaked, 'image')} with a near copy ({_NEARLY}) in a split that is measured on: "
+            f"Left out: {counted(near_leaked, 'image')} with a near copy ({NEARLY}) in a split that is measured on: "
             f"{_examples(found.near_leaks)}."
         )
     if found.copies.note:
@@ -216,7 +241,7 @@ def _copies_note(samples: Samples, families: Ints) -> str:
     exact = len(samples) - len(set(samples.content))
     if not further:
         return ""
-    nearly = f"{further - exact:,} nearly: {_NEARLY}"
+    nearly = f"{further - exact:,} nearly: {NEARLY}"
     how = f"{exact:,} exactly" if exact == further else nearly if not exact else f"{exact:,} exactly, {nearly}"
     return (
         f"Copies: {further:,} of {counted(len(samples), 'image')} {'repeats' if further == 1 else 'repeat'} another "

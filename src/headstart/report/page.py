@@ -78,14 +78,14 @@ class Gallery:
     pictures: Sequence[Picture]
 
 
-def page(title: str, parts: Iterable[str]) -> str:
-    """The whole file's text, from parts that are HTML already."""
+def page(title: str, parts: Iterable[str], style: str = "") -> str:
+    """The whole file's text, from parts that are HTML already. style: rules for this page alone."""
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{words(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+            f"<title>{words(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n<body>",
             *parts,
             "</body>\n</html>\n",
         ]
@@ -128,18 +128,23 @@ def gallery(shown: Gallery) -> str:
 def _tile(picture: Picture) -> str:
     last = picture.name.replace("\\", "/").rstrip("/").rpartition("/")[2] or picture.name
     name = f'<span class="name" title="{words(picture.name)}">{words(last)}</span>'
-    try:
-        shown = f'<img src="{data_uri(picture.source)}" alt="{words(picture.name)}">'
-    except UnreadableImage as reason:
-        shown = f'<span class="gone">It cannot be read any more: {words(str(reason))}.</span>'
+    shown = image(picture.source, picture.name)
     below = f'<span class="words">{words(picture.words)}</span>' if picture.words else ""
     return f"<li>{shown}{name}{below}</li>"
 
 
-def data_uri(source: ImageSource) -> str:
-    """A picture as a JPEG of at most 256 pixels a side, in a data URI; raises `UnreadableImage`."""
-    picture = read(source, near=_SIDE)
-    picture.thumbnail((_SIDE, _SIDE))
+def image(source: ImageSource, name: str, side: int = _SIDE) -> str:
+    """A picture inside the page; where it cannot be read any more, the reason in its place. side: as in `data_uri`."""
+    try:
+        return f'<img src="{data_uri(source, side)}" alt="{words(name)}">'
+    except UnreadableImage as reason:
+        return f'<span class="gone">It cannot be read any more: {words(str(reason))}.</span>'
+
+
+def data_uri(source: ImageSource, side: int = _SIDE) -> str:
+    """A picture as a JPEG in a data URI; raises `UnreadableImage`. side: the longer one's most pixels."""
+    picture = read(source, near=side)
+    picture.thumbnail((side, side))
     file = io.BytesIO()
     picture.convert("RGB").save(file, "JPEG", quality=_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -8,40 +8,38 @@ proposes what to leave out, and a person decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from headstart.checks import counted
-from headstart.data.exclusions import EXCLUDE, GROUP
-from headstart.data.loaded import SPLITS, Loaded
+from headstart.data.duplicates import exact_copies
+from headstart.data.exclusions import EXCLUDE
+from headstart.data.loaded import Loaded
 from headstart.data.near_duplicates import find, merged
-from headstart.data.quality import doubtful
 from headstart.data.sources import load
 from headstart.data.thumbnails import looks
 from headstart.errors import DataError, MissingExtra
 from headstart.records import UNLABELLED, Failure, Floats, Ints, Samples
+from headstart.tasks.doubts import of_labels, of_pictures
 from headstart.tasks.findings import (
-    CONTRADICTION,
-    EXACT,
     IMBALANCE,
-    LEAK,
     LOOK,
-    MISLABEL,
-    NEAR,
     UNREADABLE,
     Audit,
     Claims,
     Finding,
     ordered,
 )
+from headstart.tasks.found_copies import copy_findings
 from headstart.tasks.out_of_fold import LAYERS, MANY_COPIES, claims, probabilities
 
 BACKBONE = "efficientnet_lite0"
 _IMBALANCE = 5
-_SHOWN_LIKENESS = 0.9995
+_TYPICAL = 2
+"""Pictures of each class to compare a doubtful one with."""
 
 
 def audit(
@@ -69,17 +67,15 @@ def audit(
         for group, values in zip(near.groups, near.likeness, strict=True)
         for row, value in zip(group, values, strict=True)
     }
-    families = merged(replace(samples, groups=None), (*near.groups, *_exact(samples)))
-    groups_of = merged(samples, (*near.groups, *_exact(samples)))
+    copies = (*near.groups, *map(tuple, exact_copies(samples.content)))
+    families = merged(replace(samples, groups=None), copies)
+    groups_of = merged(samples, copies)
     checked = _mislabels(_Labels(samples, families, groups_of, seen.rows, backbone, seed, device, cache))
     findings = [
         *_unreadable(seen.failures),
-        *_copies(samples, families, likeness),
+        *copy_findings(samples, families, likeness),
         *checked.findings,
-        *(
-            Finding(samples.names[doubt.row], doubt.kind, doubt.sentence, doubt.severity, LOOK)
-            for doubt in doubtful(seen)
-        ),
+        *of_pictures(seen, samples.names),
         *_imbalance(samples),
     ]
     return Audit(
@@ -89,6 +85,8 @@ def audit(
         groups_of,
         checked.claims,
         (*notes, *_group_notes(samples), *checked.notes),
+        samples,
+        checked.typical,
     )
 
 
@@ -97,92 +95,9 @@ def _loaded(data: Any, labels: Any, groups: Any) -> tuple[Samples, tuple[str, ..
     return loaded.samples, loaded.notes
 
 
-def _exact(samples: Samples) -> tuple[tuple[int, ...], ...]:
-    """The rows of each picture whose bytes are there more than once."""
-    rows: dict[str, list[int]] = {}
-    for row, content in enumerate(samples.content):
-        rows.setdefault(content, []).append(row)
-    return tuple(tuple(each) for each in rows.values() if len(each) > 1)
-
-
 def _unreadable(failures: Sequence[Failure]) -> Iterator[Finding]:
     for failure in failures:
-        yield Finding(failure.name, UNREADABLE, f"It cannot be read: {failure.reason}.", 1.0, EXCLUDE)
-
-
-def _copies(samples: Samples, families: Ints, likeness: dict[int, float]) -> Iterator[Finding]:
-    """What is found of each family of copies: contradictions, leaks, and plain copies."""
-    order = np.argsort(families, kind="stable")
-    sizes = np.bincount(families)
-    number = 0
-    for rows in np.split(order, np.cumsum(sizes)[:-1]):
-        if len(rows) < 2:
-            continue
-        number += 1
-        members = sorted(rows.tolist(), key=lambda row: (-likeness.get(row, 0.0), row))
-        yield from _contradiction(samples, members, str(number))
-        yield from _leak(samples, members, str(number))
-        yield from _plain(samples, members, likeness, str(number))
-
-
-def _contradiction(samples: Samples, rows: list[int], group: str) -> Iterator[Finding]:
-    """Copies under different labels: exact ones are left out, as `train` does; near ones are for a person."""
-    given = {int(samples.labels[row]) for row in rows} - {UNLABELLED}
-    if len(given) < 2:
-        return
-    for row in rows:
-        others = [other for other in rows if samples.labels[other] != samples.labels[row]]
-        other = next((each for each in others if samples.content[each] == samples.content[row]), others[0])
-        same = samples.content[other] == samples.content[row]
-        sentence = (
-            f"It is in {_class(samples, row)}, and {'an exact' if same else 'a near'} copy of it, "
-            f"{samples.names[other]}, is in {_class(samples, other)}."
-        )
-        yield Finding(
-            samples.names[row],
-            CONTRADICTION,
-            sentence,
-            1.0 if same else 0.9,
-            EXCLUDE if same else LOOK,
-            group,
-            samples.names[other],
-        )
-
-
-def _leak(samples: Samples, rows: list[int], group: str) -> Iterator[Finding]:
-    """Copies in several splits: those outside the split that is measured on are to be left out."""
-    if samples.splits is None:
-        return
-    rank = {row: SPLITS.index(str(samples.splits[row])) for row in rows}
-    last = max(rank, key=lambda row: rank[row])
-    for row in rows:
-        if rank[row] < rank[last]:
-            sentence = (
-                f"It is in {samples.splits[row]}, and a copy of it, {samples.names[last]}, is in "
-                f"{samples.splits[last]}: a score there would be too good."
-            )
-            yield Finding(samples.names[row], LEAK, sentence, 1.0, EXCLUDE, group, samples.names[last])
-
-
-def _plain(samples: Samples, rows: list[int], likeness: dict[int, float], group: str) -> Iterator[Finding]:
-    """Every further copy of a family's first picture."""
-    first, seen = rows[0], {samples.content[rows[0]]: rows[0]}
-    for row in rows[1:]:
-        if (same := seen.get(samples.content[row])) is not None:
-            sentence = f"It has the same bytes as {samples.names[same]}."
-            yield Finding(samples.names[row], EXACT, sentence, 1.0, GROUP, group, samples.names[first])
-            continue
-        seen[samples.content[row]] = row
-        alike = min(likeness.get(row, 1.0), _SHOWN_LIKENESS)
-        sentence = (
-            f"It is a near copy of {samples.names[first]}, perhaps turned, mirrored or cropped (alike {alike:.2f})."
-        )
-        yield Finding(samples.names[row], NEAR, sentence, alike, GROUP, group, samples.names[first])
-
-
-def _class(samples: Samples, row: int) -> str:
-    label = int(samples.labels[row])
-    return repr(samples.classes[label]) if label != UNLABELLED else "no class"
+        yield Finding(failure.name, UNREADABLE, f"It cannot be read: {failure.reason}.", 1.0, EXCLUDE, row=failure.row)
 
 
 def _imbalance(samples: Samples) -> Iterator[Finding]:
@@ -230,12 +145,11 @@ class _Checked:
     findings: tuple[Finding, ...] = ()
     claims: Claims | None = None
     notes: tuple[str, ...] = ()
+    typical: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def _mislabels(work: _Labels) -> _Checked:
     """Wrong labels by confident learning, and what folds that part copies would claim."""
-    from headstart.trust.mislabels import mislabels
-
     rows = _certain(work)
     samples = work.samples.take(rows)
     try:
@@ -249,26 +163,33 @@ def _mislabels(work: _Labels) -> _Checked:
         apart = probabilities(X, samples.labels, samples.groups, seed=work.seed, cache=work.cache)
         claimed = claims(apart, found, samples.labels)
     try:
-        wrong = mislabels(samples.labels, found)
+        findings, wrong = of_labels(samples, found, rows)
     except MissingExtra as error:
         return _Checked(claims=claimed, notes=(f"Labels were not checked: {error}",))
-    findings = []
-    for row, suggested, value in zip(wrong.rows, wrong.suggested, wrong.quality, strict=True):
-        sentence = (
-            f"It is labelled {samples.classes[samples.labels[row]]!r}; a model that has not seen it says "
-            f"{samples.classes[suggested]!r} ({found[row, suggested]:.0%}; {value:.0%} for its label)."
-        )
-        findings.append(Finding(samples.names[row], MISLABEL, sentence, 1 - float(value), LOOK))
-    return _Checked(tuple(findings), claimed)
+    typical = {name: tuple(rows[some].tolist()) for name, some in _typical(samples, found, work.groups[rows], wrong)}
+    return _Checked(findings, claimed, typical=typical)
+
+
+def _typical(samples: Samples, found: Floats, groups: Ints, wrong: Ints) -> Iterator[tuple[str, list[int]]]:
+    """Of each class the rows of which the model is surest, one of each group, without those that may be wrong."""
+    right = found.argmax(axis=1) == samples.labels
+    right[wrong] = False
+    for label, name in enumerate(samples.classes):
+        own = np.flatnonzero(right & (samples.labels == label))
+        surest = own[np.argsort(-found[own, label], kind="stable")]
+        of_group: dict[int, int] = {}
+        for row in surest.tolist():
+            of_group.setdefault(int(groups[row]), row)
+        yield name, list(of_group.values())[:_TYPICAL]
 
 
 def _certain(work: _Labels) -> Ints:
     """The readable, labelled rows whose exact copies do not contradict them."""
     samples = work.samples
     wanted = np.isin(np.arange(len(samples)), work.readable) & (samples.labels != UNLABELLED)
-    for rows in _exact(samples):
+    for rows in exact_copies(samples.content):
         if len({int(samples.labels[row]) for row in rows}) > 1:
-            wanted[list(rows)] = False
+            wanted[rows] = False
     return np.flatnonzero(wanted)
 
 

@@ -1,7 +1,7 @@
-"""What an audit finds: a record a finding, the whole as a table, a CSV and a plan that a person edits.
+"""What an audit finds: a record a finding, the whole as a table, a CSV, a page and a plan that a person edits.
 
-`Audit` holds the findings; `summary` counts them by kind, `write_csv` lists them, `plan` proposes what to do with each
-image. It looks at no images.
+`Audit` holds the findings; `summary` counts them by kind, `write_csv` lists them, `write_html` shows them in pictures,
+`plan` proposes what to do with each image. Nothing is looked for here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from headstart.data import quality
 from headstart.data.exclusions import EXCLUDE, GROUP, KEEP, Line, write
 from headstart.files import put
 from headstart.metrics.intervals import Estimate
-from headstart.records import Ints
+from headstart.records import Ints, Samples
 
 UNREADABLE, CONTRADICTION, LEAK = "unreadable", "contradictory labels", "leak across splits"
 EXACT, NEAR, MISLABEL, IMBALANCE = "exact copy", "near copy", "likely mislabelled", "class imbalance"
@@ -34,7 +34,8 @@ class Finding:
 
     name: the image's name, or the class's. kind: one of `KINDS`. sentence: what was found. severity: 0 to 1, to be
     compared within a kind. proposal: 'exclude', 'group' or 'look at'. group: a word that the images of one group of
-    copies share; '' for none. of: the name of the image it is compared with; '' for none.
+    copies share; '' for none. of: the name of the image it is compared with; '' for none. row, other: the places of the
+    image and of that one among all; -1 for none. suggested: the class that a model would give; '' for none.
     """
 
     name: str
@@ -44,6 +45,9 @@ class Finding:
     proposal: str
     group: str = ""
     of: str = ""
+    row: int = -1
+    other: int = -1
+    suggested: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ class Audit:
     images, counts: how many images, and of each class. findings: in the order of `KINDS`, the most severe of a kind
     first. groups: (n,) a number for each image; near copies and images of one of the user's groups share one. claims:
     what folds that part copies would have claimed; None where fewer than 5 % are copies, or nothing can be measured.
-    notes: sentences for the user, among them what could not be looked at.
+    notes: sentences for the user, among them what could not be looked at. samples: the images that were looked at.
+    typical: of each class a few of the images of which the model that checked labels is surest, as rows.
     """
 
     images: int
@@ -80,6 +85,8 @@ class Audit:
     groups: Ints
     claims: Claims | None
     notes: tuple[str, ...]
+    samples: Samples = field(repr=False)
+    typical: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """The findings of a kind."""
@@ -99,7 +106,7 @@ class Audit:
         lines = [_line(name, found) for name, found in of.items()]
         return tuple(_firsts(lines, self.findings)) + tuple(lines)
 
-    def write_csv(self, path: Path) -> None:
+    def write_csv(self, path: Path | str) -> None:
         """Write every finding, one a line; raises `OSError`."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -108,11 +115,21 @@ class Audit:
             writer.writerow(
                 (each.name, each.kind, f"{each.severity:.3f}", each.proposal, each.group, each.of, each.sentence)
             )
-        put(path, text.getvalue().encode())
+        put(Path(path), text.getvalue().encode())
 
-    def write_plan(self, path: Path) -> None:
+    def write_plan(self, path: Path | str) -> None:
         """Write the plan (see `data.exclusions`) for a person to edit; raises `OSError`."""
-        write(path, self.plan())
+        write(Path(path), self.plan())
+
+    def write_html(self, path: Path | str, *, data: str = "", shown: int = 24) -> None:
+        """Write one page that shows what was found, in pictures; raises `OSError`.
+
+        data: what the images came from, for the heading and the commands that the page names. shown: the most pictures
+        of each kind of finding. Raises `OptionError` where it is under 1.
+        """
+        from headstart.tasks.audit_page import text_of
+
+        put(Path(path), text_of(self, data=data, shown=shown).encode("utf-8", "backslashreplace"))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-like values."""

@@ -1,0 +1,86 @@
+"""What is doubtful about single images, as findings: their quality, and their labels.
+
+`of_pictures` takes the facts of pictures, `of_labels` out-of-fold probabilities; an audit lists all that they find,
+`train` counts it and names a few (`told`). Nothing is left out or changed for it: a doubt is something to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.data.quality import KINDS as QUALITY
+from headstart.data.quality import doubtful
+from headstart.records import Floats, Ints, Samples
+from headstart.tasks.findings import LOOK, MISLABEL, Finding
+from headstart.trust.mislabels import Mislabels, mislabels
+
+if TYPE_CHECKING:
+    from headstart.data.thumbnails import Looks
+
+_EXAMPLES = 3
+
+
+def of_pictures(seen: Looks, names: Sequence[str]) -> tuple[Finding, ...]:
+    """Tiny, very long, near-black, near-white, even and blurred pictures. names: of all that `seen.rows` counts."""
+    return tuple(
+        Finding(names[doubt.row], doubt.kind, doubt.sentence, doubt.severity, LOOK, row=doubt.row)
+        for doubt in doubtful(seen)
+    )
+
+
+def of_labels(samples: Samples, probabilities: Floats, rows: Ints | None = None) -> tuple[tuple[Finding, ...], Ints]:
+    """Labels that are probably wrong, the most doubtful first; and which of the samples they are, (m,).
+
+    probabilities: (n, K), by models that had not seen the image. rows: (n,) what the findings call the samples' rows;
+    their own by default. Raises `MissingExtra` without cleanlab.
+    """
+    wrong = mislabels(samples.labels, probabilities)
+    places = np.arange(len(samples)) if rows is None else rows
+    return tuple(_mislabel(samples, probabilities, places, wrong, i) for i in range(len(wrong))), wrong.rows
+
+
+def _mislabel(samples: Samples, probabilities: Floats, places: Ints, wrong: Mislabels, i: int) -> Finding:
+    row, suggested, quality = int(wrong.rows[i]), int(wrong.suggested[i]), float(wrong.quality[i])
+    sentence = (
+        f"It is labelled {samples.classes[samples.labels[row]]!r}; a model that has not seen it says "
+        f"{samples.classes[suggested]!r} ({100 * probabilities[row, suggested]:.0f} %; {100 * quality:.0f} % for its "
+        "label)."
+    )
+    return Finding(
+        samples.names[row],
+        MISLABEL,
+        sentence,
+        1 - quality,
+        LOOK,
+        row=int(places[row]),
+        suggested=samples.classes[suggested],
+    )
+
+
+def told(findings: Sequence[Finding]) -> dict[str, Any]:
+    """For a manifest: of each kind how many there are, and the first few."""
+    kinds = [kind for kind in (MISLABEL, *QUALITY) if any(each.kind == kind for each in findings)]
+    return {kind: _told([each for each in findings if each.kind == kind]) for kind in kinds}
+
+
+def _told(some: Sequence[Finding]) -> dict[str, Any]:
+    first = [{"image": each.name, "sentence": each.sentence} for each in some[:_EXAMPLES]]
+    return {"count": len(some), "examples": first}
+
+
+def doubt_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a manifest says of doubts, in the lines of a summary; none for an older one, or where there are none."""
+    found = manifest.get("doubts") or {}
+    if not found:
+        return []
+    lines = [_line(kind, entry) for kind, entry in found.items()]
+    how = "'headstart audit DATA --html audit.html' shows them; nothing was left out for it"
+    return [("look at", lines[0]), *(("", line) for line in lines[1:]), ("", how)]
+
+
+def _line(kind: str, entry: Mapping[str, Any]) -> str:
+    first = entry["examples"][0]
+    return f"{entry['count']:,} {kind}, such as {first['image']}: {first['sentence']}"
