@@ -8,7 +8,7 @@ what a promise needs is imported only when one is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +147,7 @@ class Predictor:
         *,
         max_error: float | None = None,
         confidence: float | None = None,
-        per_class: bool = False,
+        per_class: bool | None = None,
         on_shift: str = "review",
         names: Sequence[str] | None = None,
         device: Device | None = None,
@@ -175,16 +175,16 @@ class Predictor:
         return watch(against, found.drawn)
 
     def triage(
-        self, max_error: float | None = None, *, confidence: float | None = None, per_class: bool = False
+        self, max_error: float | None = None, *, confidence: float | None = None, per_class: bool | None = None
     ) -> Triage:
         """From which confidence on answers are accepted, so that at most `max_error` (a share) of them are wrong.
 
-        max_error, confidence: by default what the model was trained with; without that, confidence 0.95. per_class: a
-        threshold for each answered class, and the promise for every one of them. A refusal is a result too: `kept` is
-        False and `sentences` say what would carry the promise. Raises `OptionError` where nothing is asked for or it is
-        out of range, and `DataError` where the model keeps no answers to judge by.
+        max_error, confidence, per_class: by default what the model was trained with; without that, confidence 0.95 and
+        all classes together. per_class: a threshold for each answered class, and the promise for every one of them. A
+        refusal is a result too: `kept` is False and `sentences` say what would carry the promise. Raises `OptionError`
+        where nothing is asked for or it is out of range, and `DataError` where the model keeps no answers to judge by.
         """
-        return self._trusted().triage(self._asked(max_error, confidence), self.classes, per_class=per_class)
+        return self._trusted().triage(self._asked(max_error, confidence, per_class), self.classes)
 
     def sets(self, level: float = 0.95, *, by_class: bool = False) -> ConformalSets:
         """Prediction sets that hold the true class in `level` of cases: `.sets(predictions.probabilities)` is (n, K).
@@ -201,19 +201,18 @@ class Predictor:
             )
         return self.trust
 
-    def _asked(self, max_error: float | None, confidence: float | None) -> Asked:
-        from headstart.trust.record import Asked
+    def _asked(self, max_error: float | None, confidence: float | None, per_class: bool | None) -> Asked:
 
         stored = self._trusted().asked
         if max_error is None and stored is None:
             raise OptionError(
                 "no promise is asked for, and the model was trained without one: say max_error=0.02, say."
             )
-        if confidence is None:
-            confidence = 0.95 if stored is None else stored.confidence
-        return Asked(
-            stored.max_error if max_error is None and stored is not None else float(max_error or 0), confidence
-        )
+        from headstart.trust.record import Asked
+
+        said = {"max_error": max_error, "confidence": confidence, "per_class": per_class}
+        given = {name: value for name, value in said.items() if value is not None}
+        return replace(stored, **given) if stored is not None else Asked(**given)  # type: ignore[arg-type]
 
 
 def name_of(image: ImageSource, position: int) -> str:
@@ -266,14 +265,20 @@ def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustRe
     entry = saved.manifest.get("trust")
     if entry is None:
         return None
-    from headstart.trust.record import Asked, from_arrays
+    from headstart.trust.record import from_arrays
 
     width = parts[0].last.stop - parts[0].last.start
     kind = None if entry["novelty"] is None else str(entry["novelty"]["kind"])
     wanted = entry["promise"]
-    asked = None if wanted is None else Asked(float(wanted["max_error"]), float(wanted["confidence"]))
+    asked = None if wanted is None else _promised(wanted)
     joined = sum(part.width for part in parts)
     return from_arrays(saved.arrays(entry["file"]), classes=classes, width=width, kind=kind, joined=joined, asked=asked)
+
+
+def _promised(entry: Mapping[str, Any]) -> Asked:
+    from headstart.trust.record import Asked
+
+    return Asked(float(entry["max_error"]), float(entry["confidence"]), entry["scope"] == "class")
 
 
 def _classes(saved: bundle.Bundle) -> tuple[str, ...]:

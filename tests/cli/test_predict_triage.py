@@ -134,6 +134,16 @@ def test_per_class_says_which_classes_go_to_review(model: Path, cells: Path) -> 
     assert "class not covered" in reasons or "no promise" in reasons
 
 
+def test_a_promise_for_each_class_is_trained_in_and_can_be_loosened(cells: Path, tmp_path: Path) -> None:
+    said = run(train, cells, "-o", tmp_path / "model", *QUICK, "--max-error", "30%", "--per-class").stdout
+    assert "at most 30 % of them wrong in every class (95 % confidence)" in said
+    assert "wrong in every class" in run(predict, tmp_path / "model", cells).stderr.splitlines()[0]
+    assert "wrong in every class" in run(predict, tmp_path / "model", cells, "--max-error", "0.2").stderr
+    assert "in every class" not in run(predict, tmp_path / "model", cells, "--overall").stderr.splitlines()[0]
+    with pytest.raises(OptionError, match="per_class is about a promise: give max_error too, such as 0.02"):
+        run(train, cells, "-o", tmp_path / "model", *QUICK, "--per-class")
+
+
 def test_many_images_of_one_class_void_the_promise(model: Path, cells: Path, tmp_path: Path) -> None:
     for i, file in enumerate(sorted((cells / "functional").iterdir()) * 3):
         shutil.copy(file, tmp_path / f"{i}.png")

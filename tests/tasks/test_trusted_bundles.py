@@ -223,8 +223,8 @@ def test_a_calibration_that_is_none_is_refused(calibration: object, saved: Path,
         ({"novelty": None}, "a novelty score of which the manifest says nothing"),
         ({"novelty": {"kind": "magic"}}, "the saved novelty score is of the kind 'magic'"),
         ({"novelty": []}, "is damaged"),
-        ({"promise": {"max_error": 7, "confidence": 0.95}}, "is damaged"),
-        ({"promise": {"max_error": "little", "confidence": 0.95}}, "is damaged"),
+        ({"promise": {"max_error": 7, "confidence": 0.95, "scope": "all"}}, "must lie between"),
+        ({"promise": {"max_error": "little", "confidence": 0.95, "scope": "all"}}, "is damaged"),
         ({"promise": 5}, "is damaged"),
     ],
 )
@@ -279,7 +279,7 @@ def test_a_fine_tuned_network_has_no_novelty_and_many_answers_are_thinned(traine
     chosen = choose_calibration(scores, labels, folds, methods=("temperature",))
     found = trusted(chosen, None, trained.predictor.parts, labels, folds, None, Options())
     assert found.record.novelty is None
-    assert found.notes[0].startswith("Novelty and drift are not watched: the network was fine-tuned on these very images")
+    assert found.notes[0].startswith("Novelty and drift are not watched: the network was fine-tuned on these")
     assert found.notes[1] == "Of 25,000 out-of-fold answers 20,000 are kept to judge promises by."
     assert len(found.record.out_of_fold) == found.to_dict(("a", "b"), "conv_head")["kept"] == 20_000
     kept = np.bincount(found.record.out_of_fold.labels) / 20_000

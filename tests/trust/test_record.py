@@ -54,9 +54,9 @@ def test_held_out_images_judge_where_a_third_of_them_could_carry_the_promise(hel
 
 def test_for_each_class_the_rarest_must_do() -> None:
     few = answered(2 * 182)  # 183 without an error show 2 % with 97.5 %
-    assert TrustRecord(answered(1000), few).triage(Asked(0.02), CLASSES, per_class=True).basis == "out of fold"
+    assert TrustRecord(answered(1000), few).triage(Asked(0.02, per_class=True), CLASSES).basis == "out of fold"
     enough = answered(2 * 183)
-    assert TrustRecord(answered(1000), enough).triage(Asked(0.02), CLASSES, per_class=True).basis == "held out"
+    assert TrustRecord(answered(1000), enough).triage(Asked(0.02, per_class=True), CLASSES).basis == "held out"
 
 
 def test_which_images_judge_does_not_hang_on_how_well_they_do() -> None:

@@ -16,6 +16,7 @@ from headstart.errors import OptionError
 
 if TYPE_CHECKING:
     from headstart.data.loaded import Loaded
+    from headstart.tasks.options import Options
 
 Verb: TypeAlias = Callable[..., Any]
 
@@ -60,21 +61,43 @@ def columns(function: Verb) -> Verb:
 
 @dataclass(frozen=True)
 class Run:
-    """How a measurement runs. max_unreadable: a share of 1."""
+    """How a measurement runs. exclude: a plan to follow. max_unreadable: a share of 1."""
 
+    exclude: str | None
     max_unreadable: float
     seed: int
     device: str
     cache: bool
 
+    def options(self, backbones: str, metric: str = "accuracy") -> Options:
+        """The options of a measurement. backbones: comma-separated."""
+        from headstart.tasks.options import Options
+
+        return Options(
+            backbones=words(backbones) or (),
+            metric=metric,
+            exclude=self.exclude,
+            max_unreadable=self.max_unreadable,
+            seed=self.seed,
+            device=self.device,
+            cache=self.cache,
+        )
+
 
 def run(function: Verb) -> Verb:
     """Add the options of every verb that measures; the function gets them as one, `run`."""
 
-    def made(max_unreadable: float, seed: int, device: str, cache: bool) -> Run:
-        return Run(share("--max-unreadable", max_unreadable), seed, device, cache)
+    def made(exclude: Path | None, max_unreadable: float, seed: int, device: str, cache: bool) -> Run:
+        plan = None if exclude is None else str(exclude)
+        return Run(plan, share("--max-unreadable", max_unreadable), seed, device, cache)
 
     options = [
+        click.option(
+            "--exclude",
+            type=Place(),
+            help="A plan (CSV) that 'headstart audit DATA --fix FILE' has written and you have read: what it excludes "
+            "is left out, what it groups stays in one fold. Its lines 'keep' change nothing.",
+        ),
         click.option(
             "--max-unreadable",
             default=5.0,

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     "2%, and send the others to review; default: what the model was trained with; 'none' turns it off.",
 )
 @click.option("--confidence", type=Share(0.8, 0.9999), help="How sure that is; default: as trained, else 0.95.")
-@click.option("--per-class", is_flag=True, help="Promise it for each answered class, not only for all together.")
+@click.option(
+    "--per-class/--overall",
+    default=None,
+    help="Promise it for each answered class, or only for all together; default: as trained, else for all together.",
+)
 @click.option(
     "--on-shift",
     type=click.Choice(("review", "warn")),
@@ -53,7 +57,7 @@ def command(
     images: tuple[str, ...],
     max_error: float | str | None,
     confidence: float | None,
-    per_class: bool,
+    per_class: bool | None,
     on_shift: str,
     sets: float | None,
     by_class: bool,
@@ -99,12 +103,16 @@ def command(
     _print(Told(predictions, decisions, None if limits is None else _sets(predictions, limits)), form)
 
 
-def _asked(predictor: Predictor, max_error: float | str | None, confidence: float | None, per_class: bool) -> bool:
+def _asked(
+    predictor: Predictor, max_error: float | str | None, confidence: float | None, per_class: bool | None
+) -> bool:
     """Whether a promise is to be made."""
     stored = predictor.trust is not None and predictor.trust.asked is not None
     asked = max_error != NONE and (max_error is not None or stored)
-    if not asked and (per_class or confidence is not None):
-        raise OptionError("--confidence and --per-class are about a promise: give --max-error too, such as 0.02.")
+    if not asked and (per_class is not None or confidence is not None):
+        raise OptionError(
+            "--confidence, --per-class and --overall are about a promise: give --max-error too, such as 0.02."
+        )
     return asked
 
 

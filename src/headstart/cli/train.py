@@ -60,12 +60,6 @@ FROZEN = "frozen"
     "classes without the images.",
 )
 @click.option(
-    "--exclude",
-    type=Place(),
-    help="A plan (CSV) that 'headstart audit DATA --fix FILE' has written and you have read: what it excludes is left "
-    "out, what it groups stays in one fold. Its lines 'keep' change nothing.",
-)
-@click.option(
     "--max-error",
     type=Share(1e-4, 0.5, none=True),
     help="Promise that at most this share of the automatically accepted answers is wrong, such as 0.02 or 2%: says how "
@@ -78,6 +72,7 @@ FROZEN = "frozen"
     show_default=True,
     help="How sure the promise of --max-error is.",
 )
+@click.option("--per-class", is_flag=True, help="Promise it for each answered class, not only for all together.")
 @recipe
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
 def command(
@@ -96,9 +91,9 @@ def command(
     columns: Columns,
     run: Run,
     keep_training: bool,
-    exclude: Path | None,
     max_error: float | str | None,
     confidence: float,
+    per_class: bool,
     recipe: Recipe,
     as_json: bool,
 ) -> None:
@@ -132,7 +127,8 @@ def command(
         keep_training=keep_training,
         max_error=None if isinstance(max_error, str) else max_error,
         confidence=confidence,
-        exclude=None if exclude is None else str(exclude),
+        per_class=per_class,
+        exclude=run.exclude,
     )
     check_destination(output)
     _check_outside(output, data)

@@ -30,7 +30,9 @@ from headstart.tasks.auto import FINE_TUNES, backbones, trainable
 from headstart.tasks.candidates import ALLOWANCE, LeftOut, Plan
 from headstart.tasks.comparing import planned, raced, remembered
 from headstart.tasks.copies import claimed, told
+from headstart.tasks.doubts import of_labels
 from headstart.tasks.evaluate import Evaluation
+from headstart.tasks.findings import Finding
 from headstart.tasks.options import Options
 from headstart.tasks.prepare import Division, Prepared, divide, prepare
 from headstart.tasks.result import DataFacts, Trained
@@ -38,6 +40,7 @@ from headstart.tasks.shortlist import narrowed
 from headstart.tasks.training_rows import fitted_rows, kept_or_why
 from headstart.tasks.trusting import Trusted, calibrated, trusted, with_held_out
 from headstart.trust.calibration import Calibration
+from headstart.trust.calibration_choice import CalibrationChoice
 
 _FOLDS_OF_FINE_TUNES = 5
 _FOR_HEADS = 0.1
@@ -85,7 +88,8 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
     clock.lap("fitting")
     about = told(prepared.notes, prepared.copies.note, claims)
     said = (*said, *_noted(plans), *fitted_so, *_stopped(found, options))
-    notes = (*about, *division.notes, *said, *trust.notes, *unkept)
+    doubts, unchecked = _doubts(prepared, division, calibration)
+    notes = (*about, *division.notes, *said, *trust.notes, *unkept, *unchecked)
     return Trained(
         predictor=predictor,
         calibration=calibration,
@@ -100,7 +104,19 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
         options=options,
         seconds=clock.laps,
         training=training,
+        doubts=doubts,
     )
+
+
+def _doubts(
+    prepared: Prepared, division: Division, calibration: CalibrationChoice
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Images whose label or quality is doubtful, and a note where labels could not be checked."""
+    try:
+        labels, _ = of_labels(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
+    except MissingExtra as error:
+        return prepared.doubts, (f"Labels were not checked for mistakes: {error}",)
+    return (*labels, *prepared.doubts), ()
 
 
 class _Clock:

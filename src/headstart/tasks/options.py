@@ -36,8 +36,9 @@ class Options:
     None for five minutes where the race chooses what to try, and for no limit where strategies or heads are named.
     keep_training: save the embeddings of the training images with the model, so that `extend` can add classes without
     the images. exclude: a plan that `audit` has written and a person has read (`data.exclusions`), which says what to
-    leave out and what to hold together; followed by `train` alone. max_error: the share of automatically accepted
-    answers that may be wrong, promised with `confidence` where `predict` is asked for no other; None for no promise.
+    leave out and what to hold together. max_error: the share of automatically accepted answers that may be wrong,
+    promised with `confidence` where `predict` is asked for no other; None for no promise. per_class: promise it for
+    each answered class, not only for all together.
     """
 
     backbones: tuple[str, ...] = (AUTO,)
@@ -58,6 +59,7 @@ class Options:
     keep_training: bool = True
     max_error: float | None = None
     confidence: float = 0.95
+    per_class: bool = False
     exclude: str | None = None
 
     @property
@@ -89,6 +91,8 @@ class Options:
         checks.between("seed", self.seed, 0, MOST_SEED)
         checks.between("max_error", 0.02 if self.max_error is None else self.max_error, 1e-4, 0.5)
         checks.between("confidence", self.confidence, 0.8, 0.9999)
+        if self.per_class and self.max_error is None:
+            raise OptionError("per_class is about a promise: give max_error too, such as 0.02.")
         _check_names("backbones", [SHORT.get(name, name) for name in self.backbones])
         if self.weights is not None and len(self.backbones) != 1:
             raise OptionError(

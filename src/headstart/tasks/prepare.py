@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
     from headstart.data.duplicates import Copies
     from headstart.data.loaded import Loaded
+    from headstart.data.thumbnails import Looks
+    from headstart.tasks.findings import Finding
 
 _FEW, _SOME = 500, 2000
 _SMALL_CLASS = 10
@@ -32,7 +34,7 @@ MOST_COMPARED = 100_000
 class Prepared:
     """Readable, deduplicated samples with their embeddings, one for each backbone, in the same order of rows.
 
-    copies: which of the samples are copies of which.
+    copies: which of the samples are copies of which. doubts: pictures of doubtful quality, to be looked at.
     """
 
     samples: Samples
@@ -41,6 +43,7 @@ class Prepared:
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
     copies: Copies
+    doubts: tuple[Finding, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -83,7 +86,8 @@ def prepare(
     opened = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in backbones)
     chosen = choose(device)
     _check_train(loaded.samples)
-    near, unsought = near_copies(loaded.samples, cache=cache)
+    seen = _looks(loaded.samples, cache=cache)
+    near, unsought = near_copies(loaded.samples, cache=cache, seen=seen)
     samples, duplicates = resolve(loaded.samples, near, loaded.together)
     _check_left(samples, duplicates.notes)
     _check_fitted(samples, duplicates.notes)
@@ -110,15 +114,32 @@ def prepare(
         kept = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
         samples, embedded, copies = samples.take(kept), _without(embedded, kept), copies.take(kept)
         _check_fitted(samples)
-    return Prepared(samples, tuple(embedded), opened, failures, tuple(notes), copies)
+    doubts = _doubts(seen, loaded.samples, set(samples.names))
+    return Prepared(samples, tuple(embedded), opened, failures, tuple(notes), copies, doubts)
 
 
-def near_copies(samples: Samples, *, cache: bool) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
+def _looks(samples: Samples, *, cache: bool) -> Looks | None:
+    """Thumbnails and facts of the pictures; None for so many that only a user who asks for it should wait."""
+    from headstart.data.thumbnails import looks
+
+    return looks(samples, cache=cache) if len(samples) <= MOST_COMPARED else None
+
+
+def _doubts(seen: Looks | None, samples: Samples, used: set[str]) -> tuple[Finding, ...]:
+    """Pictures of doubtful quality among those that are used."""
+    from headstart.tasks.doubts import of_pictures
+
+    return () if seen is None else tuple(each for each in of_pictures(seen, samples.names) if each.name in used)
+
+
+def near_copies(
+    samples: Samples, *, cache: bool, seen: Looks | None = None
+) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
     """The rows of each group of near copies; and a note where there are too many images to look for them."""
     from headstart.data.near_duplicates import find
 
     if len(samples) <= MOST_COMPARED:
-        return find(samples, cache=cache).groups, ()
+        return find(samples, cache=cache, seen=seen).groups, ()
     note = (
         f"Near copies were not looked for among more than {MOST_COMPARED:,} images: where there may be some, name what "
         "belongs together in a group column."

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headstart.runtime import Part, Predictor
     from headstart.tasks.candidates import LeftOut, Plan
     from headstart.tasks.evaluate import Evaluation
-    from headstart.tasks.findings import Claims
+    from headstart.tasks.findings import Claims, Finding
     from headstart.tasks.options import Options
     from headstart.tasks.training_rows import TrainingRows
     from headstart.tasks.trusting import Trusted
@@ -67,6 +67,7 @@ class Trained:
     notes: sentences for the user. seconds: what each step took. training: the rows it was fitted to, None where they
     are not kept. calibration: how its scores became probabilities. trust: what promises are made from, None where none
     can be made. extension: more entries of the manifest, where this is an older model to which images were added.
+    doubts: images whose quality or label is doubtful; none was left out for that.
     """
 
     predictor: Predictor
@@ -83,6 +84,7 @@ class Trained:
     trust: Trusted | None
     training: TrainingRows | None = None
     extension: Mapping[str, Any] = field(default_factory=dict)
+    doubts: tuple[Finding, ...] = ()
 
     @property
     def estimate(self) -> Estimate:
@@ -102,6 +104,7 @@ class Trained:
 
     def manifest(self, command: Sequence[str] = ()) -> dict[str, Any]:
         """Everything known of the model, as JSON-like values."""
+        from headstart.tasks.doubts import told
         from headstart.tasks.manifest import candidates, plain, scores
 
         return {
@@ -122,6 +125,7 @@ class Trained:
             "scores": scores(self),
             "trust": self._trust(),
             "candidates": candidates(self),
+            "doubts": told(self.doubts),
             "data": {**asdict(self.data), "unreadable": len(self.failures)},
             "notes": list(self.notes),
             "options": _plain_options(self.options),

@@ -8,6 +8,7 @@ from typing import Any
 from headstart.backbones.graph import SHORT
 from headstart.checks import counted, printable
 from headstart.metrics.intervals import Estimate
+from headstart.tasks.doubts import doubt_lines
 from headstart.tasks.trust_words import trust_lines
 
 _WORST = 3
@@ -28,6 +29,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
         ("balance", _balance(scores["out_of_fold"])),
         ("classes", _classes(scores["out_of_fold"]["per_class"])),
         *trust_lines(manifest),
+        *doubt_lines(manifest),
     ]
     return "\n".join(printable(f"{name:<10} {text}") for name, text in lines)
 

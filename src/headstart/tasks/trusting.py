@@ -101,7 +101,7 @@ def trusted(
         None if groups is None else groups[rows[few]],
         None if novelty is None else novelty.flagged[few],
     )
-    asked = None if options.max_error is None else Asked(options.max_error, options.confidence)
+    asked = None if options.max_error is None else Asked(options.max_error, options.confidence, options.per_class)
     watched = None if X is None or not options.keep_training else watched_rows(X, groups)
     record = TrustRecord(answered, novelty=None if novelty is None else novelty.novelty, asked=asked, watched=watched)
     notes: tuple[str, ...] = () if X is not None else (_TUNED,)

@@ -38,10 +38,14 @@ _PARTS = ("out_of_fold", "held_out", "novelty", "watched")
 
 @dataclass(frozen=True)
 class Asked:
-    """A promise to be made: at most `max_error` (a share) of the accepted answers wrong, with this confidence."""
+    """A promise to be made: at most `max_error` (a share) of the accepted answers wrong, with this confidence.
+
+    per_class: for each answered class with a threshold of its own, not only for all together.
+    """
 
     max_error: float
     confidence: float = 0.95
+    per_class: bool = False
 
     def __post_init__(self) -> None:
         check_promise(self.max_error, self.confidence)
@@ -101,9 +105,9 @@ class TrustRecord:
     asked: Asked | None = None
     watched: drift.Reference | None = None
 
-    def triage(self, asked: Asked, classes: Sequence[str], *, per_class: bool = False) -> Triage:
+    def triage(self, asked: Asked, classes: Sequence[str]) -> Triage:
         """The thresholds of a promise, or the refusal of it."""
-        rows, basis = self._for_triage(asked, per_class)
+        rows, basis = self._for_triage(asked)
         predicted, confidence = answers(rows.probabilities)
         found = triage(
             confidence,
@@ -112,7 +116,7 @@ class TrustRecord:
             classes=classes,
             max_error=asked.max_error,
             confidence_level=asked.confidence,
-            scope="class" if per_class else "all",
+            scope="class" if asked.per_class else "all",
             reviewed=rows.novel,
         )
         return replace(found, basis=basis)
@@ -132,16 +136,16 @@ class TrustRecord:
         rows = rows if rows.novel is None else rows.take(~rows.novel)
         return Reference.of(rows.labels, rows.probabilities.argmax(axis=1), rows.probabilities.shape[1])
 
-    def _for_triage(self, asked: Asked, per_class: bool) -> tuple[Answered, str]:
+    def _for_triage(self, asked: Asked) -> tuple[Answered, str]:
         """The labelled images that judge a promise: held out where even a third of them could carry it without an
         error (for each class: where all of a class's images could), else out of fold."""
         if self.held_out is None:
             return self.out_of_fold.alone(), OUT_OF_FOLD
         held = self.held_out.alone()
         classes = held.probabilities.shape[1]
-        doubt = (1 - asked.confidence) / (classes if per_class else 1)
+        doubt = (1 - asked.confidence) / (classes if asked.per_class else 1)
         needed = accepted_needed(asked.max_error, 1 - doubt)
-        there = _least(held.labels, classes) if per_class else LEAST_COVERAGE * len(held)
+        there = _least(held.labels, classes) if asked.per_class else LEAST_COVERAGE * len(held)
         return (held, HELD_OUT) if there >= needed else (self.out_of_fold.alone(), OUT_OF_FOLD)
 
     def to_arrays(self) -> Arrays:
