@@ -120,7 +120,7 @@ def test_evaluating_with_and_without_a_cache_gives_the_same(saved: Path, cells: 
     cache = EmbeddingCache(tmp_path / "rows.sqlite")
     first, again = (opened.predict(samples.images, device=CPU, cache=cache) for _ in range(2))
     assert np.array_equal(first.probabilities, again.probabilities)
-    assert evaluated(opened, samples, device=CPU).images == 50
+    assert evaluated(opened, samples, device="cpu").images == 50
 
 
 def test_the_verbs_work_on_it(saved: Path, cells: Path) -> None:

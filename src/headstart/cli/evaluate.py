@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 @click.option("--split", help="Only this split of DATA: train, val or test.")
 @columns
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option(
+    "--cache/--no-cache", default=True, show_default=True, help="Keep embeddings and thumbnails for the next run."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     model: Path,
@@ -26,19 +29,26 @@ def command(
     split: str | None,
     columns: Columns,
     device: str,
+    cache: bool,
     as_json: bool,
 ) -> None:
-    """Compare the saved MODEL's answers with the labels of DATA (a folder of class folders, or a table)."""
+    """Compare the saved MODEL's answers with the labels of DATA (a folder of class folders, or a table).
+
+    Copies of one picture (turned or cropped ones too) do not count as independent images in the intervals. Where the
+    model was trained on some of the images, a note says so.
+    """
+    from headstart import bundle
     from headstart.cli import show
-    from headstart.device import choose
     from headstart.runtime import load as load_model
     from headstart.tasks.evaluate import evaluate
+    from headstart.tasks.training_rows import trained_on
 
     predictor = load_model(model)
+    known = trained_on(bundle.read(model), predictor)
     loaded = columns.load(data)
     for sentence in loaded.notes:
         show.note(sentence)
-    found = evaluate(predictor, loaded.samples, split=split, device=choose(device))
+    found = evaluate(predictor, loaded.samples, split=split, trained_on=known, device=device, cache=cache)
     if as_json:
         show.as_json(found.to_dict())
     else:

@@ -20,7 +20,7 @@ from headstart.records import Floats, Ints, Samples
 
 if TYPE_CHECKING:
     from headstart.bundle import Arrays, Bundle
-    from headstart.runtime import Part
+    from headstart.runtime import Part, Predictor
     from headstart.tasks.prepare import Division
 
 TRAINING_FILE = "training.safetensors"
@@ -99,7 +99,7 @@ def stored(saved: Bundle, classes: Sequence[str], parts: Sequence[Part]) -> Trai
     width = sum(tap.width for part in parts for tap in part.backbone.taps if tap.name in part.taps)
     wrong = _wrong(arrays, len(classes), width)
     if wrong:
-        raise BundleError(f"the training rows of {saved.folder} cannot be used: {wrong}; give --old-data instead.")
+        raise BundleError(f"the training rows of {saved.folder} cannot be used: {wrong}: train the model again.")
     content = tuple(row.tobytes().hex() for row in arrays["content"])
     return TrainingRows(
         arrays["X"],
@@ -110,6 +110,12 @@ def stored(saved: Bundle, classes: Sequence[str], parts: Sequence[Part]) -> Trai
         weights_of(parts),
         arrays.get("groups"),
     )
+
+
+def trained_on(saved: Bundle, predictor: Predictor) -> frozenset[str]:
+    """Fingerprints of the pictures that a saved model was trained on; empty where the bundle does not hold them."""
+    rows = stored(saved, predictor.classes, predictor.parts)
+    return frozenset() if rows is None else frozenset(rows.content)
 
 
 def _wrong(arrays: dict[str, Any], classes: int, width: int) -> str:
