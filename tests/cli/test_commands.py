@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from headstart.cli import main
+
+VERBS = (
+    *("train", "predict", "evaluate", "drift", "info", "embed", "audit", "advise", "backbones", "rank", "depth"),
+    *("curve", "extend", "forgetting", "cache", "demo", "sample"),
+)
 QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")
 
 
@@ -46,12 +52,13 @@ def test_help_lists_the_verbs_and_is_quick() -> None:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", "import click"], check=True)
         bare.append(time.perf_counter() - start)
-    for verb in ("train", "predict", "evaluate", "info", "embed", "backbones", "cache", "demo"):
+    assert VERBS == main.VERBS
+    for verb in VERBS:
         assert f"  {verb} " in done.stdout
     assert min(times) < 3 * min(bare)
 
 
-@pytest.mark.parametrize("verb", ["train", "predict", "evaluate", "info", "embed", "backbones", "cache", "demo"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself(verb: str) -> None:
     done = headstart(verb, "--help")
     assert done.returncode == 0

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from headstart.cli import show
 
@@ -115,10 +116,15 @@ def test_scores_on_the_training_images_come_with_a_warning(cells: Path, tmp_path
     model = tmp_path / "model"
     assert headstart("train", cells, "-o", model, *QUICK).returncode == 0
     assert "trained on these very images" in headstart("evaluate", model, cells).stderr
-    fewer = tmp_path / "fewer"
-    shutil.copytree(cells, fewer)
-    next((fewer / "defective").iterdir()).unlink()
-    assert "trained on these very images" not in headstart("evaluate", model, fewer).stderr
+    other = tmp_path / "other"
+    shutil.copytree(cells, other)
+    first, second = sorted((other / "defective").iterdir())[:2]
+    with Image.open(first) as picture:
+        picture.crop((0, 0, 90, 60)).resize((300, 300)).save(first)
+    second.rename(second.with_name("renamed.png"))
+    said = headstart("evaluate", model, other).stderr
+    assert "trained on these very images" not in said
+    assert "note: The model was trained on 49 of these 50 images, so the scores are too good" in said
 
 
 def hears_interrupts() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Place, Run, columns, run, words
+from headstart.cli.options import Columns, Place, Run, columns, run
 
 if TYPE_CHECKING:
     from headstart.tasks.advice import Advised
@@ -37,20 +37,14 @@ def command(
     forecast   how long each strategy would take on this machine: a few steps are timed
     """
     from headstart.tasks.advice import advise_loaded
-    from headstart.tasks.options import Options
 
-    options = Options(
-        backbones=words(backbone) or (),
-        max_unreadable=run.max_unreadable,
-        seed=run.seed,
-        device=run.device,
-        cache=run.cache,
-    )
+    options = run.options(backbone)
     loaded = columns.load(data)
-    _print(advise_loaded(loaded, options), data, as_json)
+    plan = f" --exclude {run.exclude}" if run.exclude else ""
+    _print(advise_loaded(loaded, options), f"{data}{plan}", as_json)
 
 
-def _print(found: Advised, data: Path, as_json: bool) -> None:
+def _print(found: Advised, data: str, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
 

@@ -61,6 +61,7 @@ def command(
         backbones=words("auto" if backbones is None else backbones) or (),
         random=random,
         scratch=scratch,
+        exclude=run.exclude,
         max_unreadable=run.max_unreadable,
         seed=run.seed,
         device=run.device,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Drawing, Place, Run, columns, run, words
+from headstart.cli.options import Columns, Drawing, Place, Run, columns, run
 
 if TYPE_CHECKING:
     from headstart.tasks.depth import Depth, Depths
@@ -47,16 +47,8 @@ def command(
     """
     from headstart.cli import show
     from headstart.tasks.depth import depth_loaded
-    from headstart.tasks.options import Options
 
-    options = Options(
-        backbones=words("auto" if backbones is None else backbones) or (),
-        metric=metric,
-        max_unreadable=run.max_unreadable,
-        seed=run.seed,
-        device=run.device,
-        cache=run.cache,
-    )
+    options = run.options("auto" if backbones is None else backbones, metric)
     loaded = columns.load(data)
     found = depth_loaded(loaded, options)
     _print(found, as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Place, Run, columns, run, words
+from headstart.cli.options import Columns, Place, Run, columns, run
 
 if TYPE_CHECKING:
     from headstart.tasks.ranking import Ranked, Ranking
@@ -54,17 +54,9 @@ def command(
 
     With more than three backbones LogME and kNN pick three, and the probe decides among these.
     """
-    from headstart.tasks.options import Options
     from headstart.tasks.ranking import rank_loaded
 
-    options = Options(
-        backbones=words(backbones) or (),
-        metric=metric,
-        max_unreadable=run.max_unreadable,
-        seed=run.seed,
-        device=run.device,
-        cache=run.cache,
-    )
+    options = run.options(backbones, metric)
     loaded = columns.load(data)
     _print(rank_loaded(loaded, options), data, as_json)
 

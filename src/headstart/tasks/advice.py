@@ -15,6 +15,7 @@ import numpy as np
 from headstart.choose.prior import Position, Prior
 from headstart.choose.prior import advise as read_tables
 from headstart.choose.similarity import Similarity, depth_signal, head_signals, shift_signal, vote
+from headstart.data.exclusions import followed
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
 from headstart.errors import DataError, MissingExtra, OptionError
@@ -95,10 +96,11 @@ def advise_loaded(loaded: Loaded, options: Options) -> Advised:
     from headstart.data.splits import check_enough
 
     options = _checked(options)
-    samples, duplicates = resolve(loaded.samples)
+    loaded, _ = followed(loaded, options.exclude)
+    samples, duplicates = resolve(loaded.samples, together=loaded.together)
     samples = _to_train_on(samples)
     check_enough(samples.labels, samples.classes, samples.groups)
-    prepared = _looked_at(replace(loaded, samples=samples), options)
+    prepared = _looked_at(replace(loaded, samples=samples, together=()), options)
     counts = tuple(samples.counts().values())
     similarity = _similarity(prepared, options)
     position = Position(counts, similarity.verdict)

@@ -20,6 +20,7 @@ from headstart.backbones.here import AUTO, named
 from headstart.choose.labels_needed import REACH, Answer, answer
 from headstart.choose.learning_curve import LearningCurve, Measured, fit
 from headstart.choose.subsets import available, fits_for, ladder, largest, measure
+from headstart.data.exclusions import followed
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
 from headstart.device import choose
@@ -154,6 +155,7 @@ def learning_curve(
     backbones: Sequence[str] = (AUTO,),
     random: bool = True,
     scratch: bool = False,
+    exclude: str | None = None,
     max_unreadable: float = 0.05,
     seed: int = 0,
     device: str = "auto",
@@ -163,14 +165,16 @@ def learning_curve(
 
     data, labels, groups: as for `train`. target: the accuracy wanted, a share. random: also measure random features of
     the same networks (needs the extra `finetune`, once; where it is absent they are left out, with a note). scratch:
-    also train the first network from random weights at up to three sizes: minutes, and the extra `finetune`. Raises
-    `DataError` when the data cannot carry a measurement, `OptionError` for an option out of its range.
+    also train the first network from random weights at up to three sizes: minutes, and the extra `finetune`. exclude: a
+    plan that an audit has written, as for `Options`. Raises `DataError` when the data cannot carry a measurement,
+    `OptionError` for an option out of its range.
     """
     checks.between("target", target, 0.01, 1)
     options = Options(backbones=named(backbones), max_unreadable=max_unreadable, seed=seed, device=device, cache=cache)
     if scratch:
         from_scratch.check(options.backbones[0])
     loaded = data if isinstance(data, Loaded) else load(data, labels=labels, groups=groups)
+    loaded, _ = followed(loaded, exclude)
     prepared = prepare(loaded, options.backbones, device=device, cache=cache, max_unreadable=max_unreadable)
     plan = _plan(prepared, seed)
     series, notes = [plan.series(PRETRAINED, prepared.backbones, prepared.embedded)], [*prepared.notes, *plan.notes]

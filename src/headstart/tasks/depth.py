@@ -14,6 +14,7 @@ from typing import Any
 from headstart.backbones.graph import Backbone, Tap
 from headstart.backbones.here import named
 from headstart.choose.race import BEHIND, CHOSEN, TIE, Entry, RaceResult
+from headstart.data.exclusions import followed
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
 from headstart.finetune.freeze import first_of_units
@@ -159,6 +160,7 @@ def depth(data: Any, labels: Any = None, *, groups: Any = None, options: Options
 
 def depth_loaded(loaded: Loaded, options: Options) -> Depths:
     """As `depth`, for data that have been loaded already."""
+    loaded, exclusions = followed(loaded, options.exclude)
     options = replace(options, backbones=named(options.backbones))
     prepared = prepare(
         loaded,
@@ -175,7 +177,7 @@ def depth_loaded(loaded: Loaded, options: Options) -> Depths:
             _depth(backbone, compare(prepared, division, each_tap(backbone), "probe", options))
             for backbone in prepared.backbones
         ),
-        data=data_facts(loaded, prepared, division),
+        data=replace(data_facts(loaded, prepared, division), exclusions=exclusions),
         failures=prepared.failures,
         notes=(*prepared.notes, *division.notes),
         options=options,

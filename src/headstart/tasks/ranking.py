@@ -14,6 +14,7 @@ from typing import Any
 
 from headstart.backbones.here import LOCAL, NotHad, had, named
 from headstart.choose.race import CHOSEN, TIE, Entry, RaceResult
+from headstart.data.exclusions import followed
 from headstart.data.loaded import Loaded
 from headstart.data.sources import load
 from headstart.device import choose
@@ -88,10 +89,11 @@ class Ranking:
         """What to do next, in a sentence. data: the images' place, as the command line takes it."""
         tied = f"; tied with it: {', '.join(self.ties)}" if self.ties else ""
         weights = f" --weights {self.options.weights}" if self.options.weights else ""
+        plan = f" --exclude {self.options.exclude}" if self.options.exclude else ""
         return (
-            f"headstart train {data} --backbones {self.best.name}{weights} would use the chosen backbone: a probe on "
-            f"its last layer reaches {self.estimate} {self.estimate.metric.replace('-', ' ')}, corrected for the "
-            f"choice{tied}."
+            f"headstart train {data} --backbones {self.best.name}{weights}{plan} would use the chosen backbone: a "
+            f"probe on its last layer reaches {self.estimate} {self.estimate.metric.replace('-', ' ')}, corrected for "
+            f"the choice{tied}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,6 +125,7 @@ def rank(data: Any, labels: Any = None, *, groups: Any = None, options: Options 
 
 def rank_loaded(loaded: Loaded, options: Options) -> Ranking:
     """As `rank`, for data that have been loaded already."""
+    loaded, exclusions = followed(loaded, options.exclude)
     options = replace(options, backbones=named(options.backbones))
     weights = None if options.weights is None else Path(options.weights)
     names, missing = had(options.backbones, weights=weights)
@@ -142,7 +145,7 @@ def rank_loaded(loaded: Loaded, options: Options) -> Ranking:
         unavailable=missing,
         estimate=probes.estimate,
         baseline=probes.baseline,
-        data=data_facts(loaded, prepared, division),
+        data=replace(data_facts(loaded, prepared, division), exclusions=exclusions),
         failures=prepared.failures,
         notes=(*prepared.notes, *division.notes),
         options=options,

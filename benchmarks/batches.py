@@ -1,0 +1,136 @@
+"""What watching whole batches saves: answers accepted, and wrong ones among them, with and without it.
+
+    python benchmarks/batches.py [--data FOLDER] [--train 490] [--size 100] [--repeats 40] [--max-error 0.05]
+
+A model (`ridge`, lite0) is trained on `--train` photographs of pacs with a promise of at most `--max-error` wrong among
+the accepted answers. Then `--repeats` batches of `--size` are drawn: from photographs kept apart (five times as many),
+from these with other shares of the classes (four of seven), with a fifth of another domain, and from the other domains.
+*Warn* accepts as if every batch were like the training images (novel images go to review all the same), *review* sends
+a batch that differs to review as a whole. Shares are of all images drawn; *wrong* is of the accepted ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import headstart
+from headstart.data.sources import load
+from headstart.embed.cache import open_cache
+from headstart.embed.extract import embed
+from headstart.metrics.intervals import clopper_pearson
+from headstart.records import Floats, Ints
+from headstart.runtime import Predictor, join
+
+DOMAINS = ("photo", "art_painting", "cartoon", "sketch")
+_NULL = "photo, nothing changed"
+_NULL_TIMES = 5
+Draw = Callable[[np.random.Generator], tuple[Floats, Ints]]
+"""→ a batch: what the head looks at, and the true classes."""
+
+
+def pictures(root: Path, domain: str) -> tuple[list[Path], list[str]]:
+    """Files of a domain and their classes."""
+    samples = load(root / "pacs" / domain).samples
+    return list(samples.images), [samples.classes[label] for label in samples.labels]
+
+
+def looked_at(model: Predictor, files: list[Path]) -> Floats:
+    """What the model's head looks at, (n, d)."""
+    found = [embed(files, part.backbone, taps=part.taps, cache=open_cache(part.backbone)) for part in model.parts]
+    return join(found, [part.taps for part in model.parts]).X
+
+
+def trained(root: Path, count: int, max_error: float) -> tuple[Predictor, list[Path], list[str]]:
+    """A model of some photographs, and the photographs kept apart."""
+    files, labels = pictures(root, "photo")
+    order = np.random.default_rng(0).permutation(len(files))
+    fit, rest = order[:count], order[count:]
+    options = headstart.Options(backbones=("lite0",), heads=("ridge",), max_error=max_error)
+    done = headstart.train([files[i] for i in fit], [labels[i] for i in fit], options=options)
+    with tempfile.TemporaryDirectory() as folder:
+        done.save(Path(folder) / "model")
+        model = headstart.load(Path(folder) / "model")
+    return model, [files[i] for i in rest], [labels[i] for i in rest]
+
+
+def batches(root: Path, model: Predictor, files: list[Path], labels: list[str], size: int) -> dict[str, Draw]:
+    """What batches are drawn from, by description."""
+    number = {name: i for i, name in enumerate(model.classes)}
+    photo, y = looked_at(model, files), np.array([number[label] for label in labels])
+    others = {}
+    for domain in DOMAINS[1:]:
+        theirs, names = pictures(root, domain)
+        others[domain] = looked_at(model, theirs), np.array([number[name] for name in names])
+
+    def same(random: np.random.Generator) -> tuple[Floats, Ints]:
+        rows = random.permutation(len(photo))[:size]
+        return photo[rows], y[rows]
+
+    def other(domain: str, share: float) -> Draw:
+        def drawn(random: np.random.Generator) -> tuple[Floats, Ints]:
+            X, labels = same(random)
+            rows = random.permutation(len(others[domain][0]))[: round(share * size)]
+            X[: len(rows)], labels[: len(rows)] = others[domain][0][rows], others[domain][1][rows]
+            return X, labels
+
+        return drawn
+
+    def four(random: np.random.Generator) -> tuple[Floats, Ints]:
+        rows = random.permutation(len(photo))
+        rows = rows[np.isin(y[rows], random.permutation(len(number))[:4])][:size]
+        return photo[rows], y[rows]
+
+    return {
+        _NULL: same,
+        "photo, four of seven classes": four,
+        "photo, a fifth art_painting": other("art_painting", 0.2),
+        **{domain: other(domain, 1.0) for domain in DOMAINS[1:]},
+    }
+
+
+def line(model: Predictor, name: str, draw: Draw, repeats: int) -> str:
+    """A row of the table: batches sent to review, and of either way what is accepted and wrong."""
+    random = np.random.default_rng(1)
+    sent, counts = 0, {"warn": np.zeros(3), "review": np.zeros(3)}
+    for _ in range(repeats):
+        X, y = draw(random)
+        answers = model.answers(X, tuple(map(str, range(len(X)))))
+        right = answers.probabilities.argmax(axis=1) == y
+        for way, count in counts.items():
+            decided = model.decide(answers, on_shift=way)
+            count += len(X), decided.accepted.sum(), (decided.accepted & ~right).sum()
+        sent += bool(decided.notes)
+    low, high = clopper_pearson(np.array([sent]), repeats)
+    shares = " | ".join(
+        f"{100 * accepted / drawn:.0f} % | {f'{100 * wrong / accepted:.1f} %' if accepted else '–'}"
+        for drawn, accepted, wrong in counts.values()
+    )
+    return f"| {name} | {sent / repeats:.2f} ({low[0]:.2f}–{high[0]:.2f}) | {shares} |"
+
+
+def main() -> None:
+    """Read the options and print the table."""
+    here = Path(os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=here)
+    parser.add_argument("--train", type=int, default=490)
+    parser.add_argument("--size", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=40)
+    parser.add_argument("--max-error", type=float, default=0.05)
+    options = parser.parse_args()
+    model, files, labels = trained(options.data, options.train, options.max_error)
+    print(f"{model.triage().sentences()[0]}\n")
+    print("| batches | sent to review | warn: accepted | wrong | review: accepted | wrong |\n|---|---|---|---|---|---|")
+    for name, draw in batches(options.data, model, files, labels, options.size).items():
+        repeats = options.repeats * (_NULL_TIMES if name == _NULL else 1)
+        print(line(model, name, draw, repeats), flush=True)
+
+
+if __name__ == "__main__":
+    main()
