@@ -11,43 +11,21 @@ accuracies, of the estimate that Headstart printed, and in how many draws its 95
 
 from __future__ import annotations
 
-import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from common import SETS, arguments, heading, missing, row, samples_of, words
 from headstart.backbones.graph import open_backbone
-from headstart.data.sources import load
 from headstart.embed.cache import open_cache
 from headstart.embed.extract import embed
 from headstart.records import Samples
 from headstart.tasks.classify import train
 from headstart.tasks.options import Options
 
-SETS = (
-    "trashnet",
-    "corn_leaf",
-    "rice_leaf",
-    "charts",
-    "pacs/photo",
-    "pacs/art_painting",
-    "pacs/cartoon",
-    "pacs/sketch",
-    "elpv",
-)
 MOST_TESTED = 60
-
-
-def samples_of(name: str, root: Path) -> Samples:
-    """The images of one set."""
-    if name == "elpv":
-        from headstart.data.solar import solar_cells
-
-        return solar_cells().samples
-    return load(root / name).samples
 
 
 def draw(samples: Samples, shots: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,29 +67,26 @@ def measure(name: str, root: Path, shots: int, draws: int) -> str:
         promised.append(trained.estimate.value)
         held += trained.estimate.low <= truth <= trained.estimate.high
         picks.append(trained.chosen)
-    return (
-        f"| {name} | {len(samples.classes)} | {np.mean(plain):.3f} | **{np.mean(ours):.3f}** | {np.mean(promised):.3f} "
-        f"| {held} of {draws} | {max(set(picks), key=picks.count)} |"
-    )
+    means = (f"{np.mean(plain):.3f}", f"**{np.mean(ours):.3f}**", f"{np.mean(promised):.3f}")
+    return row(name, len(samples.classes), *means, f"{held} of {draws}", max(set(picks), key=picks.count))
 
 
 def main() -> None:
     """Parse the options and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("HEADSTART_TEST_DATA") or Path(__file__).parents[1] / "../shared/data"
-    parser.add_argument("--data", type=Path, default=Path(default))
+    parser = arguments(__doc__)
     parser.add_argument("--shots", type=int, default=20)
     parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--sets", type=words, default=SETS)
     given = parser.parse_args()
     print(f"{given.shots} labels per class, {given.draws} draws, at most {MOST_TESTED} test images per class\n")
-    print("| set | classes | plain probe | Headstart | its estimate | interval held | most often chosen |")
-    print("|---|---|---|---|---|---|---|")
-    for name in given.sets.split(","):
-        if name != "elpv" and not (given.data / name).is_dir():
-            print(f"| {name} | skipped: {given.data / name} is not there |")
-            continue
-        print(measure(name, given.data, given.shots, given.draws), flush=True)
+    titles = ("plain probe", "Headstart", "its estimate", "interval held", "most often chosen")
+    print(heading("set", "classes", *titles))
+    for name in given.sets:
+        reason = missing(name, given.data)
+        print(
+            row(name, f"skipped: {reason}") if reason else measure(name, given.data, given.shots, given.draws),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

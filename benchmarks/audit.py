@@ -13,44 +13,32 @@ likely mislabelled images. Labels that were wrong before count against the preci
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from common import SETS, arguments, heading, row, samples_of, words
 from headstart.backbones.graph import open_backbone
 from headstart.data.images import read
 from headstart.data.near_duplicates import NearCopies, merged, near_copies
-from headstart.data.sources import load
 from headstart.data.thumbnails import look, looks
 from headstart.embed.extract import embed
 from headstart.records import Samples
 from headstart.tasks.out_of_fold import probabilities
 from headstart.trust.mislabels import mislabels
 
-SETS = (
-    *("rice_leaf", "corn_leaf", "trashnet", "charts", "dogs20"),
-    *("pacs/photo", "pacs/sketch", "pacs/cartoon", "pacs/art_painting", "elpv"),
-)
 _LAYERS = 5
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
-def samples_of(name: str, root: Path, images: int, seed: int) -> Samples:
-    """At most so many images of one set."""
-    if name == "elpv":
-        from headstart.data.solar import solar_cells
-
-        samples = solar_cells().samples
-    else:
-        samples = load(root / name).samples
+def some(samples: Samples, images: int, seed: int) -> Samples:
+    """At most so many images."""
     rows = np.random.default_rng(seed).permutation(len(samples))[:images]
     return samples.take(np.sort(rows))
 
@@ -100,8 +88,8 @@ def planted(samples: Samples, rows: np.ndarray, seed: int) -> tuple[np.ndarray, 
     generator = np.random.default_rng(seed)
     kinds = [list(CHANGES)[i % len(CHANGES)] for i in range(len(rows))]
     made = []
-    for row, kind in zip(rows, kinds, strict=True):
-        image = read(samples.images[row])
+    for number, kind in zip(rows, kinds, strict=True):
+        image = read(samples.images[number])
         for change in CHANGES[kind]:
             image = change(image, generator)
         made.append(look(image)[0])
@@ -170,30 +158,35 @@ def flipped(samples: Samples, near: NearCopies, share: float, seed: int) -> dict
 
 def main() -> None:
     """Read the options, measure every set, print."""
-    here = Path(os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=here)
-    parser.add_argument("--sets", type=lambda text: text.split(","), default=SETS)
+    parser = arguments(__doc__)
+    parser.add_argument("--sets", type=words, default=(*SETS, "dogs20"))
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    print("| set | images | near copies there (groups) | planted: recall | precision | missed | CPU s ", end="")
-    print("| flipped: recall | precision | listed / flipped | accuracy |\n|" + "---|" * 11)
+    planted_titles = ("near copies there (groups)", "planted: recall", "precision", "missed", "CPU s")
+    print(heading("set", "images", *planted_titles, "flipped: recall", "precision", "listed / flipped", "accuracy"))
     with tempfile.TemporaryDirectory() as cache:
         os.environ["HEADSTART_CACHE"] = cache
         for name in options.sets:
-            samples = samples_of(name, options.data, options.images, options.seed)
+            samples = some(samples_of(name, options.data), options.images, options.seed)
             near, found = copies(samples, options.share, options.seed)
             print(_row(name, near, flipped(samples, found, options.share, options.seed)), flush=True)
 
 
 def _row(name: str, near: dict[str, Any], wrong: dict[str, Any]) -> str:
-    return (
-        f"| {name} | {near['images']:,} | {near['there']} ({near['groups']}) "
-        f"| {near['recall']:.0%} of {near['planted']} | {near['precision']:.0%} | {near['missed'] or '–'} "
-        f"| {near['seconds']:.1f} | {wrong['recall']:.0%} | {wrong['precision']:.0%} "
-        f"| {wrong['listed']} / {wrong['flipped']} | {wrong['accuracy']:.1%} |"
+    return row(
+        name,
+        f"{near['images']:,}",
+        f"{near['there']} ({near['groups']})",
+        f"{near['recall']:.0%} of {near['planted']}",
+        f"{near['precision']:.0%}",
+        near["missed"] or "–",
+        f"{near['seconds']:.1f}",
+        f"{wrong['recall']:.0%}",
+        f"{wrong['precision']:.0%}",
+        f"{wrong['listed']} / {wrong['flipped']}",
+        f"{wrong['accuracy']:.1%}",
     )
 
 

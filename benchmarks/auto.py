@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from auto_records import arguments, places
+from common import heading, row
 from headstart.backbones.graph import open_backbone
 from headstart.choose.budget import Budget
 from headstart.choose.race import RaceResult, race
@@ -208,12 +209,15 @@ def line(one: Case, options: Any) -> tuple[str, float, float]:
     win, loss = int((mine & ~answers[best]).sum()), int((answers[best] & ~mine).sum())
     low, high = paired_difference(win, loss, len(mine)) if win + loss else (0.0, 0.0)
     behind = mine.mean() - answers[best].mean()
-    text = (
-        f"| {one.name} | {found.best.name} {100 * mine.mean():.1f} | {names[best]} {100 * answers[best].mean():.1f} "
-        f"| {patient.best.name} {100 * waited.mean():.1f} "
-        f"| {100 * behind:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}) "
-        f"| {seconds:.0f} of {whole:.0f} s = {seconds / whole:.0%} | {tried} "
-        f"| {found.estimate} |"
+    text = row(
+        one.name,
+        f"{found.best.name} {100 * mine.mean():.1f}",
+        f"{names[best]} {100 * answers[best].mean():.1f}",
+        f"{patient.best.name} {100 * waited.mean():.1f}",
+        f"{100 * behind:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
+        f"{seconds:.0f} of {whole:.0f} s = {seconds / whole:.0%}",
+        tried,
+        found.estimate,
     )
     return text, behind, seconds / whole
 
@@ -223,10 +227,8 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--min-gain", type=float, default=0.005)
     options = parser.parse_args()
-    print(
-        "| set | auto | best single | none given up | auto − best (95 %) | cost | folds of each | estimate |\n"
-        "|---|---|---|---|---|---|---|---|"
-    )
+    titles = ("auto", "best single", "none given up", "auto − best (95 %)", "cost", "folds of each", "estimate")
+    print(heading("set", *titles))
     for name in options.sets:
         if (one := case(name, options)) is not None:
             print(line(one, options)[0], flush=True)

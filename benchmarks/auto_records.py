@@ -12,13 +12,14 @@ machine does not count; run it with OMP_NUM_THREADS=1 beside other work. It take
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+import common
+from common import words
 from headstart.backbones.graph import open_backbone
 from headstart.data.splits import folds as lay
 from headstart.device import choose
@@ -71,12 +72,10 @@ def places(out: Path, options: argparse.Namespace) -> Iterator[tuple[str, str, P
 
 def arguments(doc: str) -> argparse.ArgumentParser:
     """The options that this command and `auto.py` share."""
-    here = Path(os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--data", type=Path, default=here)
-    parser.add_argument("--sets", type=lambda text: text.split(","), default=SETS)
-    parser.add_argument("--strategies", type=lambda text: text.split(","), default=STRATEGIES)
+    parser = common.arguments(doc)
+    parser.add_argument("out", type=Path, help="folder of the records")
+    parser.add_argument("--sets", type=words, default=SETS)
+    parser.add_argument("--strategies", type=words, default=STRATEGIES)
     parser.add_argument("--images", type=int, default=105)
     parser.add_argument("--tested", type=int, default=250)
     parser.add_argument("--seed", type=int, default=0)

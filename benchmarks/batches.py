@@ -11,8 +11,6 @@ a batch that differs to review as a whole. Shares are of all images drawn; *wron
 
 from __future__ import annotations
 
-import argparse
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import headstart
-from headstart.data.sources import load
+from common import arguments, heading, row, samples_of
 from headstart.embed.cache import open_cache
 from headstart.embed.extract import embed
 from headstart.metrics.intervals import clopper_pearson
@@ -36,14 +34,14 @@ Draw = Callable[[np.random.Generator], tuple[Floats, Ints]]
 
 def pictures(root: Path, domain: str) -> tuple[list[Path], list[str]]:
     """Files of a domain and their classes."""
-    samples = load(root / "pacs" / domain).samples
+    samples = samples_of(f"pacs/{domain}", root)
     return list(samples.images), [samples.classes[label] for label in samples.labels]
 
 
 def looked_at(model: Predictor, files: list[Path]) -> Floats:
-    """What the model's head looks at, (n, d)."""
-    found = [embed(files, part.backbone, taps=part.taps, cache=open_cache(part.backbone)) for part in model.parts]
-    return join(found, [part.taps for part in model.parts]).X
+    """What the model's head looks at, and beside it what novelty looks at, (n, d)."""
+    found = [embed(files, part.backbone, cache=open_cache(part.backbone)) for part in model.parts]
+    return join([*found, found[0]], [*(part.taps for part in model.parts), model.novelty_taps]).X
 
 
 def trained(root: Path, count: int, max_error: float) -> tuple[Predictor, list[Path], list[str]]:
@@ -97,28 +95,28 @@ def batches(root: Path, model: Predictor, files: list[Path], labels: list[str], 
 def line(model: Predictor, name: str, draw: Draw, repeats: int) -> str:
     """A row of the table: batches sent to review, and of either way what is accepted and wrong."""
     random = np.random.default_rng(1)
+    width = sum(part.width for part in model.parts)
     sent, counts = 0, {"warn": np.zeros(3), "review": np.zeros(3)}
     for _ in range(repeats):
         X, y = draw(random)
-        answers = model.answers(X, tuple(map(str, range(len(X)))))
+        answers = model.answers(X[:, :width], tuple(map(str, range(len(X)))), layers=X[:, width:])
         right = answers.probabilities.argmax(axis=1) == y
         for way, count in counts.items():
             decided = model.decide(answers, on_shift=way)
             count += len(X), decided.accepted.sum(), (decided.accepted & ~right).sum()
         sent += bool(decided.notes)
     low, high = clopper_pearson(np.array([sent]), repeats)
-    shares = " | ".join(
-        f"{100 * accepted / drawn:.0f} % | {f'{100 * wrong / accepted:.1f} %' if accepted else '–'}"
+    shares = [
+        cell
         for drawn, accepted, wrong in counts.values()
-    )
-    return f"| {name} | {sent / repeats:.2f} ({low[0]:.2f}–{high[0]:.2f}) | {shares} |"
+        for cell in (f"{100 * accepted / drawn:.0f} %", f"{100 * wrong / accepted:.1f} %" if accepted else "–")
+    ]
+    return row(name, f"{sent / repeats:.2f} ({low[0]:.2f}–{high[0]:.2f})", *shares)
 
 
 def main() -> None:
     """Read the options and print the table."""
-    here = Path(os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=here)
+    parser = arguments(__doc__)
     parser.add_argument("--train", type=int, default=490)
     parser.add_argument("--size", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=40)
@@ -126,7 +124,7 @@ def main() -> None:
     options = parser.parse_args()
     model, files, labels = trained(options.data, options.train, options.max_error)
     print(f"{model.triage().sentences()[0]}\n")
-    print("| batches | sent to review | warn: accepted | wrong | review: accepted | wrong |\n|---|---|---|---|---|---|")
+    print(heading("batches", "sent to review", "warn: accepted", "wrong", "review: accepted", "wrong"))
     for name, draw in batches(options.data, model, files, labels, options.size).items():
         repeats = options.repeats * (_NULL_TIMES if name == _NULL else 1)
         print(line(model, name, draw, repeats), flush=True)

@@ -10,13 +10,12 @@ of benchmarks/accuracy.py.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from accuracy import draw, samples_of
+from accuracy import draw
+from common import arguments, numbers, samples_of, words
 from headstart.backbones.graph import open_backbone
 from headstart.choose.race import RaceResult, race
 from headstart.embed.cache import open_cache
@@ -27,6 +26,7 @@ from headstart.runtime import join
 from headstart.tasks.candidates import plan
 from headstart.tasks.prepare import divide
 
+SETS = ("trashnet", "corn_leaf", "rice_leaf", "pacs/sketch", "pacs/cartoon", "elpv")
 HEADS = ("probe", "ridge", "lda", "class-mean", "knn", "svm")
 FIRST_SEED = 100
 
@@ -63,16 +63,15 @@ def picks(built: RaceResult, bare: RaceResult) -> dict[str, int]:
 
 def main() -> None:
     """Parse the options and print one line a set and number of labels, then the means."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[1] / "../shared/data")
-    parser.add_argument("--sets", default="trashnet,corn_leaf,rice_leaf,pacs/sketch,pacs/cartoon,elpv")
-    parser.add_argument("--shots", default="8,20,50")
+    parser = arguments(__doc__)
+    parser.add_argument("--sets", type=words, default=SETS)
+    parser.add_argument("--shots", type=numbers, default=(8, 20, 50))
     parser.add_argument("--draws", type=int, default=3)
     given = parser.parse_args()
     rows = []
-    for name in given.sets.split(","):
+    for name in given.sets:
         samples = samples_of(name, given.data)
-        for shots in map(int, given.shots.split(",")):
+        for shots in given.shots:
             found = [measure(samples, shots, FIRST_SEED + draw) for draw in range(given.draws)]
             rows.append({rule: float(np.mean([each[rule] for each in found])) for rule in found[0]})
             print(

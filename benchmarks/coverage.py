@@ -22,7 +22,6 @@ out and said so.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from common import arguments, heading, missing, numbers, percent, row, words
 from headstart.choose.race import RaceResult, race
 from headstart.choose.scoring import Candidate, Promise
 from headstart.choose.selection import price_tiers
@@ -184,12 +184,10 @@ def report(population: Population, size: int, asked: argparse.Namespace) -> None
     start = time.perf_counter()
     found = measure(population, size, asked)
     truth, raw, corrected, held, naive, width, share = found["means"]
-    print(
-        f"| {population.name} | {size} | {asked.draws} | {100 * truth:.1f} | {100 * raw:+.1f} | {100 * corrected:+.1f} "
-        f"| {100 * held:.1f} % | {100 * naive:.1f} % | {100 * width:.1f} | {share:.0%} "
-        f"| {time.perf_counter() - start:.0f} |",
-        flush=True,
-    )
+    points = (f"{100 * truth:.1f}", f"{100 * raw:+.1f}", f"{100 * corrected:+.1f}")
+    intervals = (percent(held), percent(naive), f"{100 * width:.1f}")
+    seconds = f"{time.perf_counter() - start:.0f}"
+    print(row(population.name, size, asked.draws, *points, *intervals, f"{share:.0%}", seconds), flush=True)
     if asked.fold_by_fold:
         return
     rules = found["rules"]
@@ -201,27 +199,24 @@ def report(population: Population, size: int, asked: argparse.Namespace) -> None
 
 
 def main() -> None:
-    default = os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Parse the options and print the table."""
+    parser = arguments(__doc__)
     parser.add_argument("--draws", type=int, default=200)
-    parser.add_argument("--rows", default="60,100,200")
-    parser.add_argument("--sets", default="synthetic,pacs,charts")
-    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--rows", type=numbers, default=(60, 100, 200))
+    parser.add_argument("--sets", type=words, default=("synthetic", "pacs", "charts"))
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fold-by-fold", action="store_true")
     asked = parser.parse_args()
-    print(
-        "| set | rows | draws | truth | raw - truth | corrected - truth | interval holds it "
-        "| binomial around raw holds it | interval's width | folds done | s |\n"
-        f"|{'---|' * 11}"
-    )
-    for name in asked.sets.split(","):
-        if name != "synthetic" and not (asked.data / name).is_dir():
-            print(f"({name} is left out: there is no {asked.data / name})")
+    points = ("truth", "raw - truth", "corrected - truth")
+    intervals = ("interval holds it", "binomial around raw holds it", "interval's width")
+    print(heading("set", "rows", "draws", *points, *intervals, "folds done", "s"))
+    for name in asked.sets:
+        if name != "synthetic" and (reason := missing(name, asked.data)):
+            print(f"({name} is left out: {reason})")
             continue
         population = synthetic(asked.seed) if name == "synthetic" else embedded(asked.data / name)
-        for size in map(int, asked.rows.split(",")):
+        for size in asked.rows:
             if size >= 2 * len(np.unique(population.y)):
                 report(population, size, asked)
 

@@ -18,8 +18,6 @@ whose files are rotated copies of the other half, so that the truth at larger si
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from accuracy import samples_of
+from common import arguments, heading, missing, numbers, row, samples_of, words
 from headstart.backbones.graph import open_backbone
 from headstart.choose.draw_errors import summarised
 from headstart.choose.learning_curve import LearningCurve, Measured, fit
@@ -192,42 +190,37 @@ def line(name: str, factor: int, found: list[Forecast]) -> str:
     """One row of the table."""
     off = np.array([each.said - each.truth for each in found])
     flat = np.array([each.last - each.truth for each in found])
-    held = " ".join(
-        f"| {100 * np.mean([high - low for low, high in (each.bands[rate] for each in found)]):.1f} "
-        f"| {100 * np.mean([each.held(rate) for each in found]):.0f} %"
-        for rate in RATES
-    )
-    return (
-        f"| {name} | {factor}× | {len(found)} | {100 * off.mean():+.1f} | {100 * np.sqrt((off**2).mean()):.1f} "
-        f"| {100 * np.sqrt((flat**2).mean()):.1f} {held} |"
-    )
+    errors = (f"{100 * np.sqrt((each**2).mean()):.1f}" for each in (off, flat))
+    held = []
+    for rate in RATES:
+        held.append(f"{100 * np.mean([high - low for low, high in (each.bands[rate] for each in found)]):.1f}")
+        held.append(f"{100 * np.mean([each.held(rate) for each in found]):.0f} %")
+    return row(name, f"{factor}×", len(found), f"{100 * off.mean():+.1f}", *errors, *held)
 
 
 def main() -> None:
     """Parse the options and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("HEADSTART_TEST_DATA") or Path(__file__).parents[1] / "../shared/data"
-    parser.add_argument("--data", type=Path, default=Path(default))
-    parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--labels", default="10,20,40")
+    parser = arguments(__doc__)
+    parser.add_argument("--sets", type=words, default=SETS)
+    parser.add_argument("--labels", type=numbers, default=(10, 20, 40))
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--halves", type=int, default=2)
     given = parser.parse_args()
-    labels = [int(each) for each in given.labels.split(",")]
-    bands = " | ".join(f"{100 * rate:.0f} % band's width | holds" for rate in RATES)
-    print(f"| set | labels | forecasts | bias | error | error if flat | {bands} |")
-    print("|---" * (6 + 2 * len(RATES)) + "|")
+    bands = [title for rate in RATES for title in (f"{100 * rate:.0f} % band's width", "holds")]
+    print(heading("set", "labels", "forecasts", "bias", "error", "error if flat", *bands))
     every: list[Forecast] = []
-    for name in given.sets.split(","):
+    for name in given.sets:
         start = time.perf_counter()
         if name == "synthetic":
             found = list(of_shapes(50 * given.draws))
-        elif name != "elpv" and not (given.data / name).is_dir():
-            print(f"| {name} | skipped: {given.data / name} is not there |")
+        elif reason := missing(name, given.data):
+            print(row(name, f"skipped: {reason}"))
             continue
         else:
             X, y = features(name, given.data)
-            found = [each for part in problems(X, y, given.halves) for each in of_set(name, *part, labels, given.draws)]
+            found = [
+                each for part in problems(X, y, given.halves) for each in of_set(name, *part, given.labels, given.draws)
+            ]
         for kind in dict.fromkeys(each.name for each in found):
             for factor in FACTORS:
                 those = [each for each in found if (each.name, each.factor) == (kind, factor)]

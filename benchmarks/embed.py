@@ -28,6 +28,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from common import DATA, arguments, machine
+
 STARTED = time.perf_counter()
 TARGETS = {"small": 15.0, "large": 6.0, "resnet50": 5.0}
 NAMES = {
@@ -41,8 +43,7 @@ SMALL, LARGE = 230, (4000, 3000)
 
 def photographs() -> list[Path]:
     """Real photographs to make the sets from."""
-    shared = Path(os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    for folder in (shared / "pacs" / "photo", shared / "trashnet"):
+    for folder in (DATA / "pacs" / "photo", DATA / "trashnet"):
         if found := sorted(folder.rglob("*.jpg")):
             return found
     package = find_spec("elpv_dataset")
@@ -173,16 +174,16 @@ def compare(case: str, folder: Path, rounds: int) -> None:
         )
 
 
-def speeds(arguments: argparse.Namespace, folder: Path) -> None:
-    cases = arguments.only.split(",")
+def speeds(given: argparse.Namespace, folder: Path) -> None:
+    cases = given.only.split(",")
     if {"small", "resnet50"} & set(cases):
-        make_set(folder / "small", arguments.images, large=False)
+        make_set(folder / "small", given.images, large=False)
     if "large" in cases:
-        make_set(folder / "large", arguments.large, large=True)
+        make_set(folder / "large", given.large, large=True)
     if "resnet50" in cases:
-        make_set(folder / "fewer", max(32, arguments.images // 4), large=False)
+        make_set(folder / "fewer", max(32, given.images // 4), large=False)
     for case in cases:
-        compare(case, folder / {"small": "small", "large": "large", "resnet50": "fewer"}[case], arguments.rounds)
+        compare(case, folder / {"small": "small", "large": "large", "resnet50": "fewer"}[case], given.rounds)
 
 
 def probe() -> None:
@@ -230,7 +231,8 @@ def second_run(images: int, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Parse the options; measure what is asked for, or, in a child, one way."""
+    parser = arguments(__doc__, data=None)
     parser.add_argument("--images", type=int, default=640, help="230-pixel images (resnet50: a quarter)")
     parser.add_argument("--large", type=int, default=48, help="12-megapixel images")
     parser.add_argument("--rounds", type=int, default=3)
@@ -242,26 +244,22 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--case", default="small", help=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, default=0, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.way:
-        way, folder, case = arguments.way, arguments.folder, arguments.case
-        print(json.dumps(memory(folder, case, arguments.count) if way == "memory" else WAYS[way](folder, case)))
+    given = parser.parse_args()
+    if given.way:
+        way, folder, case = given.way, given.folder, given.case
+        print(json.dumps(memory(folder, case, given.count) if way == "memory" else WAYS[way](folder, case)))
         return
-    from headstart.device import choose, threads
-
-    device = choose("cpu")
-    load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"precision {device.precision} ({device.reason}), {threads()} threads, {load}")
+    print(machine())
     with tempfile.TemporaryDirectory() as name:
         os.environ["HEADSTART_CACHE"] = str(Path(name) / "cache")
-        if arguments.probe:
+        if given.probe:
             probe()
-        elif arguments.memory:
-            peak_memory(arguments.memory, Path(name))
-        elif arguments.cache:
-            second_run(arguments.images, Path(name))
+        elif given.memory:
+            peak_memory(given.memory, Path(name))
+        elif given.cache:
+            second_run(given.images, Path(name))
         else:
-            speeds(arguments, Path(name))
+            speeds(given, Path(name))
 
 
 if __name__ == "__main__":

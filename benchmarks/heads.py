@@ -29,6 +29,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeClassifierCV
 
+from common import arguments
 from headstart.device import keep_freed_memory, threads
 from headstart.heads.basis import standard
 from headstart.heads.logistic import STRENGTHS, LogisticProbe
@@ -171,7 +172,8 @@ def split(X: np.ndarray, y: np.ndarray, tests: int) -> tuple[np.ndarray, np.ndar
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Parse the options and print one line a size."""
+    parser = arguments(__doc__, data=None)
     parser.add_argument("--n", type=int, nargs="*", default=[500, 5000, 50_000])
     parser.add_argument("--d", type=int, nargs="*", default=[1280, 2048])
     parser.add_argument("--classes", type=int, nargs="*", default=[5, 100])

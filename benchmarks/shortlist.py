@@ -11,14 +11,10 @@ short of the best of all (and the worst set's).
 
 from __future__ import annotations
 
-import argparse
-import os
-from pathlib import Path
-
 import numpy as np
 from scipy.stats import spearmanr
 
-from accuracy import SETS, samples_of
+from common import SETS, arguments, heading, row, samples_of, words
 from headstart.backbones.graph import open_backbone
 from headstart.choose.transferability import h_score, logme
 from headstart.data.splits import folds
@@ -76,17 +72,16 @@ def measure(samples: Samples, rows: int) -> dict[str, tuple[float, float, float]
 
 def main() -> None:
     """Measure every set, print the means."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--data", type=Path, default=Path(os.environ.get("HEADSTART_TEST_DATA", "../shared/data")))
+    options = arguments(__doc__)
     options.add_argument("--rows", type=int, default=400)
-    options.add_argument("--sets", default=",".join(SETS))
+    options.add_argument("--sets", type=words, default=SETS)
     given = options.parse_args()
-    found = [measure(samples_of(name, given.data), given.rows) for name in given.sets.split(",")]
-    print("| score | correlation | lacks, first pick | lacks, first three | worst set |\n|---|---|---|---|---|")
+    found = [measure(samples_of(name, given.data), given.rows) for name in given.sets]
+    print(heading("score", "correlation", "lacks, first pick", "lacks, first three", "worst set"))
     for name in SCORES:
         table = np.array([each[name] for each in found])
         correlation, one, three = table.mean(axis=0)
-        print(f"| {name} | {correlation:.2f} | {one:.2f} | {three:.2f} | {table[:, 2].max():.1f} |")
+        print(row(name, f"{correlation:.2f}", f"{one:.2f}", f"{three:.2f}", f"{table[:, 2].max():.1f}"))
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+import common
+from common import heading, row, words
 from headstart.backbones.graph import Backbone, open_backbone
 from headstart.data.duplicates import resolve
-from headstart.data.sources import load
 from headstart.device import choose
 from headstart.embed.extract import embed
 from headstart.finetune.loop import mean_loss
@@ -51,11 +52,10 @@ _ALIKE = 0.97
 
 def samples_of(name: str, root: Path) -> Samples:
     """The images of one set, one of each group of copies."""
+    found = common.samples_of(name, root)
     if name == "elpv":
-        from headstart.data.solar import solar_cells
-
-        return solar_cells().samples
-    samples = resolve(load(root / name).samples)[0]
+        return found
+    samples = resolve(found)[0]
     return samples.take(originals(samples))
 
 
@@ -66,9 +66,9 @@ def originals(samples: Samples) -> np.ndarray:
     plain = turned[:, 0]
     alike = np.max([plain @ turned[:, i].T for i in range(8)], axis=0) > _ALIKE
     kept: list[int] = []
-    for row in range(len(plain)):
-        if not alike[row, kept].any():
-            kept.append(row)
+    for i in range(len(plain)):
+        if not alike[i, kept].any():
+            kept.append(i)
     return np.array(kept)
 
 
@@ -128,7 +128,7 @@ def measure(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     held = folds[0] == 0
     y = samples.labels[held]
     print(f"\n{name}: {(~held).sum()} training images of {len(samples.classes)} classes, {len(y)} tested\n", flush=True)
-    print("| strategy | accuracy (95 %) | against the probe, points | log-loss | seconds |\n|---|---|---|---|---|")
+    print(heading("strategy", "accuracy (95 %)", "against the probe, points", "log-loss", "seconds"))
     lines, probe = [], None
     for word in (*HEADS, *options.strategies):
         run = with_head if word in HEADS else with_strategy
@@ -158,20 +158,20 @@ def _line(name: str, word: str, right: Any, probe: Any, loss: float, seconds: fl
 
 def _row(line: dict[str, Any]) -> str:
     (low, high), (worse, better) = line["interval"], line["gain_interval"]
-    return (
-        f"| {line['strategy']} | {100 * line['accuracy']:.1f} ({100 * low:.1f}–{100 * high:.1f}) "
-        f"| {100 * line['gain']:+.1f} ({100 * worse:+.1f} to {100 * better:+.1f}) "
-        f"| {line['log_loss']:.3f} | {line['seconds']:.1f} |"
+    return row(
+        line["strategy"],
+        f"{100 * line['accuracy']:.1f} ({100 * low:.1f}–{100 * high:.1f})",
+        f"{100 * line['gain']:+.1f} ({100 * worse:+.1f} to {100 * better:+.1f})",
+        f"{line['log_loss']:.3f}",
+        f"{line['seconds']:.1f}",
     )
 
 
 def main() -> None:
     """Read the options, measure every set, print and keep."""
-    here = Path(os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=here)
-    parser.add_argument("--sets", type=lambda text: text.split(","), default=SETS)
-    parser.add_argument("--strategies", type=lambda text: text.split(","), default=STRATEGIES)
+    parser = common.arguments(__doc__)
+    parser.add_argument("--sets", type=words, default=SETS)
+    parser.add_argument("--strategies", type=words, default=STRATEGIES)
     parser.add_argument("--images", type=int, default=140)
     parser.add_argument("--tested", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)

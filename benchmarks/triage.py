@@ -17,84 +17,19 @@ the share of draws with more wrong than promised may exceed 5 %; where the popul
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from headstart.backbones.graph import open_backbone
-from headstart.data.splits import folds as dealt
-from headstart.embed.extract import embed
-from headstart.heads.catalog import make
+from common import arguments, heading, percent, row, words
 from headstart.trust.calibration_choice import choose_calibration
 from headstart.trust.conformal import conformal_sets, images_needed
 from headstart.trust.label_shift import Reference, label_shift
 from headstart.trust.risk_coverage import risk_coverage
-from headstart.trust.temperature import crossed_probabilities, fit_temperature, probabilities
 from headstart.trust.triage import Triage, answers, triage
-from strategies import samples_of
+from triage_populations import Population, Scored, scored, simulated
 
 SETS = ("rice_leaf", "corn_leaf", "trashnet", "charts", "pacs/sketch", "elpv")
-POPULATION = 1_000_000
-
-
-@dataclass(frozen=True)
-class Population:
-    """All images there are: probabilities (N, K) and true classes (N,), from which labelled sets are drawn."""
-
-    name: str
-    probabilities: np.ndarray
-    y: np.ndarray
-
-    def __post_init__(self) -> None:
-        said, sure = answers(self.probabilities)
-        object.__setattr__(self, "said", said)
-        object.__setattr__(self, "sure", sure)
-        rows = [np.arange(len(sure)), *(np.flatnonzero(said == k) for k in range(self.probabilities.shape[1]))]
-        object.__setattr__(self, "_curves", [self._curve(each) for each in rows])
-
-    def _curve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        order = rows[np.argsort(-self.sure[rows], kind="stable")]
-        return -self.sure[order], np.concatenate([[0], np.cumsum(self.said[order] != self.y[order])])
-
-    def error(self, threshold: float, answer: int | None = None) -> float:
-        """The share of wrong ones among all answers above the threshold (or those that name one class)."""
-        falling, wrong = self._curves[0 if answer is None else 1 + answer]
-        above = int(np.searchsorted(falling, -threshold, side="left"))
-        return float(wrong[above] / max(above, 1))
-
-
-def softmax(z: np.ndarray) -> np.ndarray:
-    rising = np.exp(z - z.max(axis=1, keepdims=True))
-    return rising / rising.sum(axis=1, keepdims=True)
-
-
-def simulated(seed: int) -> Iterator[Population]:
-    """Populations with different ways of going wrong."""
-    random = np.random.default_rng(seed)
-    for name, apart, flipped in (
-        ("97 % right", 3.0, 0.0),
-        ("96 % right, 1 % of labels wrong", 3.0, 0.015),
-        ("87 % right", 2.0, 0.0),
-    ):
-        y = random.integers(3, size=POPULATION)
-        z = random.standard_normal((POPULATION, 3))
-        z[np.arange(POPULATION), y] += apart
-        other = np.where(random.random(POPULATION) < flipped, random.integers(3, size=POPULATION), y)
-        yield Population(name, softmax(apart * z).astype(np.float32), other)
-    sure = 0.4 + 0.6 * random.random(POPULATION)
-    said = random.choice(3, size=POPULATION, p=[0.6, 0.35, 0.05])
-    found = np.repeat(((1 - sure) / 2)[:, None], 3, axis=1)
-    found[np.arange(POPULATION), said] = sure
-    for name, wrong in (
-        ("one class of 5 % wrong in 20 %", np.where(said == 2, 0.2, (1 - sure) ** 2 / 5)),
-        ("surest 2 % wrong in 10 %", np.where(sure > 0.988, 0.1, (1 - sure) ** 2 / 3)),
-        ("confidence says nothing, 2.2 % wrong", np.full(POPULATION, 0.022)),
-    ):
-        y = np.where(random.random(POPULATION) < wrong, (said + 1) % 3, said)
-        yield Population(name, found, y)
 
 
 def draw(population: Population, n: int, max_error: float, random: np.random.Generator) -> Triage:
@@ -122,21 +57,14 @@ def kept_row(population: Population, n: int, max_error: float, draws: int, seed:
         class_broken.append(any(population.error(threshold, k) > max_error for k, threshold in own))
         told = [k for k, each in enumerate(found.classes) if each.status == "kept"]
         hidden.append(any(population.error(found.overall.threshold, k) > max_error for k in told))
-    return (
-        f"| {population.name} | {n:,} | {percent(max_error)} | {percent(np.mean(made))} | {percent(np.mean(broken))} "
-        f"| {percent(np.mean(coverage) if coverage else 0)} | {percent(np.mean(errors) if errors else 0)} "
-        f"| {percent(np.mean(class_made))} | {percent(np.mean(class_broken))} | {percent(np.mean(hidden))} |"
-    )
+    shares = (made, broken, coverage or [0], errors or [0], class_made, class_broken, hidden)
+    return row(population.name, f"{n:,}", percent(max_error), *(percent(np.mean(each)) for each in shares))
 
 
-HEAD = (
-    "| population | labelled | at most wrong | promise made | broken, of all draws | accepted, where made "
-    "| true error, where made | classes promised | any class's broken | 'kept' said wrongly |\n|" + "---|" * 10
+HEAD = heading(
+    *("population", "labelled", "at most wrong", "promise made", "broken, of all draws", "accepted, where made"),
+    *("true error, where made", "classes promised", "any class's broken", "'kept' said wrongly"),
 )
-
-
-def percent(share: float) -> str:
-    return f"{100 * float(share):.1f} %"
 
 
 def conformal_row(population: Population, n: int, draws: int, seed: int, *, halves: bool = False) -> Iterator[str]:
@@ -170,51 +98,16 @@ def conformal_row(population: Population, n: int, draws: int, seed: int, *, halv
                 worst.append([inside[population.y[new] == k].mean() for k in range(K)])
                 size.append(sets.sum(axis=1).mean())
             kind = method.upper() + (", each class" if by_class else "")
+            told = ["refused: too few of a class", "", ""]
             if held:
-                yield (
-                    f"| {population.name} | {n:,} | {kind} | {percent(level)} | {percent(np.mean(held))} "
-                    f"| {percent(np.nanmean(worst, axis=0).min())} | {np.mean(size):.2f} |"
-                )
-            else:
-                yield f"| {population.name} | {n:,} | {kind} | {percent(level)} | refused: too few of a class | | |"
+                told = [percent(np.mean(held)), percent(np.nanmean(worst, axis=0).min()), f"{np.mean(size):.2f}"]
+            yield row(population.name, f"{n:,}", kind, percent(level), *told)
 
 
-SETS_HEAD = (
-    "| population | labelled | sets | level | true class inside, mean | worst class, mean | classes in a set |\n|"
-    + "---|" * 7
+SETS_HEAD = heading(
+    *("population", "labelled", "sets", "level"),
+    *("true class inside, mean", "worst class, mean", "classes in a set"),
 )
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A real set: out-of-fold scores (repeats, n, K), labels, folds."""
-
-    name: str
-    scores: np.ndarray
-    y: np.ndarray
-    folds: np.ndarray
-
-    @property
-    def population(self) -> Population:
-        return Population(self.name, crossed_probabilities(self.scores, self.y, self.folds).mean(axis=0), self.y)
-
-
-def scored(name: str, root: Path, head: str, seed: int, kept: dict[str, tuple[np.ndarray, np.ndarray]]) -> Scored:
-    """Embed (once) and score out of fold, at the setting of least log-loss."""
-    if name not in kept:
-        samples = samples_of(name, root)
-        kept[name] = embed(samples.images, open_backbone("lite0"), content=samples.content).last, samples.labels
-    X, y = kept[name]
-    folds = dealt(y, count=5, repeats=3, seed=seed)
-    path = make(head, seed=seed).path_scores(X, y, folds)
-    losses = [_loss(scores, y) for scores in path.scores]
-    return Scored(name, path.scores[int(np.argmin(losses))], y, folds)
-
-
-def _loss(scores: np.ndarray, y: np.ndarray) -> float:
-    found = probabilities(scores, fit_temperature(scores, y, most_rows=5000))
-    own = np.take_along_axis(found, y[None, :, None], axis=-1)
-    return float(-np.log(np.maximum(own, 1e-12)).mean())
 
 
 def halves_row(population: Population, max_error: float, draws: int, seed: int) -> str:
@@ -236,15 +129,13 @@ def halves_row(population: Population, max_error: float, draws: int, seed: int) 
         made, accepted, wrong = made + 1, accepted + len(taken), wrong + errors
         above += errors > max_error * len(taken)
     others = made * (len(population.y) - n)
-    return (
-        f"| {population.name} | {n:,} | {percent(max_error)} | {percent(made / draws)} "
-        f"| {percent(accepted / max(others, 1))} | {percent(wrong / max(accepted, 1))} | {percent(above / draws)} |"
-    )
+    shares = (max_error, made / draws, accepted / max(others, 1), wrong / max(accepted, 1), above / draws)
+    return row(population.name, f"{n:,}", *map(percent, shares))
 
 
-HALVES_HEAD = (
-    "| set | labelled half | at most wrong | promise made | accepted of the other half | wrong among them "
-    "| draws with more wrong than promised |\n|" + "---|" * 7
+HALVES_HEAD = heading(
+    *("set", "labelled half", "at most wrong", "promise made", "accepted of the other half", "wrong among them"),
+    "draws with more wrong than promised",
 )
 
 
@@ -255,20 +146,24 @@ def calibration_rows(one: Scored, head: str) -> str:
     risks = " / ".join(f"{100 * curve.risk[int(share * len(sure)) - 1]:.1f}" for share in (0.5, 0.7, 0.9, 1.0))
     before, after = found.before, found.after
     losses = ", ".join(f"{method} {loss:.3f}" for method, loss in found.compared.items())
-    return (
-        f"| {one.name} | {head} | {len(one.y):,} × {one.scores.shape[-1]} | {found.calibration.method} "
-        f"| {before.calibration_error:.3f} → {after.calibration_error:.3f} "
-        f"| {before.debiased_calibration_error:.3f} → {after.debiased_calibration_error:.3f} "
-        f"| {before.brier:.3f} → {after.brier:.3f} | {before.log_loss:.3f} → {after.log_loss:.3f} "
-        f"| {losses} | {curve.area:.4f} ({curve.excess_area:.4f}) | {risks} |"
+    return row(
+        one.name,
+        head,
+        f"{len(one.y):,} × {one.scores.shape[-1]}",
+        found.calibration.method,
+        f"{before.calibration_error:.3f} → {after.calibration_error:.3f}",
+        f"{before.debiased_calibration_error:.3f} → {after.debiased_calibration_error:.3f}",
+        f"{before.brier:.3f} → {after.brier:.3f}",
+        f"{before.log_loss:.3f} → {after.log_loss:.3f}",
+        losses,
+        f"{curve.area:.4f} ({curve.excess_area:.4f})",
+        risks,
     )
 
 
-CALIBRATION_HEAD = (
-    "| set | head | images × classes | chosen | ECE (15 equal-mass bins) | debiased RMS error | Brier | log-loss "
-    "| compared (cross-fitted log-loss) | AURC (excess) | wrong, %, of the surest 50 / 70 / 90 / 100 % |\n|"
-    + "---|"
-    * 11
+CALIBRATION_HEAD = heading(
+    *("set", "head", "images × classes", "chosen", "ECE (15 equal-mass bins)", "debiased RMS error", "Brier"),
+    *("log-loss", "compared (cross-fitted log-loss)", "AURC (excess)", "wrong, %, of the surest 50 / 70 / 90 / 100 %"),
 )
 
 
@@ -290,13 +185,11 @@ def shift_row(population: Population, draws: int, seed: int) -> str:
             found.append(seen.shifted)
             misses.append(np.abs(np.array(seen.shares) - truth).sum() / 2)
         alarms[name], off[name] = np.mean(found), np.mean(misses)
-    return (
-        f"| {population.name} | {percent(alarms['usual'])} | {percent(off['usual'])} | {percent(alarms['shifted'])} "
-        f"| {percent(off['shifted'])} |"
-    )
+    shares = (each[name] for name in ("usual", "shifted") for each in (alarms, off))
+    return row(population.name, *map(percent, shares))
 
 
-SHIFT_HEAD = "| set | alarms without a shift | shares off by | alarms, first class ×3 | shares off by |\n|" + "---|" * 5
+SHIFT_HEAD = heading("set", "alarms without a shift", "shares off by", "alarms, first class ×3", "shares off by")
 
 
 def table(title: str, head: str, lines: Callable[[], Iterator[str]]) -> None:
@@ -367,11 +260,9 @@ def on_real(options: argparse.Namespace) -> None:
 
 def main() -> None:
     """Read the options, simulate, measure, print."""
-    here = Path(os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=here)
-    parser.add_argument("--sets", type=lambda text: text.split(","), default=SETS)
-    parser.add_argument("--parts", type=lambda text: text.split(","), default=("simulated", "calibration", "real"))
+    parser = arguments(__doc__)
+    parser.add_argument("--sets", type=words, default=SETS)
+    parser.add_argument("--parts", type=words, default=("simulated", "calibration", "real"))
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -37,6 +37,7 @@ def bar(label: str, total: int, *, unit: str = "images", shown: bool | None = No
         task = progress.add_task(label, total=total, rate="", counts=f"0/{total:,} {unit}")
 
         def advance(count: int) -> None:
+            """Show `count` more items as done."""
             progress.advance(task, count)
             own = next(each for each in progress.tasks if each.id == task)
             rate = f"{own.speed:,.0f}/s" if own.speed and own.speed >= 1 else ""

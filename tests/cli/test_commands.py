@@ -112,7 +112,10 @@ def test_a_csv_table_trains_as_the_folder_does(cells: Path, tmp_path: Path) -> N
     assert "label" in refused("train", table, "-o", tmp_path / "model", *QUICK)
     done = headstart("train", table, "--label-column", "kind", "-o", tmp_path / "model", "--json", *QUICK)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["data"]["counts"] == {"defective": 20, "functional": 30}
+    printed = json.loads(done.stdout)
+    assert printed["data"]["counts"] == {"defective": 20, "functional": 30}
+    assert printed == json.loads((tmp_path / "model/manifest.json").read_text())
+    assert "head.safetensors" in printed["files"]
 
 
 def test_a_wrong_verb_is_answered_with_the_nearest() -> None:

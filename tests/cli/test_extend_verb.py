@@ -54,6 +54,7 @@ def test_it_prints_the_classes_before_and_after_and_saves_beside_the_model(model
 
 def test_json_is_the_manifest_of_the_extended_model(model: Path, bricks: Path, tmp_path: Path) -> None:
     found = json.loads(run(model, bricks, "-o", tmp_path / "out", "--json").stdout)
+    assert found == json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert found["extension"]["new_classes"] == ["brick"]
     assert found["extension"]["images"] == 50
     assert found["extension"]["added"] == 10

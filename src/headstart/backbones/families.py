@@ -128,6 +128,7 @@ def _owned(network: Any, names: Iterable[str]) -> dict[str, Any]:
 
 def _timm_vit(network: Any) -> Stages:
     def start(x: Any) -> Any:
+        """Pixels (N, 3, H, W) as tokens (N, T, width), with their positions."""
         return network.norm_pre(network.patch_drop(network._pos_embed(network.patch_embed(x))))
 
     return _timm_tokens(network, start, network.blocks)
@@ -141,6 +142,7 @@ def _timm_eva(network: Any) -> Stages:
         )
 
     def start(x: Any) -> Any:
+        """Pixels (N, 3, H, W) as tokens (N, T, width), with their positions."""
         return network.norm_pre(network._pos_embed(network.patch_embed(x))[0])
 
     return _timm_tokens(network, start, [_turned(network, block) for block in network.blocks])
@@ -150,6 +152,7 @@ def _turned(network: Any, block: nn.Module) -> nn.Module:
     """A block of tokens with the rotary embedding that the network hands to each of its blocks."""
 
     def run(x: Any) -> Any:
+        """Tokens (N, T, width) through the block, of the same shape."""
         rope = network.rope
         if rope is None:
             return block(x)
@@ -219,6 +222,7 @@ def _vision_vit(network: Any) -> Stages:
     encoder = network.encoder
 
     def start(x: Any) -> Any:
+        """Pixels (N, 3, H, W) as tokens (N, 1 + T, width): the class token first, with their positions."""
         patches = network._process_input(x)
         tokens = torch.cat([network.class_token.expand(patches.shape[0], -1, -1), patches], dim=1)
         return encoder.dropout(tokens + encoder.pos_embedding)

@@ -149,6 +149,8 @@ def _piece_class() -> type:
     from torch import nn
 
     class Piece(nn.Module):  # type: ignore[misc, unused-ignore]
+        """A module that runs a function and owns the parts that it uses."""
+
         def __init__(self, run: Callable[[Any], Any], parts: Mapping[str, Any]) -> None:
             super().__init__()
             self.run = run.forward if isinstance(run, nn.Module) else run  # not owned: only `parts` are
@@ -159,6 +161,7 @@ def _piece_class() -> type:
                     self.add_module(name, part)
 
         def forward(self, x: Any) -> Any:
+            """What the function makes of `x`."""
             return self.run(x)
 
     return Piece

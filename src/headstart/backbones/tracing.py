@@ -113,6 +113,7 @@ def _whole(stages: Stages, spec: ImageSpec) -> nn.Module:
     names = _output_names(stages)
 
     def run(image: Any) -> tuple[Any, ...]:
+        """Pictures (N, size, size, 3) uint8 → every output."""
         pixels = (image.to(torch.float32) - mean) / std
         taps = stages.taps(pixels.permute(0, 3, 1, 2))
         return tuple(taps[name] for name in names)
@@ -154,6 +155,7 @@ def _padded(module: Any) -> Any:
     from torch.nn import functional
 
     def forward(x: Any) -> Any:
+        """The convolution of `x`, (N, channels, rows, columns), padded as TensorFlow's 'same' does."""
         rows, columns = (
             max((-(-int(side) // step) - 1) * step + (kernel - 1) * spread + 1 - int(side), 0)
             for side, step, kernel, spread in zip(

@@ -121,6 +121,7 @@ def _reached(target: float, meets: _Meets, counts: Mapping[str, int]) -> str:
 
 def _forecast(target: float, meets: _Meets, counts: Mapping[str, int]) -> str:
     def more(size: int) -> int:
+        """Labels to add, the mean over classes, for every class to have `size`."""
         return _missing(size, counts)
 
     assert meets.curve is not None

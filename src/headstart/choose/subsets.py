@@ -132,6 +132,7 @@ def measure(
     tested = np.zeros_like(right)
 
     def one(model: int) -> None:
+        """Test the heads of one fold: of every size that uses so many folds."""
         repeat, fold = divmod(model, count)
         held = folds[repeat] == fold
         place = queue(labels, groups, held, np.random.default_rng([seed, repeat, fold]))

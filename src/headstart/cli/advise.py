@@ -48,12 +48,8 @@ def _print(found: Advised, data: str, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
 
-    if as_json:
-        show.as_json(found.to_dict())
+    if show.json_or_notes(found, as_json):
         return
-    for sentence in found.notes:
-        show.note(sentence)
-    show.unreadable(found.failures)
     _position(found)
     _advice(found)
     _forecasts(found)

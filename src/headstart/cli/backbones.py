@@ -83,6 +83,7 @@ def _state(entry: Entry, here: tuple[str, ...]) -> str:
 
 def _row(values: dict[str, Any]) -> list[str]:
     def number(name: str, digits: int, per: float = 1.0) -> str:
+        """A value of the row in units of `per`, or a dash where it is not known."""
         return "–" if values[name] is None else f"{values[name] / per:.{digits}f}"
 
     return [

@@ -83,7 +83,7 @@ def _draw(found: Curve, place: Path, data: Path) -> None:
 
 def _title(series: Series) -> str:
     """What the line is called in the table and in the plot."""
-    from headstart.tasks.curve import SCRATCH
+    from headstart.tasks.from_scratch import SCRATCH
 
     return series.name if series.name == SCRATCH else f"{series.name} features"
 
@@ -92,12 +92,8 @@ def _print(found: Curve, svg: Path | None, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
 
-    if as_json:
-        show.as_json(found.to_dict())
+    if show.json_or_notes(found, as_json):
         return
-    for sentence in found.notes:
-        show.note(sentence)
-    show.unreadable(found.failures)
     headers = ["labels per class"]
     for each in found.series:
         headers += [_title(each), "95 %"]

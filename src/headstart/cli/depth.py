@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Drawing, Place, Run, columns, run
+from headstart.cli.options import Columns, Drawing, Place, Run, columns, metric, run
 
 if TYPE_CHECKING:
     from headstart.tasks.depth import Depth, Depths
@@ -22,12 +22,7 @@ _BAR = 24
 @click.argument("data", type=Place())
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
 @click.option("--svg", type=Drawing(), help="Also draw the scores into this .svg file.")
-@click.option(
-    "--metric",
-    default="accuracy",
-    show_default=True,
-    help="What is compared: accuracy, balanced-accuracy or macro-f1.",
-)
+@metric
 @columns
 @run
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -79,12 +74,8 @@ def _draw(found: Depths, place: Path) -> None:
 def _print(found: Depths, as_json: bool) -> None:
     from headstart.cli import show
 
-    if as_json:
-        show.as_json(found.to_dict())
+    if show.json_or_notes(found, as_json):
         return
-    for sentence in found.notes:
-        show.note(sentence)
-    show.unreadable(found.failures)
     first = found.backbones[0]
     click.echo(show.measured_on(found.data, first.baseline))
     for each in found.backbones:

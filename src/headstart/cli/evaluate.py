@@ -49,18 +49,14 @@ def command(
     for sentence in loaded.notes:
         show.note(sentence)
     found = evaluate(predictor, loaded.samples, split=split, trained_on=known, device=device, cache=cache)
-    if as_json:
-        show.as_json(found.to_dict())
-    else:
-        _print(found)
+    _print(found, as_json)
 
 
-def _print(found: Evaluation) -> None:
+def _print(found: Evaluation, as_json: bool) -> None:
     from headstart.cli import show
 
-    for sentence in found.notes:
-        show.note(sentence)
-    show.unreadable(found.failures)
+    if show.json_or_notes(found, as_json):
+        return
     rows = [
         (
             row.name,

@@ -101,13 +101,14 @@ def _place(model: Path, new_data: Path, output: Path | None) -> Path:
 
 
 def _print(found: Extended, place: Path, as_json: bool) -> None:
+    from headstart import bundle
     from headstart.checks import counted, listed, printable
     from headstart.cli import show
 
-    manifest, report = found.manifest(), found.report
     if as_json:
-        show.as_json(manifest)
+        show.as_json(bundle.read(place).manifest)
         return
+    manifest, report = found.manifest(), found.report
     for sentence in manifest["notes"]:
         show.note(sentence)
     show.table(("class", "images", "before", "after", "95 % after"), _rows(found), right=(1, 2, 3, 4))

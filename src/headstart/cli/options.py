@@ -88,6 +88,7 @@ def run(function: Verb) -> Verb:
     """Add the options of every verb that measures; the function gets them as one, `run`."""
 
     def made(exclude: Path | None, max_unreadable: float, seed: int, device: str, cache: bool) -> Run:
+        """The record, with a share instead of percents."""
         plan = None if exclude is None else str(exclude)
         return Run(plan, share("--max-unreadable", max_unreadable), seed, device, cache)
 
@@ -127,6 +128,7 @@ def gathered(
 
     @functools.wraps(function)
     def gathering(**given: Any) -> Any:
+        """Call the function with one record instead of the options' values."""
         one = made(**{word: given.pop(word) for word in own})
         return function(**{name: one}, **given)
 
@@ -134,6 +136,14 @@ def gathered(
     for option in reversed(options):
         decorated = option(decorated)
     return decorated
+
+
+metric = click.option(
+    "--metric",
+    default="accuracy",
+    show_default=True,
+    help="What is compared: accuracy, balanced-accuracy or macro-f1.",
+)
 
 
 def words(text: str | None) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Place, Run, columns, run
+from headstart.cli.options import Columns, Place, Run, columns, metric, run
 
 if TYPE_CHECKING:
     from headstart.tasks.ranking import Ranked, Ranking
@@ -28,12 +28,7 @@ _NARROW = (0, 3, 4, 6, 7, 8)
     help="Comma-separated names; 'local' for all whose weights are on this machine, 'all' for these and the whole zoo "
     "(fetched and converted, which needs headstart[finetune] and a network). See 'headstart backbones'.",
 )
-@click.option(
-    "--metric",
-    default="accuracy",
-    show_default=True,
-    help="What is compared: accuracy, balanced-accuracy or macro-f1.",
-)
+@metric
 @columns
 @run
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -65,12 +60,8 @@ def _print(found: Ranking, data: Path, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
 
-    if as_json:
-        show.as_json(found.to_dict())
+    if show.json_or_notes(found, as_json):
         return
-    for sentence in found.notes:
-        show.note(sentence)
-    show.unreadable(found.failures)
     rows = [_row(line) for line in found.backbones]
     rows += [(each.name, *[""] * 7, "not here") for each in found.unavailable]
     shown = _columns()

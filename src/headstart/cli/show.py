@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -53,6 +53,35 @@ def comparison(manifest: Mapping[str, Any]) -> None:
 def as_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print a value as indented JSON."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+class Result(Protocol):
+    """What a verb has found. notes: for the user. failures: images that could not be read."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for the user."""
+        ...
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """Images that could not be read."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-able values."""
+        ...
+
+
+def json_or_notes(found: Result, json_wanted: bool) -> bool:
+    """Print all of a result as JSON, or else its notes and unreadable images; whether it was JSON, and all is said."""
+    if json_wanted:
+        as_json(found.to_dict())
+        return True
+    for sentence in found.notes:
+        note(sentence)
+    unreadable(found.failures)
+    return False
 
 
 def note(sentence: str) -> None:

@@ -168,10 +168,11 @@ def _check_outside(output: Path, data: Path) -> None:
 
 def show_trained(trained: Any, output: Path, as_json: bool) -> None:
     """Print what was measured and where the model lies."""
+    from headstart import bundle
     from headstart.cli import show
     from headstart.tasks.summary import summary
 
-    manifest = trained.manifest()
+    manifest = bundle.read(output).manifest if as_json else trained.manifest()
     if as_json:
         show.as_json(manifest)
         return

@@ -176,6 +176,7 @@ def _compared(grey: NDArray[np.uint8], pairs: Ints, orientation: Ints) -> Floats
     pieces = [slice(i, i + _PAIRS_A_PIECE) for i in range(0, len(pairs), _PAIRS_A_PIECE)]
 
     def compare(piece: slice) -> Floats:
+        """The likeness of each pair of a piece: (p,)."""
         second = np.stack([turned(grey[j], o) for j, o in zip(pairs[piece, 1], orientation[piece], strict=True)])
         return likeness(grey[pairs[piece, 0]], second.astype(np.uint8), promising=_PROMISING)
 

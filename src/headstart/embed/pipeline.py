@@ -86,6 +86,7 @@ class _Line:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def work(self) -> None:
+        """Take batches until there are none; what goes wrong is put into `done` too."""
         buffer = np.zeros((self.engine.batch, self.size, self.size, 3), np.uint8)
         try:
             while not self.stopped.is_set() and (batch := self._next()):

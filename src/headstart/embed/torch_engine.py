@@ -110,9 +110,11 @@ def convolutions_with_norms(stages: Stages, image: Any) -> list[tuple[Any, Any]]
     pairs: list[tuple[Any, Any]] = []
 
     def made(module: nn.Module, _: Any, output: Any) -> None:
+        """Note what a convolution puts out."""
         outputs[id(output)] = (module, output)
 
     def taken(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Note the pair where a norm takes a convolution's output."""
         if id(inputs[0]) in outputs:
             pairs.append((outputs[id(inputs[0])][0], module))
 

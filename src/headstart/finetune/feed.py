@@ -178,6 +178,7 @@ class StreamedFeed(Feed):
         import torch
 
         def work(piece: Wanted) -> Floats:
+            """The activations of one piece, a row each."""
             return engine.run(self._pixels(piece, engine.batch), len(piece[0]))
 
         pieces = (_pieces(wanted, engine.batch) for wanted in order)

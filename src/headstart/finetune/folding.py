@@ -59,6 +59,7 @@ def _together(convolution: Any, norm: Any) -> Callable[[Any], Any]:
     from timm.layers.conv2d_same import conv2d_same
 
     def forward(x: Any) -> Any:
+        """The norm of the convolution of `x`, both in one convolution: (N, channels, rows, columns)."""
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
         weight = convolution.weight * scale[:, None, None, None]
         bias = norm.bias - norm.running_mean * scale

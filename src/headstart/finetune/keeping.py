@@ -92,6 +92,7 @@ def _filled(file: Activations, prefix: Prefix, pictures: Pictures, device: Devic
 
 def _fill(file: Activations, absent: Ints, each: int, pictures: Pictures, engine: Engine) -> None:
     def load(place: int) -> NDArray[np.uint8]:
+        """The view at one place of the file, (size, size, 3) uint8."""
         return pictures.load(*divmod(place, each))
 
     with bar("frozen stages", len(absent), unit="views") as advance:

@@ -78,6 +78,7 @@ class _Recent:
         self._lock = threading.Lock()
 
     def get(self, row: int) -> Image:
+        """The picture of a row; one that another thread is reading is waited for."""
         with self._lock:
             known = self._pictures.get(row)
             future = known or self._pictures.setdefault(row, Future())

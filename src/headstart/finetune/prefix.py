@@ -130,6 +130,7 @@ def _whole(prefix: Prefix) -> nn.Module:
     mean, std = (torch.tensor(values, dtype=torch.float32) for values in (prefix.spec.mean, prefix.spec.std))
 
     def run(image: Any) -> Any:
+        """Pictures (N, size, size, 3) uint8 → activations at the boundary, channels last."""
         pixels = (image.to(torch.float32) - mean) / std
         return channels_last(prefix.module(pixels.permute(0, 3, 1, 2)))
 

@@ -74,6 +74,7 @@ def tail(stages: Stages, phase: Phase, start: HeadStart, head: nn.Module, settin
     centre, spread = torch.from_numpy(start.centre), torch.from_numpy(start.spread)
 
     def run(x: Any) -> Any:
+        """Activations at the boundary → scores (N, classes)."""
         return head((body(x).float() - centre.to(x.device)) / spread.to(x.device))
 
     module = piece(run, body=body, head=head)

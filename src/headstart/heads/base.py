@@ -182,6 +182,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
 
         def fill(fold: tuple[int, int, NDArray[np.bool_], NDArray[np.bool_]]) -> None:
+            """Write the scores of one fold's rows, by heads trained on the others."""
             r, _, train, test = fold
             present, relabelled = np.unique(labels[train], return_inverse=True)
             head = self._narrowed(present)

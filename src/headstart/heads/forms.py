@@ -56,6 +56,7 @@ class Linear(Saved):
     root: NDArray[Any]
 
     def scores(self, X: Floats) -> Floats:
+        """(n, d) float32 → (n, K) float32: the linear function's values."""
         return centred(X, self.centre, self.root) @ self.weight + self.bias
 
 
@@ -73,6 +74,7 @@ class Cosine(Saved):
     scale: NDArray[Any]
 
     def scores(self, X: Floats) -> Floats:
+        """(n, d) float32 → (n, K) float32: scaled cosines."""
         return unit(X - self.centre) @ self.directions.T * self.scale  # type: ignore[no-any-return]
 
 
@@ -101,6 +103,7 @@ class Layered(Saved):
             raise refuse(self.kind, "its spread must be above 0")
 
     def scores(self, X: Floats) -> Floats:
+        """(n, d) float32 → (n, K) float32: the outer layer's values."""
         hidden = ((X - self.centre) / self.spread) @ self.inner + self.inner_bias
         return np.maximum(hidden, 0) @ self.outer + self.outer_bias
 

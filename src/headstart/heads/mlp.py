@@ -120,6 +120,7 @@ class _Adam:
         self.count = 0
 
     def step(self, slopes: Weights) -> None:
+        """Change the layers by one step against their slopes, which have the layers' shapes."""
         self.count += 1
         rate = _RATE * (1 - _SQUARE**self.count) ** 0.5 / (1 - _MEAN**self.count)
         for layer, slope, mean, square in zip(self.layers, slopes, self.means, self.squares, strict=True):

@@ -125,6 +125,7 @@ class _Batch:
         return -ahead, 0.5 * _dots(self.slope, ahead)
 
     def finished(self, tol: float) -> NDArray[np.bool_]:
+        """Which problems promise no further decrease that counts: (problems,)."""
         return self.drop <= 0.25 * tol * np.maximum(self.value, 1e-30)
 
     def advance(self) -> None:

@@ -44,6 +44,7 @@ class Neighbours(Saved):
             raise refuse(self.kind, f"k = {int(self.k)} and width = {float(self.width):g} are out of range")
 
     def scores(self, X: Floats) -> Floats:
+        """(n, d) float32 → (n, K) float32: log votes."""
         rows = unit(X - self.centre)
         scores = np.empty((len(X), len(self.class_weight)), dtype=np.float32)
         for block in blocks(len(X), len(self.stored)):
@@ -109,6 +110,7 @@ class Kernel(Saved):
             raise refuse(self.kind, "its spread and gamma must be above 0")
 
     def scores(self, X: Floats) -> Floats:
+        """(n, d) float32 → (n, K) float32: votes of the pairs with their confidences, scaled."""
         rows = (X - self.centre) / self.spread
         norms = np.einsum("ij,ij->i", self.support, self.support)
         scores = np.empty((len(X), int(self.classes)), dtype=np.float32)

@@ -58,6 +58,7 @@ class Trees(Saved):
             raise refuse(self.kind, "a leaf has no class shares")
 
     def scores(self, X: Floats) -> Floats:
+        """(n, d) float32 → (n, K) float32: log of the mean class shares, with half a tree's share added to each."""
         if X.shape[1] != int(self.width):
             raise ValueError(f"X has {X.shape[1]} features, but the forest was grown on {int(self.width)}.")
         scores = np.empty((len(X), self.shares.shape[1]), dtype=np.float32)

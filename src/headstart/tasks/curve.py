@@ -32,10 +32,12 @@ from headstart.metrics.intervals import Estimate
 from headstart.records import Embeddings, Failure, Floats, Ints
 from headstart.tasks import from_scratch
 from headstart.tasks.candidates import LAYERS
+from headstart.tasks.curve_words import data_words, forecast_words, worth
+from headstart.tasks.from_scratch import SCRATCH
 from headstart.tasks.options import Options
 from headstart.tasks.prepare import Prepared, divide, prepare
 
-PRETRAINED, RANDOM, SCRATCH = "pretrained", "random", "from scratch"
+PRETRAINED, RANDOM = "pretrained", "random"
 HEAD = "ridge"
 ALLOWANCE = 2.5
 """Modelled seconds for all the heads of one size, where one repeat of the folds does not take longer."""
@@ -43,7 +45,6 @@ MOST_SECONDS = 20.0
 """Modelled seconds for one head; a size that takes longer is left out."""
 _REPEATS = 10
 _AHEAD = (2, 4)
-_SHOWN = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +86,10 @@ class Curve:
 
     def summary(self) -> str:
         """A few lines for a person: what was measured, what pretraining is worth, what is forecast, and the answer."""
-        lines = [("data", _data_words(self.counts)), ("measured", f"{HEAD} on {self.series[0].features}")]
-        worth = _worth(self.series)
-        lines += [("pretraining", worth)] if worth else []
-        lines += [("forecast", _forecast_words(self.ahead))] if self.ahead else []
+        lines = [("data", data_words(self.counts)), ("measured", f"{HEAD} on {self.series[0].features}")]
+        said = worth(self.series)
+        lines += [("pretraining", said)] if said else []
+        lines += [("forecast", forecast_words(self.ahead))] if self.ahead else []
         return "\n".join(f"{name:<11} {words}" for name, words in [*lines, ("answer", self.answer.sentence)])
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,33 +103,6 @@ class Curve:
             "unreadable": [asdict(failure) for failure in self.failures],
             "notes": list(self.notes),
         }
-
-
-def _data_words(counts: Mapping[str, int]) -> str:
-    shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:_SHOWN])
-    more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
-    return f"{checks.counted(sum(counts.values()), 'image')} of {len(counts)} classes ({shown}{more})"
-
-
-def _worth(series: Sequence[Series]) -> str:
-    """How few labels pretrained features need for what random ones reach with all of them."""
-    return "; ".join(_worth_against(series[0].measured, other) for other in series[1:])
-
-
-def _worth_against(first: Measured, other: Series) -> str:
-    reached, last = float(other.measured.accuracy[-1]), other.measured.sizes[-1]
-    what = "a network from scratch" if other.name == SCRATCH else f"{other.name} features of the same networks"
-    enough = np.flatnonzero(first.accuracy >= reached)
-    if not len(enough):
-        return f"{what} with {last:,.0f} labels per class: {100 * reached:.1f} %, above all that was measured here"
-    return (
-        f"{first.sizes[enough[0]]:,.0f} labels per class do what {what} does with {last:,.0f} ({100 * reached:.1f} %)"
-    ).replace("networks does", "networks do")
-
-
-def _forecast_words(ahead: Mapping[int, Estimate]) -> str:
-    said = [f"{each} with {size:,} labels per class" for size, each in ahead.items()]
-    return f"{', '.join(said)} ({100 * next(iter(ahead.values())).confidence:.0f} % band)"
 
 
 def _series_values(series: Series) -> dict[str, Any]:
@@ -275,6 +249,7 @@ def _plan(prepared: Prepared, seed: int) -> _Plan:
     count = int(division.folds.max()) + 1
 
     def fits(size: int) -> int:
+        """Heads to train with so many labels per class; 0 where one takes too long."""
         seconds = HEADS[HEAD].seconds(int(np.minimum(there, size).sum()), width, len(there), 1)
         return fits_for(seconds, count, allowance=ALLOWANCE) if seconds <= MOST_SECONDS or size == 1 else 0
 

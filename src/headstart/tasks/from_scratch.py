@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
     from headstart.device import Device
 
+SCRATCH = "from scratch"
+"""What the line is called."""
 FITS = 2
 _APART = 4
 _MOST_SIZES = 3

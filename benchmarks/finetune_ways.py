@@ -1,0 +1,223 @@
+"""The ways of fine-tuning that `benchmarks/finetune.py` times: Headstart's loop, and a tutorial's.
+
+A way takes a network's name, photographs and a batch size; `prepare` builds what a strategy trains and says how,
+`time` gives the seconds of one epoch, scaled to 1,500 images. Each is to run in a process of its own: threads and
+freed memory are set for the whole process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from headstart.backbones.graph import open_backbone
+from headstart.data.sources import load
+from headstart.device import choose, keep_freed_memory, threads
+from headstart.finetune.feed import Feed
+from headstart.finetune.strategies import parse
+from headstart.folders import cache_folder
+from headstart.records import Samples
+
+NETS = {
+    "lite0": ("lite0", "packaged weights", 192),
+    "resnet50": ("random:resnet50", "random weights", 64),
+    "vit_s": ("random:vit_small_patch16_224", "random weights", 64),
+}
+"""Name, whose weights, and images an epoch is timed on: fewer where a step is slow."""
+SCALE = 1500
+CACHED_PASSES = 256
+"""A timed epoch from the cache reads at least so many images, some of them several times: a few would be too quick."""
+
+
+def samples_of(folder: Path, images: int) -> Samples:
+    """So many photographs, spread over all classes; solar cells where the folder is not there."""
+    if folder.is_dir():
+        found = load(folder).samples
+    else:
+        from headstart.data.solar import solar_cells
+
+        found = solar_cells().samples
+    if len(found) < images:
+        sys.exit(f"{images} images were asked for, and {folder} has {len(found)}.")
+    return found.take(np.linspace(0, len(found) - 1, images).astype(np.int64))
+
+
+class Product:
+    """Headstart's way, from a file of activations and without one."""
+
+    def __init__(self, net: str, samples: Samples, batch: int) -> None:
+        import torch
+
+        from headstart.backbones.convert import network
+        from headstart.backbones.stages import cut
+        from headstart.finetune.folding import pairs
+
+        self.backbone, self.samples, self.batch = open_backbone(NETS[net][0]), samples, batch
+        self.device = choose("cpu")
+        self.feeds: dict[str, Feed] = {}
+        self.memory = keep_freed_memory()
+        torch.set_num_threads(threads())
+        self.stages = cut(network(self.backbone))
+        self.pairs = pairs(self.stages, self.backbone.spec.size)
+        self.stages.network.to(memory_format=torch.channels_last)
+
+    def trains(self, word: str) -> list[str]:
+        """The parameters that a strategy trains."""
+        from headstart.finetune.freeze import plan
+
+        return sorted(plan(parse(word), self.stages, self.backbone.name).trained)
+
+    def prepare(self, word: str) -> dict[str, Any]:
+        """Build what the strategy trains and what it reads from; the facts of both."""
+        from headstart.finetune import precision
+        from headstart.finetune.folding import folded
+        from headstart.finetune.freeze import plan
+        from headstart.finetune.recipe import Recipe, settle
+        from headstart.finetune.start import plain_start
+        from headstart.finetune.tail import head_of, tail
+
+        for feed in self.feeds.values():
+            feed.close()
+        strategy = parse(word)
+        found = plan(strategy, self.stages, self.backbone.name)
+        settings = settle(Recipe(batch=self.batch), strategy, len(self.samples))
+        self.settings = dataclasses.replace(settings, epochs=1, patience=0)
+        boundary = found.phases[0].boundary
+        start = plain_start(self.backbone.last.width, len(self.samples.classes))
+        self.tail = tail(self.stages, found.phases[0], start, head_of(start), settings)
+        facts = self._open(boundary, cache_folder() / "of this strategy" / word)
+        sample = next(iter(self.feeds["recomputed"].batches([(np.arange(self.batch), np.zeros(self.batch, int))])))
+        with folded(self.pairs):
+            chosen, reason = precision.choose(self.tail, sample, self.device, "auto", f"{self.backbone.name} {word}")
+        self.autocast = precision.autocast(chosen, "cpu")
+        return {**facts, "trains": found.words, "precision": chosen, "why": reason, "memory": self.memory}
+
+    def _open(self, boundary: int, folder: Path) -> dict[str, Any]:
+        from headstart.finetune.feed import CachedFeed, open_feed
+
+        arguments = (self.samples, self.stages.blocks(), boundary, self.backbone.spec)
+        opened = partial(open_feed, *arguments, epochs=10**6, device=self.device, augment=self.settings.augment)
+        begin = time.perf_counter()
+        self.feeds = {"recomputed": opened(cache=False)}
+        facts = {"set_up": time.perf_counter() - begin, "kept": "", "build": None}
+        if boundary:
+            begin = time.perf_counter()
+            feed = opened(views=self.settings.views, folder=folder)
+            if isinstance(feed, CachedFeed):
+                self.feeds["cached"] = feed
+                facts["build"] = (time.perf_counter() - begin) / len(self.samples) * SCALE
+            facts["kept"] = feed.reason
+        return facts
+
+    def time(self, way: str) -> float:
+        """Seconds of one epoch of the product's loop, for 1,500 images."""
+        from headstart.finetune.folding import folded
+        from headstart.finetune.loop import Work, train
+
+        rows = np.arange(len(self.samples))
+        if way == "cached":
+            rows = np.tile(rows, -(-CACHED_PASSES // len(rows)))
+        labels = self.samples.labels
+        classes = len(self.samples.classes)
+        work = Work(self.feeds[way], labels, rows, None, classes, 0, 0, 0.0, {}, self.autocast)
+        times: list[float] = []
+        with folded(self.pairs):
+            stopped = train(self.tail, work, self.settings, None, lambda done: times.append(time.perf_counter()))
+        if stopped:
+            raise SystemExit(f"training stopped: {stopped}")
+        return (times[-1] - times[0]) / len(rows) * SCALE
+
+
+class Plain:
+    """The tutorials' way."""
+
+    def __init__(self, net: str, samples: Samples, batch: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads())
+        self.backbone, self.samples, self.batch = open_backbone(NETS[net][0]), samples, batch
+        self.decoded = torch.stack([image for image, _ in self._photographs()])
+        self.labels = torch.from_numpy(samples.labels.astype(np.int64))
+
+    def _photographs(self) -> Any:
+        from torchvision import transforms
+
+        spec = self.backbone.spec
+        mean, std = ([value / 255 for value in values] for values in (spec.mean, spec.std))
+        steps = [
+            transforms.RandomResizedCrop(spec.size),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(mean, std),
+        ]
+        return Photographs(self.samples, transforms.Compose(steps))
+
+    def prepare(self, word: str) -> dict[str, Any]:
+        """A network with a new classifier, frozen as the strategy says."""
+        import torch
+
+        from headstart.backbones.convert import network
+        from headstart.backbones.stages import cut
+        from headstart.finetune.freeze import plan
+
+        self.network = network(self.backbone)
+        trained = plan(parse(word), cut(self.network), self.backbone.name).trained
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad = name in trained
+        self.network.reset_classifier(len(self.samples.classes))
+        parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.SGD(parameters, lr=1e-3, momentum=0.9)
+        return {}
+
+    def time(self, way: str) -> float:
+        """Seconds of one epoch, for 1,500 images."""
+        begin = time.perf_counter()
+        self._epoch(self._batches() if way == "decoded" else self._loader(int(way.removeprefix("workers "))))
+        return (time.perf_counter() - begin) / len(self.samples) * SCALE
+
+    def _epoch(self, batches: Any) -> None:
+        from torch import nn
+
+        self.network.train()
+        criterion = nn.CrossEntropyLoss()
+        for images, labels in batches:
+            self.optimizer.zero_grad()
+            loss = criterion(self.network(images), labels)
+            loss.backward()
+            self.optimizer.step()
+
+    def _batches(self) -> Iterator[Any]:
+        import torch
+
+        for rows in torch.randperm(len(self.labels)).split(self.batch):
+            yield self.decoded[rows], self.labels[rows]
+
+    def _loader(self, workers: int) -> Any:
+        from torch.utils.data import DataLoader
+
+        return DataLoader(self._photographs(), batch_size=self.batch, shuffle=True, num_workers=workers)
+
+
+class Photographs:
+    """What torch calls a dataset: pictures read and changed when they are asked for."""
+
+    def __init__(self, samples: Samples, change: Callable[[Any], Any]) -> None:
+        self.samples, self.change = samples, change
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, row: int) -> tuple[Any, int]:
+        with Image.open(self.samples.images[row]) as image:
+            return self.change(image.convert("RGB")), int(self.samples.labels[row])
+
+
+WAYS = {"product": Product, "plain": Plain}
