@@ -1,15 +1,16 @@
 """Are unknown classes and foreign batches found, and how often is the alarm false?
 
-    python benchmarks/novelty.py [--data FOLDER] [--sets trashnet,…,pacs/sketch] [--taps conv_head,blocks.5,several]
-                                 [--folds 2] [--parts novelty,drift] [--repeats 40] [--sizes 20,50,100]
+    python benchmarks/novelty.py [--data FOLDER] [--sets trashnet,…,pacs/sketch,screens] [--folds 2]
+                                 [--parts novelty,drift] [--repeats 40] [--sizes 20,50,100]
 
-Novelty. Each class of a set in turn is unknown: the other classes' images are dealt into five folds, scores are fitted
-without one fold, and the unknown class is ranked against that fold (AUROC; mean over `--folds` of the folds and over
-classes, at most ten a set). Scores: Mahalanobis, relative Mahalanobis (Ren et al. 2021; written here, because it
-lost), the k-th nearest neighbour, what `fit_novelty` makes of the training classes alone (`picked`), and max-softmax
-and energy of a logistic probe trained without that class. Beside it, at a threshold set for 5 %: how many of the
-held-out known images are flagged, and how many of the unknown ones. One of each group of copies is kept. Embeddings:
-lite0's last layer, an earlier one (blocks.5), or its last five side by side (`several`).
+Novelty. Each class of a set in turn is unknown (at most ten): the other classes' images are dealt into five folds,
+scores are fitted without one fold, thresholds are set for 5 % on five folds of the rest, and the unknown class is
+ranked against the held-out fold. Of `screens` the sixth kind is unknown, which belongs to no class (all five folds, two
+seeds). One of each group of copies is kept. The first table is of what `fit_novelty` gives for the last three layers of
+lite0, beside what was there before; the second of all candidates (`novelty_values.py`), on the sets that the choice was
+made on, on the others, and on the screens: AUROC; the share flagged of held-out known images and of unknown ones;
+unknown ones above the highest 5 % of the held-out known; and unknown ones that would be accepted: not flagged, and not
+among what is less sure (max-softmax of a logistic probe) than four fifths of the known.
 
 Drift. Share of batches for which the test says p <= 0.05, out of `--repeats` draws of a reference of 300 photographs
 and a batch: from the same photographs (the rate of false alarms; five times as many draws), from other domains of
@@ -21,140 +22,142 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from headstart.backbones.graph import open_backbone
+from headstart.data.screens.generate import generate
 from headstart.embed.cache import open_cache
 from headstart.embed.extract import embed
-from headstart.heads.arrays import unit
-from headstart.heads.catalog import make
 from headstart.heads.selection import internal_folds
 from headstart.metrics.auroc import auroc
 from headstart.metrics.intervals import clopper_pearson
 from headstart.records import Floats, Ints
-from headstart.trust.confidence_scores import energy, max_softmax
 from headstart.trust.drift import drift, reference
-from headstart.trust.mahalanobis import fit_mahalanobis, shrunk_covariance
-from headstart.trust.nearest import fit_nearest
+from headstart.trust.false_alarms import threshold_at
 from headstart.trust.novelty_fit import RATE, fit_novelty
+from novelty_values import BEFORE, CANDIDATES, DOUBT, LAYERS, Candidate, Values, measured, names, out_of_fold, rows_of
 from strategies import samples_of
 
-SETS = (
-    "trashnet",
-    "corn_leaf",
-    "rice_leaf",
-    "charts",
-    "pacs/photo",
-    "pacs/art_painting",
-    "pacs/cartoon",
-    "pacs/sketch",
-)
-SCORES = ("mahalanobis", "relative", "nearest", "picked", "max-softmax", "energy")
-TAPS = ("conv_head", "blocks.5", "several")
+CHOSEN_ON = ("corn_leaf", "charts", "pacs/art_painting", "pacs/sketch")
+OTHERS = ("rice_leaf", "trashnet", "pacs/cartoon", "pacs/photo")
+SCREENS = "screens"
 DOMAINS = ("photo", "art_painting", "cartoon", "sketch")
+_BASELINES = tuple(each for each in CANDIDATES if each.name in ("max-softmax", "energy"))
 _MOST_CLASSES = 10
-_LAYERS = 5
+_SURE = 0.8
 _REFERENCE = 300
 _PERMUTATIONS = 199
 _NULL = "photo, nothing changed"
 _NULL_TIMES = 5
 
-
-def features(name: str, root: Path, tap: str) -> tuple[Floats, Ints]:
-    """Embeddings of one layer, or of the last five side by side, and labels."""
-    samples, backbone = samples_of(name, root), open_backbone("lite0")
-    found = embed(samples.images, backbone, content=samples.content, cache=open_cache(backbone))
-    taps = list(found.taps)[-_LAYERS:] if tap == "several" else [tap]
-    return found.joined(taps), samples.labels[found.rows]
+Embedded = dict[str, Floats]
+"""'backbone layer' → (n, d)."""
 
 
-def relative(X: Floats, labels: Ints) -> Callable[[Floats], np.ndarray]:
-    """Mahalanobis distance to the nearest class less that to one Gaussian for all (squared), each shrunk by itself."""
-    form = fit_mahalanobis(X, labels)
-    whole = unit(X - form.centre).astype(np.float64)
-    middle = whole.mean(axis=0)
-    axes, values, level = shrunk_covariance(whole - middle, 256)
-
-    def score(rows: Floats) -> np.ndarray:
-        about = unit(rows - form.centre) - middle
-        along = about @ axes
-        background = ((about**2).sum(axis=1) - (along**2 * (1 - level / values)).sum(axis=1)) / level
-        return form.score(rows) ** 2 * form.width - background
-
-    return score
+def features(name: str, root: Path, backbones: tuple[str, ...] = ("lite0",)) -> tuple[Embedded, Ints]:
+    """Embeddings of a set's images at the layers that are looked at, and labels."""
+    samples = samples_of(name, root)
+    found = {}
+    for backbone, layers in names(backbones):
+        opened = open_backbone(backbone)
+        taps = embed(samples.images, opened, content=samples.content, cache=open_cache(opened)).taps
+        found |= {f"{backbone} {layer}": taps[layer] for layer in layers}
+    return found, samples.labels
 
 
-def scored(X: Floats, labels: Ints, rows: Floats) -> tuple[dict[str, np.ndarray], np.ndarray, str]:
-    """Every score of `rows` after fitting to `X`, which of them are alarms by the picked one, and its kind."""
-    found = fit_novelty(X, labels)
-    by_name = {
-        "mahalanobis": fit_mahalanobis(X, labels).score(rows),
-        "relative": relative(X, labels)(rows),
-        "nearest": fit_nearest(X, labels).score(rows),
-        "picked": found.novelty.score(rows),
-    }
-    if len(np.unique(labels)) > 1:
-        scores = make("probe").fit(X, labels).form_.scores(rows)
-        by_name |= {"max-softmax": max_softmax(scores), "energy": energy(scores)}
-    return by_name, found.novelty.is_novel(rows), found.novelty.kind
+def screens(seed: int) -> tuple[Embedded, Ints]:
+    """As `features`, for generated screenshots; the unseen kind has the highest label."""
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = generate(Path(folder) / "screens", 40, seed)
+        files = sorted(drawn.known.glob("*/*")), sorted(drawn.unseen.iterdir())
+        kinds = sorted({file.parent.name for file in files[0]})
+        labels = [kinds.index(file.parent.name) for file in files[0]] + len(files[1]) * [len(kinds)]
+        found = {}
+        for backbone, layers in names(("lite0", "lite2")):
+            taps = embed([*files[0], *files[1]], open_backbone(backbone)).taps
+            found |= {f"{backbone} {layer}": taps[layer] for layer in layers}
+    return found, np.array(labels)
 
 
-def one_class(X: Floats, labels: Ints, unknown: int, count: int) -> tuple[dict[str, float], int, int, int, list[str]]:
-    """AUROC of each score, false alarms among known images, known images, unknown ones found (share of 1000), kinds."""
-    known = np.flatnonzero(labels != unknown)
-    novel = X[labels == unknown]
-    folds = internal_folds(labels[known])[0]
-    low: dict[str, list[np.ndarray]] = {}
-    high: dict[str, list[np.ndarray]] = {}
-    alarms, found, kinds = 0, 0, []
-    for fold in range(count):
-        trained, held = known[folds != fold], known[folds == fold]
-        by_name, flagged, kind = scored(X[trained], labels[trained], np.concatenate([X[held], novel]))
-        for name, values in by_name.items():
-            low.setdefault(name, []).append(values[: len(held)])
-            high.setdefault(name, []).append(values[len(held) :])
-        alarms += int(flagged[: len(held)].sum())
-        found += int(flagged[len(held) :].sum())
-        kinds.append(kind)
-    areas = {name: float(np.mean([auroc(a, b) for a, b in zip(low[name], high[name], strict=True)])) for name in low}
-    return areas, alarms, int((folds < count).sum()), round(1000 * found / (count * len(novel))), kinds
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One unknown class and one held-out fold: every value of the known (out of fold), held and unknown rows."""
+
+    known: Values
+    held: Values
+    unknown: Values
+    product: tuple[float, float, float]
+
+    def of(self, candidate: Candidate) -> tuple[float, ...]:
+        """AUROC; shares flagged of known and unknown; unknown above 5 % of the known; unknown that are accepted."""
+        own, held = candidate.scores(self.known, self.held)
+        unknown = candidate.scores(self.known, self.unknown)[1]
+        limit = threshold_at(own, RATE).value
+        sure = self.unknown[DOUBT] <= np.quantile(self.known[DOUBT], _SURE)
+        found = (held > limit).mean(), (unknown > limit).mean(), (unknown > np.quantile(held, 1 - RATE)).mean()
+        return auroc(held, unknown), *map(float, found), float((sure & (unknown <= limit)).mean())
 
 
-def novelty_of(name: str, root: Path, tap: str, count: int) -> dict[str, float]:
-    """Print the line of one set; returns its mean AUROCs."""
-    X, labels = features(name, root, tap)
+def trials(embedded: Embedded, labels: Ints, count: int, *, only_last: bool = False) -> Iterator[Trial]:
+    """Every class (or the last one alone) unknown in turn, with `count` of five folds held out."""
     classes = np.unique(labels)
-    classes = classes[np.linspace(0, len(classes) - 1, min(_MOST_CLASSES, len(classes))).round().astype(int)]
-    lines = [one_class(X, labels, int(unknown), count) for unknown in classes]
-    means = {s: float(np.mean([line[0][s] for line in lines])) if s in lines[0][0] else float("nan") for s in SCORES}
-    alarms, known = sum(line[1] for line in lines), sum(line[2] for line in lines)
-    kinds = [kind for line in lines for kind in line[4]]
-    counts = [str(kinds.count(kind)) for kind in ("both", "mahalanobis", "nearest")]
-    share = np.mean([line[3] for line in lines]) / 10
-    areas = " | ".join(f"{means[s]:.3f}" for s in SCORES)
-    print(
-        f"| {name} | {len(np.unique(labels))} | {areas} | {', '.join(counts)} "
-        f"| {100 * alarms / known:.1f} % | {share:.0f} % |",
-        flush=True,
-    )
-    return means
+    turns = classes[np.linspace(0, len(classes) - 1, min(_MOST_CLASSES, len(classes))).round().astype(int)]
+    for unknown in turns[-1:] if only_last else turns:
+        known, novel = np.flatnonzero(labels != unknown), labels == unknown
+        folds = internal_folds(labels[known])[0]
+        for fold in range(count):
+            yield _trial(embedded, labels, known[folds != fold], known[folds == fold], novel)
 
 
-def novelty(sets: list[str], root: Path, taps: list[str], count: int) -> None:
-    """The novelty tables, one a tap."""
-    for tap in taps:
-        print(f"\nNovelty, lite0, {tap}: AUROC with each class unknown in turn\n")
+def _trial(embedded: Embedded, labels: Ints, trained: Ints, held: Ints, novel: np.ndarray) -> Trial:
+    own, y = rows_of(embedded, trained), labels[trained]
+    values = [measured(own, y, rows_of(embedded, rows)) for rows in (held, novel)]
+    last = [f"lite0 {layer}" for layer in LAYERS[-3:]]
+    X = np.concatenate([embedded[name] for name in last], axis=1)
+    found = fit_novelty(X[trained], y, widths=[embedded[name].shape[1] for name in last]).novelty
+    scores = found.score(X[held]), found.score(X[novel])
+    flagged = [float((each > np.float32(found.threshold)).mean()) for each in scores]
+    product = auroc(*scores), flagged[0], flagged[1]
+    return Trial(out_of_fold(own, y, internal_folds(y)[0]), *values, product)
+
+
+def novelty(sets: list[str], root: Path, count: int) -> None:
+    """Both tables of novelty."""
+    print(f"\nNovelty, lite0: AUROC with each class unknown in turn, and shares flagged at {RATE:.0%}\n")
+    shares = "known flagged, before | used | unknown flagged, before | used"
+    print(f"| set | classes | before | used | max-softmax | energy | {shares} |")
+    print(f"{'|---' * 10}|")
+    found: dict[str, np.ndarray] = {}
+    for name in sets:
+        seeds = [screens(seed) for seed in (0, 1)] if name == SCREENS else [features(name, root, ("lite0", "lite2"))]
+        tried = [t for each in seeds for t in trials(*each, 5 if name == SCREENS else count, only_last=name == SCREENS)]
+        found[name] = np.array([[trial.of(each) for each in CANDIDATES] for trial in tried]).mean(axis=0)
+        product = np.mean([trial.product for trial in tried], axis=0)
+        before = found[name][CANDIDATES.index(BEFORE)]
+        baselines = " | ".join(f"{found[name][CANDIDATES.index(each), 0]:.3f}" for each in _BASELINES)
+        shares = " | ".join(f"{100 * share:.0f} %" for i in (1, 2) for share in (before[i], product[i]))
+        classes = len(np.unique(seeds[0][1]))
+        print(f"| {name} | {classes} | {before[0]:.3f} | **{product[0]:.3f}** | {baselines} | {shares} |", flush=True)
+    for group, members in (("the sets it was chosen on", CHOSEN_ON), ("the others", OTHERS), (SCREENS, (SCREENS,))):
+        _candidates(group, [found[name] for name in members if name in found])
+
+
+def _candidates(group: str, found: list[np.ndarray]) -> None:
+    if not found:
+        return
+    print(f"\nCandidates, {group} ({len(found)}): means\n")
+    print("| candidate | AUROC | known flagged | unknown flagged | unknown found at 5 % | unknown accepted |")
+    print(f"{'|---' * 6}|")
+    for candidate, (area, *shares) in zip(CANDIDATES, np.mean(found, axis=0), strict=True):
         print(
-            f"| set | classes | {' | '.join(SCORES)} | both, Mahalanobis, nearest picked "
-            f"| false alarms at {RATE:.0%} | unknown found |"
+            f"| {candidate.name} | {area:.3f} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |", flush=True
         )
-        print("|---" * (len(SCORES) + 5) + "|")
-        means = [novelty_of(name, root, tap, count) for name in sets]
-        print(f"| mean | | {' | '.join(f'{np.mean([m[s] for m in means]):.3f}' for s in SCORES)} | | | |", flush=True)
 
 
 Draw = Callable[[np.random.Generator, int], tuple[Floats, Floats, Ints, Ints]]
@@ -163,7 +166,8 @@ Draw = Callable[[np.random.Generator, int], tuple[Floats, Floats, Ints, Ints]]
 
 def draws(root: Path) -> dict[str, Draw]:
     """What batches are drawn from, by description."""
-    domains = {name: features(f"pacs/{name}", root, "conv_head") for name in DOMAINS}
+    found = {name: features(f"pacs/{name}", root) for name in DOMAINS}
+    domains = {name: (embedded[f"lite0 {LAYERS[-1]}"], labels) for name, (embedded, labels) in found.items()}
     photo, labels = domains["photo"]
 
     def same(random: np.random.Generator, size: int) -> tuple[Floats, Floats, Ints, Ints]:
@@ -231,15 +235,14 @@ def main() -> None:
     here = Path(os.environ.get("HEADSTART_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=here)
-    parser.add_argument("--sets", type=lambda text: text.split(","), default=list(SETS))
-    parser.add_argument("--taps", type=lambda text: text.split(","), default=list(TAPS))
+    parser.add_argument("--sets", type=lambda text: text.split(","), default=[*CHOSEN_ON, *OTHERS, SCREENS])
     parser.add_argument("--parts", type=lambda text: text.split(","), default=["novelty", "drift"])
     parser.add_argument("--folds", type=int, default=2, choices=range(1, 6))
     parser.add_argument("--repeats", type=int, default=40)
     parser.add_argument("--sizes", type=lambda text: [int(each) for each in text.split(",")], default=[20, 50, 100])
     options = parser.parse_args()
     if "novelty" in options.parts:
-        novelty(options.sets, options.data, options.taps, options.folds)
+        novelty(options.sets, options.data, options.folds)
     if "drift" in options.parts:
         drifts(options.data, options.repeats, options.sizes)
 

@@ -47,11 +47,10 @@ class Part:
         """How many numbers it gives."""
         return sum(tap.width for tap in self.backbone.taps if tap.name in self.taps)
 
-    @property
-    def last(self) -> slice:
-        """Where its last tap lies among its numbers."""
-        width = next(tap.width for tap in self.backbone.taps if tap.name == self.taps[-1])
-        return slice(self.width - width, self.width)
+    def columns(self, taps: Sequence[str]) -> NDArray[np.int64]:
+        """Where these of its taps lie among its numbers."""
+        ends = dict(zip(self.taps, np.cumsum([self.backbone.tap(name).width for name in self.taps]), strict=True))
+        return np.concatenate([np.arange(ends[tap] - self.backbone.tap(tap).width, ends[tap]) for tap in taps])
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Predictor:
 
     classes: what it can answer. parts: where its numbers come from. form: its head. calibration: makes probabilities of
     its scores. manifest: what is known of it, as saved. trust: what promises are made from and what tells novel
-    pictures; None for a model that holds neither. Novelty looks at the last tap of the first part.
+    pictures; None for a model that holds neither. Novelty looks at taps of the first part's backbone.
     """
 
     classes: tuple[str, ...]
@@ -104,27 +103,39 @@ class Predictor:
         """
         from headstart.embed.extract import embed
 
-        pictures = [Path(image) if isinstance(image, str) else image for image in images]
+        pictures, taps = [Path(image) if isinstance(image, str) else image for image in images], self.novelty_taps
         names = list(names) if names is not None else [name_of(p, i) for i, p in enumerate(pictures)]
         embedded = [
             embed(
                 pictures,
                 part.backbone,
                 names=names,
-                taps=part.taps,
+                taps=part.taps if i else tuple(dict.fromkeys((*part.taps, *taps))),
                 device=device,
                 cache=cache(part.backbone) if callable(cache) else cache,
             )
-            for part in self.parts
+            for i, part in enumerate(self.parts)
         ]
         joined = join(embedded, [part.taps for part in self.parts])
-        return self.answers(joined.X, tuple(names[row] for row in joined.rows), joined.failures)
+        layers = join(embedded[:1], [taps]).X[np.isin(embedded[0].rows, joined.rows)] if taps else None
+        return self.answers(joined.X, tuple(names[row] for row in joined.rows), joined.failures, layers=layers)
 
-    def answers(self, X: Floats, names: tuple[str, ...], failures: tuple[Failure, ...] = ()) -> Predictions:
-        """As `predict`, from embeddings (n, width), the parts' taps side by side."""
+    @property
+    def novelty_taps(self) -> tuple[str, ...]:
+        """The taps of the first part's backbone that novelty looks at; none where it is not watched."""
+        return () if self.trust is None or self.trust.novelty is None else self.trust.novelty.taps
+
+    def answers(
+        self, X: Floats, names: tuple[str, ...], failures: tuple[Failure, ...] = (), *, layers: Floats | None = None
+    ) -> Predictions:
+        """As `predict`, from embeddings (n, width), the parts' taps side by side.
+
+        layers: (n, d) the taps that novelty looks at, side by side; needed where the head does not look at all of them.
+        """
         novelty = None
         if self.trust is not None and self.trust.novelty is not None:
-            novelty = self.trust.novelty.relative(X[:, self.parts[0].last]) if len(X) else np.zeros(0)
+            seen = X[:, self.parts[0].columns(self.novelty_taps)] if layers is None else layers
+            novelty = self.trust.novelty.relative(seen) if len(X) else np.zeros(0)
         return Predictions(names, self.classes, self.probabilities(X), failures, novelty, self._drawn(X))
 
     def _drawn(self, X: Floats) -> Floats | None:
@@ -267,12 +278,13 @@ def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustRe
         return None
     from headstart.trust.record import from_arrays
 
-    width = parts[0].last.stop - parts[0].last.start
     kind = None if entry["novelty"] is None else str(entry["novelty"]["kind"])
-    wanted = entry["promise"]
-    asked = None if wanted is None else _promised(wanted)
+    asked = None if entry["promise"] is None else _promised(entry["promise"])
     joined = sum(part.width for part in parts)
-    return from_arrays(saved.arrays(entry["file"]), classes=classes, width=width, kind=kind, joined=joined, asked=asked)
+    looked_at = parts[0].taps[-1:] if kind is None else entry["novelty"].get("taps", parts[0].taps[-1:])
+    backbone = parts[0].backbone
+    taps = {name: backbone.tap(name).width for name in _taps(saved, looked_at, backbone, backbone.name)}
+    return from_arrays(saved.arrays(entry["file"]), classes=classes, kind=kind, taps=taps, joined=joined, asked=asked)
 
 
 def _promised(entry: Mapping[str, Any]) -> Asked:
@@ -314,14 +326,17 @@ def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
             f"{saved.folder} was trained on other weights of {entry['name']} than this Headstart carries: "
             "install the version that trained it (see 'headstart info'), or train again."
         )
-    taps = tuple(entry["taps"])
-    known = [tap.name for tap in backbone.taps]
+    return Part(backbone, _taps(saved, entry["taps"], backbone, entry["name"]))
+
+
+def _taps(saved: bundle.Bundle, wanted: Sequence[str], backbone: Backbone, name: str) -> tuple[str, ...]:
+    taps, known = tuple(wanted), [tap.name for tap in backbone.taps]
     if not taps or len(set(taps)) < len(taps) or not set(taps) <= set(known):
         raise BundleError(
-            f"the manifest of {saved.folder} is damaged: it names the taps {entry['taps']!r}, and {entry['name']} "
-            f"has {listed(known)}: train the model again."
+            f"the manifest of {saved.folder} is damaged: it names the taps {wanted!r}, and {name} has {listed(known)}: "
+            "train the model again."
         )
-    return Part(backbone, taps)
+    return taps
 
 
 def _check_shapes(saved: bundle.Bundle, form: Form, parts: Sequence[Part], classes: int) -> None:

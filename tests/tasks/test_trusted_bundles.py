@@ -16,14 +16,20 @@ import pytest
 import headstart
 from headstart import bundle
 from headstart.data.screens.generate import generate
+from headstart.embed.extract import embed
 from headstart.errors import BundleError, DataError, OptionError
+from headstart.runtime import Part
 from headstart.tasks.classify import train
 from headstart.tasks.extend import extend
 from headstart.tasks.options import Options
 from headstart.tasks.result import Trained
 from headstart.tasks.trusting import trusted
+from headstart.trust.both_distances import BothDistances
 from headstart.trust.calibration import Calibration, fit_calibration
 from headstart.trust.calibration_choice import choose_calibration
+from headstart.trust.mahalanobis import fit_mahalanobis
+from headstart.trust.nearest import fit_nearest
+from headstart.trust.novelty import Novelty
 
 QUICK = {"backbones": ("efficientnet_lite0",), "heads": ("ridge",), "repeats": 1}
 FILE = "trust.safetensors"
@@ -115,7 +121,7 @@ def test_the_manifest_says_what_was_measured(trained: Trained) -> None:
     assert head["calibration"]["temperature"] == head["temperature"]
     trust = manifest["trust"]
     assert (trust["file"], trust["answers"], trust["kept"], trust["held_out"]) == (FILE, 50, 50, 0)
-    assert trust["novelty"]["tap"] == "conv_head"
+    assert trust["novelty"]["taps"] == ["blocks.5", "blocks.6", "conv_head"]
     assert trust["promise"]["max_error"] == 0.3
     assert {row["status"] for row in trust["promise"]["classes"]} <= {"kept", "not shown", "broken", "none accepted"}
 
@@ -164,8 +170,77 @@ def test_without_kept_rows_no_rows_are_kept_for_novelty_either(cells: Path, tmp_
     trained.save(tmp_path / "model")
     opened = bundle.read(tmp_path / "model")
     assert "training.safetensors" not in opened.manifest["files"]
-    assert opened.manifest["trust"]["novelty"]["kind"] == "mahalanobis"
-    assert "novelty.stored" not in opened.arrays(FILE)
+    kept = {name: array for name, array in opened.arrays(FILE).items() if name.startswith("novelty.")}
+    assert opened.manifest["trust"]["novelty"]["kind"] == "layers"
+    assert all(50 not in array.shape for array in kept.values())
+
+
+def test_novelty_looks_at_three_layers_though_the_head_looks_at_the_last_alone(cells: Path, tmp_path: Path) -> None:
+    lines = ["file,label,split"]
+    for kind in ("defective", "functional"):
+        files = sorted((cells / kind).iterdir())
+        lines += [f"{file},{kind},{'train' if i % 4 else 'test'}" for i, file in enumerate(files)]
+    (tmp_path / "cells.csv").write_text("\n".join(lines) + "\n")
+    trained = train(tmp_path / "cells.csv", options=Options(**{**QUICK, "heads": ("lda",)}))
+    trained.save(tmp_path / "model")
+    model = headstart.load(tmp_path / "model")
+    assert model.parts[0].taps == ("conv_head",)
+    assert [layer.width for layer in model.trust.novelty.form.layers] == [192, 320, 1280]
+    pictures = [tmp_path / "nowhere.png", *(file for kind in cells.iterdir() for file in sorted(kind.iterdir())[::4])]
+    found = model.predict(pictures)
+    assert [failure.row for failure in found.failures] == [0]
+    layers = embed(pictures, model.parts[0].backbone).joined(model.novelty_taps)
+    assert np.array_equal(found.novelty, model.trust.novelty.relative(layers))
+    assert found.novel.sum() == model.trust.held_out.novel.sum()
+    without = model.answers(layers[:, -1280:], ("",) * len(layers), layers=layers)
+    assert np.array_equal(without.novelty, found.novelty)
+
+
+def test_novelty_needs_no_further_layers_where_the_head_looks_at_them(trained: Trained) -> None:
+    backbone = trained.predictor.parts[0].backbone
+    several, last = (tuple(tap.name for tap in backbone.taps[-count:]) for count in (5, 1))
+    parts = (Part(backbone, several), Part(backbone, last))
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    X = rng.normal(size=(60, sum(part.width for part in parts))).astype(np.float32)
+    scores = rng.normal(size=(1, 60, 2)).astype(np.float32)
+    folds = np.arange(60)[None] // 2 % 5
+    chosen = choose_calibration(scores, labels, folds, methods=("temperature",))
+    found = trusted(chosen, X, parts, labels, folds, None, Options())
+    seen = X[:, 80 + 112 : 80 + 112 + 192 + 320 + 1280]
+    model = replace(trained.predictor, parts=parts, form=_Zeros(), trust=found.record)
+    assert model.novelty_taps == ("blocks.5", "blocks.6", "conv_head")
+    assert np.array_equal(model.answers(X, ("",) * 60).novelty, found.record.novelty.relative(seen))
+
+
+class _Zeros:
+    """A head that cannot tell."""
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        return np.zeros((len(X), 2), np.float32)
+
+
+def test_a_bundle_with_the_novelty_score_of_an_earlier_version_still_opens(
+    trained: Trained, cells: Path, tmp_path: Path
+) -> None:
+    pictures = sorted(cells.glob("*/*.png"))
+    X = embed(pictures, trained.predictor.parts[0].backbone).last
+    labels = np.array([picture.parent.name == "functional" for picture in pictures]).astype(np.int64)
+    form = BothDistances(fit_mahalanobis(X, labels), fit_nearest(X, labels), np.array([0.05, 0.07], np.float32))
+    novelty = Novelty(form, 30.0, 0.05, ("conv_head",))
+    trust = replace(
+        trained.trust,
+        record=replace(trained.trust.record, novelty=novelty),
+        novelty=replace(trained.trust.novelty, novelty=novelty),
+    )
+    replace(trained, trust=trust).save(tmp_path / "model")
+    opened = bundle.read(tmp_path / "model")
+    kept = {name: value for name, value in opened.manifest.items() if name not in ("format", "schema", "files")}
+    assert kept["trust"]["novelty"]["kind"] == "both"
+    del kept["trust"]["novelty"]["taps"]  # it looked at the last one
+    files = {name: opened.arrays(name) for name in ("head.safetensors", FILE)}
+    bundle.write(tmp_path / "old", kept, files)  # type: ignore[arg-type]
+    assert np.array_equal(headstart.load(tmp_path / "old").predict(pictures).novelty, novelty.relative(X))
 
 
 def test_an_older_bundle_still_answers_by_its_temperature(saved: Path, cells: Path, tmp_path: Path) -> None:
@@ -223,6 +298,11 @@ def test_a_calibration_that_is_none_is_refused(calibration: object, saved: Path,
         ({"novelty": None}, "a novelty score of which the manifest says nothing"),
         ({"novelty": {"kind": "magic"}}, "the saved novelty score is of the kind 'magic'"),
         ({"novelty": []}, "is damaged"),
+        ({"novelty": {"kind": "layers"}}, "it looks at 1792 numbers, and its layers give 1280"),
+        ({"novelty": {"kind": "layers", "taps": []}}, r"it names the taps \[\], and efficientnet_lite0 has"),
+        ({"novelty": {"kind": "layers", "taps": ["secret"]}}, r"it names the taps \['secret'\], and"),
+        ({"novelty": {"kind": "layers", "taps": "conv_head"}}, "it names the taps 'conv_head', and"),
+        ({"novelty": {"kind": "layers", "taps": [["conv_head"]]}}, "is damaged"),
         ({"promise": {"max_error": 7, "confidence": 0.95, "scope": "all"}}, "must lie between"),
         ({"promise": {"max_error": "little", "confidence": 0.95, "scope": "all"}}, "is damaged"),
         ({"promise": 5}, "is damaged"),
@@ -281,7 +361,7 @@ def test_a_fine_tuned_network_has_no_novelty_and_many_answers_are_thinned(traine
     assert found.record.novelty is None
     assert found.notes[0].startswith("Novelty and drift are not watched: the network was fine-tuned on these")
     assert found.notes[1] == "Of 25,000 out-of-fold answers 20,000 are kept to judge promises by."
-    assert len(found.record.out_of_fold) == found.to_dict(("a", "b"), "conv_head")["kept"] == 20_000
+    assert len(found.record.out_of_fold) == found.to_dict(("a", "b"))["kept"] == 20_000
     kept = np.bincount(found.record.out_of_fold.labels) / 20_000
     assert kept.tolist() == pytest.approx((np.bincount(labels) / 25_000).tolist(), abs=1e-4)
 

@@ -29,6 +29,31 @@ def test_the_shrinkage_is_that_of_scikit_learn_and_the_covariance_too(n: int, d:
     assert np.allclose(found, wanted, atol=1e-9)
 
 
+@pytest.mark.parametrize(("n", "d", "classes"), [(90, 20, 3), (30, 200, 2)])
+def test_the_direction_is_the_largest_cosine_once_the_covariance_is_taken_out(n: int, d: int, classes: int) -> None:
+    X, y = blobs(n, d, classes)
+    rows = X - X.mean(axis=0)
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float64)
+    means = np.stack([rows[y == k].mean(axis=0) for k in range(classes)])
+    precision = np.linalg.inv(reference_ledoit_wolf(rows - means[y], assume_centered=True)[0])
+    inner = rows @ precision @ means.T
+    lengths = np.sqrt(np.einsum("nd,de,ne->n", rows, precision, rows))[:, None]
+    wanted = 1 - (inner / lengths / np.sqrt(np.einsum("kd,de,ke->k", means, precision, means))).max(axis=1)
+    found = fit_mahalanobis(X, y).distance_and_direction(X)
+    assert np.allclose(found[:, 1], wanted, atol=0.01)
+    assert np.array_equal(found[:, 0], fit_mahalanobis(X, y).score(X))
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5])
+def test_directions_lie_between_0_and_2_and_one_class_alone_has_none(classes: int) -> None:
+    X, y = blobs(40, 12, classes)
+    found = fit_mahalanobis(X, y).distance_and_direction(np.concatenate([X, 0 * X, -9 * X]))[:, 1]
+    assert np.isfinite(found).all()
+    assert found.min() > -1e-3
+    assert found.max() < 2.001
+    assert (found == 0).all() == (classes == 1)
+
+
 def test_fewer_axes_keep_the_trace() -> None:
     residuals = np.random.default_rng(0).normal(size=(60, 12)) * np.arange(1, 13)
     _, all_values, level = shrunk_covariance(residuals, 12)

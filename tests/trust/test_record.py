@@ -30,12 +30,12 @@ def answered(n: int, *, right: float = 1.0, groups: bool = False, novel: bool = 
 
 def test_a_record_survives_its_arrays() -> None:
     X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
-    novelty = fit_novelty(X, np.arange(60) % 2, kind="mahalanobis").novelty
+    novelty = fit_novelty(X, np.arange(60) % 2).novelty
     asked = Asked(0.05, 0.9)
     record = TrustRecord(
         answered(60, groups=True, novel=True), answered(80, novel=True, seed=1), novelty=novelty, asked=asked
     )
-    again = from_arrays(record.to_arrays(), classes=2, width=8, kind="mahalanobis", asked=asked)
+    again = from_arrays(record.to_arrays(), classes=2, taps={"last": 8}, kind="layers", asked=asked)
     assert again.triage(asked, CLASSES).to_dict() == record.triage(asked, CLASSES).to_dict()
     assert again.sets(0.9, CLASSES) == record.sets(0.9, CLASSES)
     assert again.reference() == record.reference()
@@ -136,29 +136,31 @@ LIKELY = GOOD["out_of_fold.probabilities"]
     ],
 )
 def test_arrays_that_are_none_are_refused(changes: dict[str, np.ndarray], said: str) -> None:
-    from_arrays(GOOD, classes=2, width=8, kind="nearest")
+    from_arrays(GOOD, classes=2, taps={"last": 8}, kind="layers")
     with pytest.raises(BundleError, match=said):
-        from_arrays({**GOOD, **changes}, classes=2, width=8, kind="nearest")
+        from_arrays({**GOOD, **changes}, classes=2, taps={"last": 8}, kind="layers")
 
 
 def test_a_novelty_score_of_another_embedding_is_refused() -> None:
-    with pytest.raises(BundleError, match="it looks at 8 numbers, and the backbone gives 1280"):
-        from_arrays(GOOD, classes=2, width=1280, kind="nearest")
+    with pytest.raises(BundleError, match="it looks at 8 numbers, and its layers give 1280"):
+        from_arrays(GOOD, classes=2, taps={"last": 1280}, kind="layers")
     with pytest.raises(BundleError, match="a novelty score of which the manifest says nothing"):
-        from_arrays(GOOD, classes=2, width=8, kind=None)
+        from_arrays(GOOD, classes=2, taps={"last": 8}, kind=None)
     with pytest.raises(BundleError, match="it must hold"):
-        from_arrays({}, classes=2, width=8, kind=None)
+        from_arrays({}, classes=2, taps={"last": 8}, kind=None)
 
 
 def test_what_batches_are_compared_with_survives_and_is_checked() -> None:
     kept = watched_rows(np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32))
     arrays = TrustRecord(answered(20), watched=kept).to_arrays()
-    again = from_arrays(arrays, classes=2, width=4, kind=None, joined=6)
+    again = from_arrays(arrays, classes=2, taps={"last": 4}, kind=None, joined=6)
     assert again.watched is not None
     assert np.array_equal(again.watched.rows, kept.rows)
     with pytest.raises(BundleError, match="its rows have 6 numbers, and the head looks at 8"):
-        from_arrays(arrays, classes=2, width=4, kind=None, joined=8)
+        from_arrays(arrays, classes=2, taps={"last": 4}, kind=None, joined=8)
     with pytest.raises(BundleError, match="the saved drift reference"):
-        from_arrays({**arrays, "watched.unit": np.array(-1, np.float32)}, classes=2, width=4, kind=None, joined=6)
+        from_arrays(
+            {**arrays, "watched.unit": np.array(-1, np.float32)}, classes=2, taps={"last": 4}, kind=None, joined=6
+        )
     without = {name: array for name, array in arrays.items() if not name.startswith("watched.")}
-    assert from_arrays(without, classes=2, width=4, kind=None, joined=6).watched is None
+    assert from_arrays(without, classes=2, taps={"last": 4}, kind=None, joined=6).watched is None

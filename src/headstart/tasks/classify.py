@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart.choose.budget import Budget
 from headstart.choose.budget import words as written
 from headstart.choose.race import RaceResult
@@ -39,6 +41,7 @@ from headstart.tasks.result import DataFacts, Trained
 from headstart.tasks.shortlist import narrowed
 from headstart.tasks.training_rows import fitted_rows, kept_or_why
 from headstart.tasks.trusting import Trusted, calibrated, trusted, with_held_out
+from headstart.trust.by_layer import MOST_LAYERS
 from headstart.trust.calibration import Calibration
 from headstart.trust.calibration_choice import CalibrationChoice
 
@@ -80,7 +83,8 @@ def train_loaded(loaded: Loaded, options: Options) -> Trained:
     calibration = calibrated(found, labels, division.folds, division.groups)
     predictor, fitted_so = _fitted(winner, found, calibration.calibration, samples.classes, labels, options)
     seen = None if winner.tuned is not None else winner.candidate.X
-    trust = trusted(calibration, seen, predictor.parts, labels, division.folds, division.groups, options)
+    layers = _last_layers(predictor, prepared, division.fit)
+    trust = trusted(calibration, seen, predictor.parts, labels, division.folds, division.groups, options, layers=layers)
     held_out, trust = _held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
     predictor = replace(predictor, trust=trust.record)
     rows = fitted_rows(winner.candidate.X, winner.parts, samples, division)
@@ -267,7 +271,8 @@ def _held_out(
 
         found = predictor.predict(samples.images, names=samples.names, device=choose(options.device))
     else:
-        found = predictor.answers(X, samples.names)
+        layers = _last_layers(predictor, prepared, rows)
+        found = predictor.answers(X, samples.names, layers=None if layers is None else np.hstack(list(layers.values())))
     card = scorecard(samples.labels, found.probabilities, samples.classes, groups=samples.groups)
     return Evaluation(len(rows), card), with_held_out(trust, found, samples.labels, samples.groups)
 
@@ -279,6 +284,13 @@ def _seen_by(predictor: Predictor, prepared: Prepared, rows: Ints) -> Floats | N
     if any(part.backbone.weights not in of for part in parts):
         return None
     return join([of[part.backbone.weights] for part in parts], [part.taps for part in parts]).X[rows]
+
+
+def _last_layers(predictor: Predictor, prepared: Prepared, rows: Ints) -> dict[str, Floats] | None:
+    """What novelty looks at: tap name → (n, d), from the embeddings at hand; None where they are of other weights."""
+    of = dict(zip((b.weights for b in prepared.backbones), prepared.embedded, strict=True))
+    found = of.get(predictor.parts[0].backbone.weights)
+    return None if found is None else {tap: found.taps[tap][rows] for tap in list(found.taps)[-MOST_LAYERS:]}
 
 
 def data_facts(loaded: Loaded, prepared: Prepared, division: Division) -> DataFacts:

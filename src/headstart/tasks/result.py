@@ -140,7 +140,7 @@ class Trained:
         """What promises are made from, in words and numbers; None where it is not about these backbones."""
         if self.trust is None or self.trust.weights != weights_of(self.predictor.parts):
             return None
-        return self.trust.to_dict(self.predictor.classes, self.predictor.parts[0].taps[-1])
+        return self.trust.to_dict(self.predictor.classes)
 
     def save(self, folder: Path | str, *, command: Sequence[str] = ()) -> None:
         """Write the bundle to `folder`: whole or not at all; an older bundle there is replaced."""

@@ -7,7 +7,7 @@ only what is asked of them for a model with these parts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from headstart.records import Floats, Ints, Predictions
 from headstart.tasks.training_rows import weights_of
+from headstart.trust.by_layer import MOST_LAYERS
 from headstart.trust.calibration import METHODS
 from headstart.trust.calibration_choice import CalibrationChoice, choose_calibration
 from headstart.trust.nearest import spread
@@ -54,10 +55,10 @@ class Trusted:
     novelty: FittedNovelty | None
     notes: tuple[str, ...]
 
-    def to_dict(self, classes: Sequence[str], tap: str) -> dict[str, Any]:
-        """What the manifest says of it. tap: that novelty looks at."""
+    def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
+        """What the manifest says of it."""
         record, found = self.record, self.novelty
-        novelty = None if found is None else {**found.to_dict(), "tap": tap, "sentences": list(found.sentences())}
+        novelty = None if found is None else {**found.to_dict(), "sentences": list(found.sentences())}
         return {
             "file": TRUST_FILE,
             "answers": self.rows,
@@ -88,11 +89,16 @@ def trusted(
     folds: Ints,
     groups: Ints | None,
     options: Options,
+    *,
+    layers: Mapping[str, Floats] | None = None,
 ) -> Trusted:
     """What a bundle keeps. X: (n, d) what the head looks at; None for a fine-tuned network, whose view of the images
     that it was trained on says little of new ones. The answers are calibrated by what was fitted on other folds.
+    layers: the first backbone's, tap name → (n, d), of which novelty looks at the last ones; by default those that the
+    head looks at.
     """
-    novelty = None if X is None else _novelty(X[:, parts[0].last], labels, folds, groups, options)
+    there = _layers(X, parts[0]) if layers is None and X is not None else layers
+    novelty = None if X is None or there is None else _novelty(there, labels, folds, groups)
     rows = np.arange(len(labels)) if novelty is None else novelty.rows
     few = spread(labels[rows], most_rows(calibration.crossed.shape[-1]))
     answered = Answered(
@@ -112,10 +118,17 @@ def trusted(
     return Trusted(record, weights_of(parts), len(labels), novelty, notes)
 
 
-def _novelty(X: Floats, labels: Ints, folds: Ints, groups: Ints | None, options: Options) -> FittedNovelty:
-    """The score that does best on left-out classes; where no rows of training images may be kept, the one without."""
-    kind = "auto" if options.keep_training else "mahalanobis"
-    return fit_novelty(X, labels, folds=folds[0], groups=groups, kind=kind)
+def _layers(X: Floats, part: Part) -> dict[str, Floats]:
+    """The taps of the first part, from all that the head looks at."""
+    return {tap: X[:, part.columns((tap,))] for tap in part.taps}
+
+
+def _novelty(layers: Mapping[str, Floats], labels: Ints, folds: Ints, groups: Ints | None) -> FittedNovelty:
+    """At the last layers."""
+    taps = tuple(layers)[-MOST_LAYERS:]
+    X, widths = np.concatenate([layers[tap] for tap in taps], axis=1), [layers[tap].shape[1] for tap in taps]
+    found = fit_novelty(X, labels, widths=widths, folds=folds[0], groups=groups)
+    return replace(found, novelty=replace(found.novelty, taps=taps))
 
 
 def with_held_out(found: Trusted, answers: Predictions, labels: Ints, groups: Ints | None) -> Trusted:

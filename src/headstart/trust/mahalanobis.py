@@ -1,9 +1,11 @@
-"""Distance to the nearest class in units of the spread within classes: a novelty score on embeddings.
+"""Distance to the nearest class in units of the spread within classes, and direction: novelty on one embedding.
 
 Lee et al. 2018: class means, one covariance shared by all classes, the smallest Mahalanobis distance. The covariance
 is shrunk towards a multiple of the identity by Ledoit and Wolf's rule (2004), so that fewer rows than features will do.
 Rows are brought to length one about the training mean first, which helped on every set that was tried with the last
-layer (normalising for this score: Mueller and Hein 2025). Relative distances (Ren et al. 2021) lost: docs/novelty.md.
+layer (normalising for this score: Mueller and Hein 2025). The direction, as a cosine under the same covariance, sees
+what lies near the known rows and yet towards none of their classes. Relative distances (Ren et al. 2021) lost:
+docs/novelty.md.
 
 Stored are the class means, the leading eigenvectors and one level for the rest, not the (d, d) matrix. Scoring needs
 numpy alone.
@@ -11,6 +13,7 @@ numpy alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,13 +22,17 @@ from numpy.typing import NDArray
 
 from headstart.heads.arrays import blocks, unit
 from headstart.records import Floats, Ints
-from headstart.trust.arrays import Arrays, Layout, refuse
+from headstart.trust.arrays import Arrays, Layout, checked, refuse
 
 MOST_AXES = 256
 """Eigenvectors kept; further ones share one variance, their mean."""
 MOST_ROWS = 2000
 """The covariance is learned on at most this many rows, evenly drawn: its cost grows with their square or cube."""
 _TINY = 1e-10
+_SMALL = np.float32(1e-12)
+
+_MOST_AT_ONCE = 3
+"""All eigenvectors are found faster than the leading ones alone, up to so many times as many."""
 
 Wide = NDArray[np.float64]
 
@@ -58,6 +65,11 @@ class Mahalanobis:
         if len(self.discount) and not self.discount.max() < 1:
             raise refuse("novelty score", "its variances are not finite")
 
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any]) -> Mahalanobis:
+        """Build it from what `to_arrays` gave; `BundleError` where that is not what it needs."""
+        return cls(**checked("novelty score", arrays, cls.layout))
+
     @property
     def width(self) -> int:
         """How many numbers a row has."""
@@ -65,25 +77,39 @@ class Mahalanobis:
 
     def score(self, X: Floats) -> Floats:
         """(n, d) → (n,), higher = more novel."""
-        found = np.empty(len(X), np.float32)
+        return self.distance_and_direction(X)[:, 0]
+
+    def distance_and_direction(self, X: Floats) -> Floats:
+        """(n, d) → (n, 2): the score, and how far the row's direction is from that of the nearest class mean.
+
+        The second is 1 - the largest cosine, 0 to 2, both seen from the training mean and measured with the same
+        covariance: a row can lie as near as the known ones and yet point where no class is. 0 where there is one class
+        alone, whose mean is the training mean.
+        """
+        found = np.empty((len(X), 2), np.float32)
         means, axes = self.means.astype(np.float32), self.axes.astype(np.float32)
         along = means @ axes
+        theirs = _squared(means, along, self.discount)
         for block in blocks(len(X), self.width):
             rows = unit(X[block] - self.centre)
-            squared = _squared(rows, means, None) - _squared(rows @ axes, along, self.discount)
-            found[block] = squared.min(axis=1)
-        return np.sqrt(np.maximum(found, 0) / (self.level * np.float32(self.width)))
+            onto = rows @ axes
+            own = _squared(rows, onto, self.discount)[:, None]
+            inner = rows @ means.T - (onto * self.discount) @ along.T
+            found[block, 0] = (own + theirs - 2 * inner).min(axis=1)
+            found[block, 1] = 1 - (inner / np.sqrt(np.maximum(own * theirs, _SMALL))).max(axis=1)
+        if len(means) == 1:
+            found[:, 1] = 0
+        found[:, 0] = np.sqrt(np.maximum(found[:, 0], 0) / (self.level * np.float32(self.width)))
+        return found
 
     def to_arrays(self) -> Arrays:
         """The fields, by name."""
         return {name: np.asarray(getattr(self, name)) for name in self.layout}
 
 
-def _squared(rows: Floats, means: Floats, weights: Floats | None) -> Floats:
-    """(n, K) sums of weighted squared differences."""
-    heavy = means if weights is None else means * weights
-    own = rows * rows if weights is None else rows * rows * weights
-    return own.sum(axis=1)[:, None] - 2 * (rows @ heavy.T) + (heavy * means).sum(axis=1)  # type: ignore[no-any-return]
+def _squared(rows: Floats, along: Floats, discount: Floats) -> Floats:
+    """(n,) squared lengths of rows (n, d), in units of the level; along: (n, r), the rows on the axes."""
+    return (rows * rows).sum(axis=1) - (along * along) @ discount  # type: ignore[no-any-return]
 
 
 def fit_mahalanobis(X: Floats, labels: Ints, *, most_axes: int = MOST_AXES, most_rows: int = MOST_ROWS) -> Mahalanobis:
@@ -125,7 +151,9 @@ def shrunk_covariance(residuals: Wide, most_axes: int) -> tuple[Wide, Wide, floa
         return np.zeros((d, 0)), np.zeros(0), 1.0 / d
     shrinkage = ledoit_wolf(residuals, gram)
     r = min(most_axes, n, d)
-    values, vectors = eigh(gram, subset_by_index=[len(gram) - r, len(gram) - 1], check_finite=False)
+    some = [len(gram) - r, len(gram) - 1] if len(gram) > _MOST_AT_ONCE * r else None
+    values, vectors = eigh(gram, subset_by_index=some, check_finite=False)
+    values, vectors = values[-r:], vectors[:, -r:]
     kept = values > _TINY * values[-1]
     values, vectors = values[kept], vectors[:, kept]
     axes = vectors if tall else residuals.T @ (vectors / np.sqrt(values))

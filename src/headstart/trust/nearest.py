@@ -1,11 +1,13 @@
 """Distance to the k-th nearest training row: a novelty score that assumes no shape of the classes (Sun et al. 2022).
 
 Rows are brought to length one, so the distance is between directions. At most a few thousand rows are kept, as
-float16. Scoring needs numpy alone.
+float16. Scoring needs numpy alone. Models of before `by_layer` hold it and are still opened; beside that it is what the
+score by layer is measured against (benchmarks/novelty.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from headstart.heads.arrays import blocks, unit
 from headstart.records import Floats, Ints
-from headstart.trust.arrays import Arrays, Layout, refuse
+from headstart.trust.arrays import Arrays, Layout, checked, refuse
 
 MOST_ROWS = 2000
 """Reference rows kept: 5 MB at 1,280 features."""
@@ -37,6 +39,11 @@ class NearestDistance:
     def __post_init__(self) -> None:
         if not 1 <= int(self.k) <= len(self.stored):
             raise refuse("novelty score", f"it asks for neighbour {int(self.k)} of {len(self.stored)}")
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any]) -> NearestDistance:
+        """Build it from what `to_arrays` gave; `BundleError` where that is not what it needs."""
+        return cls(**checked("novelty score", arrays, cls.layout))
 
     @property
     def width(self) -> int:

@@ -17,17 +17,21 @@ from numpy.typing import NDArray
 from headstart.checks import listed
 from headstart.errors import BundleError
 from headstart.records import Floats
-from headstart.trust.arrays import Arrays, checked, refuse, rows
+from headstart.trust.arrays import Arrays, Layout, checked, refuse, rows
 from headstart.trust.both_distances import BothDistances
+from headstart.trust.by_layer import ByLayer
 from headstart.trust.mahalanobis import Mahalanobis
 from headstart.trust.nearest import NearestDistance
 
-Form: TypeAlias = Mahalanobis | NearestDistance | BothDistances
+Form: TypeAlias = ByLayer | Mahalanobis | NearestDistance | BothDistances
 
 _TINY = 1e-30
 """Where all known rows are alike the threshold is 0, and whatever is not like them is novel."""
 
-FORMS: dict[str, Any] = {form.kind: form for form in (Mahalanobis, NearestDistance, BothDistances)}
+FORMS: dict[str, Any] = {form.kind: form for form in (ByLayer, Mahalanobis, NearestDistance, BothDistances)}
+"""What a bundle may hold: the score by layer, and those of earlier versions."""
+
+_OWN: Layout = {"threshold": ("f8", ""), "rate": ("f8", "")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +39,13 @@ class Novelty:
     """A novelty score and the value above which it is an alarm.
 
     form: the score. threshold: scores above it are novel. rate: the share of known pictures that the threshold was
-    set to flag by mistake.
+    set to flag by mistake. taps: names of the layers whose embeddings it looks at, side by side, where that is known.
     """
 
     form: Form
     threshold: float
     rate: float
+    taps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.threshold) or not 0 < self.rate < 1:
@@ -78,7 +83,6 @@ def from_arrays(kind: str, arrays: Mapping[str, Any]) -> Novelty:
             f"the saved novelty score is of the kind {kind!r}, and this version knows {listed(list(FORMS))}: "
             "the model is damaged or was written by a newer version."
         )
-    form = FORMS[kind]
-    found = checked("novelty score", arrays, {**form.layout, "threshold": ("f8", ""), "rate": ("f8", "")})
-    threshold, rate = float(found.pop("threshold")), float(found.pop("rate"))
-    return Novelty(getattr(form, "of_arrays", form)(**found), threshold, rate)
+    own = checked("novelty score", {name: array for name, array in arrays.items() if name in _OWN}, _OWN)
+    form = FORMS[kind].of_arrays({name: array for name, array in arrays.items() if name not in _OWN})
+    return Novelty(form, float(own["threshold"]), float(own["rate"]))

@@ -95,7 +95,7 @@ class TrustRecord:
 
     out_of_fold: images that were trained on, answered by models that had not seen them. held_out: images that took no
     part in training, answered by the model itself; None where there are none. novelty: the score of the
-    model's first embedding, None where it is not watched. asked: the promise that is made where no other is named.
+    model's first backbone, None where it is not watched. asked: the promise that is made where no other is named.
     watched: embeddings that a batch of new images is compared with, None where batches are not watched.
     """
 
@@ -182,15 +182,16 @@ def from_arrays(
     arrays: Mapping[str, Any],
     *,
     classes: int,
-    width: int,
     kind: str | None,
+    taps: Mapping[str, int],
     joined: int | None = None,
     asked: Asked | None = None,
 ) -> TrustRecord:
     """A record from its saved arrays; `BundleError` where they are not what it needs.
 
-    classes: of the model. width: of the embedding that novelty looks at. kind: of the novelty score, None for none.
-    joined: width of all that the head looks at, which batches are compared by; `width` by default.
+    classes: of the model. kind: of the novelty score, None for none. taps: the layers that novelty looks at, in order,
+    with their widths. joined: width of all that the head looks at, which batches are compared by; that of `taps` by
+    default.
     """
     parts: dict[str, dict[str, Any]] = {name: {} for name in _PARTS}
     for name, array in arrays.items():
@@ -201,8 +202,10 @@ def from_arrays(
     novelty = None if kind is None else novelties.from_arrays(kind, parts["novelty"])
     if kind is None and parts["novelty"]:
         raise refuse(_WHAT, "it holds a novelty score of which the manifest says nothing")
+    width = sum(taps.values())
     if novelty is not None and novelty.form.width != width:
-        raise refuse("novelty score", f"it looks at {novelty.form.width} numbers, and the backbone gives {width}")
+        raise refuse("novelty score", f"it looks at {novelty.form.width} numbers, and its layers give {width}")
+    novelty = None if novelty is None else replace(novelty, taps=tuple(taps))
     held_out = _answered(parts["held_out"], classes, kind) if parts["held_out"] else None
     watched = drift.reference_from_arrays(parts["watched"]) if parts["watched"] else None
     if watched is not None and watched.rows.shape[1] != (joined or width):
