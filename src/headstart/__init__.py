@@ -22,8 +22,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from headstart.finetune.recipe import Recipe as Recipe
+    from headstart.loading import load as load
     from headstart.runtime import Predictor as Predictor
-    from headstart.runtime import load as load
     from headstart.tasks.advice import advise as advise
     from headstart.tasks.audit import audit as audit
     from headstart.tasks.classifier import TransferClassifier as TransferClassifier
@@ -46,7 +46,7 @@ _HOMES = {
     "drift": "headstart.tasks.drift",
     "extend": "headstart.tasks.extend",
     "learning_curve": "headstart.tasks.curve",
-    "load": "headstart.runtime",
+    "load": "headstart.loading",
     "rank": "headstart.tasks.ranking",
     "train": "headstart.tasks.classify",
 }

@@ -28,7 +28,7 @@ def command(output: Path, backbones: str, seed: int) -> None:
     from headstart.cli.options import words
     from headstart.cli.train import show_trained
     from headstart.data.solar import solar_cells
-    from headstart.runtime import load
+    from headstart.loading import load
     from headstart.tasks.classify import train_loaded
     from headstart.tasks.options import Options
 

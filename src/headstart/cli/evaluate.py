@@ -39,7 +39,7 @@ def command(
     """
     from headstart import bundle
     from headstart.cli import show
-    from headstart.runtime import load as load_model
+    from headstart.loading import load as load_model
     from headstart.tasks.evaluate import evaluate
     from headstart.tasks.training_rows import trained_on
 

@@ -28,7 +28,7 @@ def command(model: Path, images: tuple[str, ...], device: str, as_json: bool) ->
     from headstart.cli import show
     from headstart.data.sources import find_images
     from headstart.device import choose
-    from headstart.runtime import load
+    from headstart.loading import load
     from headstart.tasks.forgetting import fine_tuned, forgetting
 
     predictor = load(model)

@@ -16,7 +16,7 @@ def command(model: Path, as_json: bool) -> None:
     """Say what the saved MODEL is: classes, backbone, head, measured accuracy, and the data it was trained on."""
     from headstart.cli import show
     from headstart.errors import BundleError, InternalError
-    from headstart.runtime import load
+    from headstart.loading import load
     from headstart.tasks.summary import summary
 
     manifest = load(model).manifest

@@ -75,7 +75,7 @@ def command(
     from headstart.device import choose
     from headstart.embed.cache import open_cache
     from headstart.errors import DataError
-    from headstart.runtime import load
+    from headstart.loading import load
 
     predictor = load(model)
     asked = _asked(predictor, max_error, confidence, per_class)

@@ -19,8 +19,8 @@ from headstart.checks import at_least, between, counted
 from headstart.data.batches import find_batch
 from headstart.data.near_duplicates import near_groups
 from headstart.errors import DataError
+from headstart.loading import load
 from headstart.records import Failure, Floats, Ints, Predictions, Samples
-from headstart.runtime import load
 from headstart.tasks.drift_reference import Compared, from_images, kept_rows, one_each
 from headstart.tasks.joining import embedded
 from headstart.trust.drift import LEAST_BATCH, Drift

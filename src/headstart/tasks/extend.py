@@ -26,9 +26,10 @@ from headstart.data.sources import load as load_data
 from headstart.data.splits import folds
 from headstart.errors import DataError, OptionError
 from headstart.heads.base import PathScores
+from headstart.loading import load
 from headstart.metrics.scorecard import scorecard
 from headstart.records import Floats, Ints
-from headstart.runtime import Predictor, load
+from headstart.runtime import Predictor
 from headstart.tasks.before_after import BeforeAfter, before_after
 from headstart.tasks.candidates import Plan, cost_of
 from headstart.tasks.evaluate import Evaluation
