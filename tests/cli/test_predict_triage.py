@@ -73,8 +73,11 @@ def test_a_batch_from_elsewhere_goes_to_review_as_a_whole_unless_a_warning_is_en
     rows = [row.split("\t") for row in done.stdout.splitlines()[1:]]
     assert {row[3] for row in rows} == {"review"}
     assert {row[4] for row in rows} <= {"novel", "batch differs"}
+    if "batch differs" in done.stdout:
+        assert "note: --on-shift warn would accept as usual, without the promise." in done.stderr
     warned = run(predict, model, *sorted(screens.glob("*/*")), "--on-shift", "warn")
     assert "batch differs" not in warned.stdout
+    assert "--on-shift" not in warned.stderr
     assert "note: These images differ from the training images (p = 0.002; " in warned.stderr
 
 
@@ -148,6 +151,7 @@ def test_many_images_of_one_class_void_the_promise(model: Path, cells: Path, tmp
     for i, file in enumerate(sorted((cells / "functional").iterdir()) * 3):
         shutil.copy(file, tmp_path / f"{i}.png")
     said = run(predict, model, tmp_path).stderr
+    assert "note: --on-shift warn would accept as usual, without the promise." in said
     assert "note: The classes come in other shares than in training (" in said
     assert "the promise of triage is void here." in said
     assert "other shares" not in run(predict, model, cells).stderr

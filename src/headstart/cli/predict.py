@@ -138,6 +138,7 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
     """The promise, and how many images are accepted; on standard error where the output may be read by a program."""
     from headstart.checks import counted, printable
     from headstart.cli import show
+    from headstart.trust.deciding import SHIFTED
 
     if decisions is None:
         _warn_of_novel(predictions)
@@ -151,6 +152,11 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
     click.echo(f"{here}; to review: {reviewed or 'none'}.", err=aside)
     for sentence in (*decisions.promise[1:], *decisions.notes):
         show.note(sentence)
+    if SHIFTED in why:
+        show.note(
+            "--on-shift warn would accept as usual, without the promise. Labels for a random part of these images would "
+            "show how the model does on them (headstart evaluate)."
+        )
 
 
 def _warn_of_novel(predictions: Predictions) -> None:
