@@ -154,8 +154,8 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
         show.note(sentence)
     if SHIFTED in why:
         show.note(
-            "--on-shift warn would accept as usual, without the promise. Labels for a random part of these images would "
-            "show how the model does on them (headstart evaluate)."
+            "--on-shift warn would accept as usual, without the promise. Labels for some of these images, drawn at "
+            "random, would show how the model does on them (headstart evaluate)."
         )
 
 
