@@ -146,3 +146,24 @@ def test_the_root_is_taken_where_asked():
     signed = np.copysign(np.sqrt(np.abs(X)), X)
     one, two = LogisticProbe(C=0.1, root=True).fit(X, y), LogisticProbe(C=0.1).fit(signed, y)
     np.testing.assert_allclose(one.predict_proba(X), two.predict_proba(signed), atol=1e-5)
+
+
+@pytest.mark.parametrize(("n", "K", "d", "C"), [(250, 25, 600, 1.0), (400, 40, 300, 3.0)])
+def test_a_first_step_that_is_far_too_long_does_not_end_the_search(n: int, K: int, d: int, C: float) -> None:
+    """Many classes, few rows, a weak penalty and no start: the first step made every probability 0 or 1, the next ones
+    exploded, and the objective stayed 7 to 26 times too high."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % K
+    X = np.abs((rng.standard_normal((n, d)) + rng.standard_normal((K, d))[y]) / np.sqrt(1 + np.arange(d)) * 10)
+    found = LogisticProbe(C=C, root=True).fit(X.astype(np.float32), y)
+    exact = LogisticProbe(C=C, root=True, tol=1e-8).fit(X.astype(np.float32), y)
+    assert found.objective_ <= exact.objective_ * (1 + 1e-3)
+
+
+def test_a_search_that_ended_far_from_the_optimum_is_not_called_converged() -> None:
+    X, y = embeddings(200, 30, 3)
+    learned = basis(standard(X).apply(X))
+    design = Design(learned.rows, y, np.zeros_like(y), 3, None)
+    short = solve(design, learned.energy, np.array([-1]), np.array([1.0]), max_steps=1)
+    assert not short.converged[0]
+    assert solve(design, learned.energy, np.array([-1]), np.array([1.0])).converged[0]

@@ -24,6 +24,7 @@ from headstart.records import Ints
 
 _MEMORY = 8
 _ARMIJO = 1e-4
+_ROUNDING = 1e-2
 _ABSENT = -8.0
 """Intercept, below the others, of a class that a problem never sees in training: e⁻⁸ of the likeliest."""
 
@@ -59,7 +60,7 @@ def solve(
         solution.coefficients[where] = batch.W[leaving]
         solution.objective[where] = batch.value[leaving]
         solution.steps[where] = step
-        solution.converged[where] = (done | batch.stuck)[leaving]
+        solution.converged[where] = (done | batch.stuck & batch.near)[leaving]
         batch.keep(~leaving)
         if len(batch.index) == 0:
             break
@@ -93,6 +94,7 @@ class _Batch:
         self.S: list[NDArray[Any]] = []
         self.Y: list[NDArray[Any]] = []
         self.stuck = np.zeros(len(held), dtype=np.bool_)
+        self.afresh = np.zeros(len(held), dtype=np.bool_)
         self.value, self.slope, self.curvature = self._evaluate(self.W, slice(None))
         self.direction, self.drop = self._direct()
 
@@ -128,6 +130,11 @@ class _Batch:
         """Which problems promise no further decrease that counts: (problems,)."""
         return self.drop <= 0.25 * tol * np.maximum(self.value, 1e-30)
 
+    @property
+    def near(self) -> NDArray[np.bool_]:
+        """Which problems are as good as solved: rounding alone may keep them from a lower value: (problems,)."""
+        return self.finished(_ROUNDING)
+
     def advance(self) -> None:
         """One step of every problem: backtrack until each has descended enough."""
         pending = np.arange(len(self.index))
@@ -148,10 +155,24 @@ class _Batch:
             if len(pending) == 0:
                 break
             length[pending] *= 0.5
-        self.stuck[pending] = True
         self._remember(W - self.W, slope - self.slope)
         self.W, self.value, self.slope = W, value, slope
+        self._start_afresh(pending)
         self.direction, self.drop = self._direct()
+
+    def _start_afresh(self, failed: Ints) -> None:
+        """Forget what was learned of problems whose line search failed; those that failed like this before are stuck.
+
+        A step so long that nearly every probability became 0 or 1 leaves hardly any curvature, and the steps after it
+        are far too long: the curvature at even odds, the largest there is, makes them short again.
+        """
+        self.stuck[failed] = self.afresh[failed]
+        self.afresh[:] = False
+        self.afresh[failed] = True
+        for kept in (*self.S, *self.Y):
+            kept[failed] = 0
+        even = 0.5 if self.W.shape[1] == 1 else 1 / self.W.shape[1]
+        self.curvature[failed] = np.maximum(self.curvature[failed], (self.mass[failed] * even * (1 - even))[:, None])
 
     def _remember(self, s: NDArray[Any], y: NDArray[Any]) -> None:
         self.S, self.Y = [*self.S, s][-_MEMORY:], [*self.Y, y][-_MEMORY:]
@@ -168,6 +189,7 @@ class _Batch:
             "frozen",
             "W",
             "stuck",
+            "afresh",
             "value",
             "slope",
             "curvature",
