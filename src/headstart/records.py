@@ -136,14 +136,22 @@ class Embeddings:
 
 
 @dataclass(frozen=True, eq=False)
+class Drawn:
+    """Images drawn from a batch. rows: (m,) their positions in it. X: (m, d) what the head looks at."""
+
+    rows: Ints
+    X: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Predictions:
     """Class probabilities for named images.
 
     probabilities: (n, classes), rows sum to one.
     failures: images that could not be read; their names are not among `names`.
     novelty: (n,) how unlike the training images each is; above 1 is novel. None where the model does not watch that.
-    drawn: (m, d) embeddings of at most 500 of them, which tell whether they come from elsewhere as a whole; None where
-    the model does not watch that.
+    drawn: some of them, which tell whether they come from elsewhere as a whole; None where the model does not watch
+    that.
     """
 
     names: tuple[str, ...]
@@ -151,7 +159,7 @@ class Predictions:
     probabilities: Floats
     failures: tuple[Failure, ...] = field(default=())
     novelty: NDArray[np.float64] | None = None
-    drawn: Floats | None = field(repr=False, default=None)
+    drawn: Drawn | None = field(repr=False, default=None)
 
     def __post_init__(self) -> None:
         shape = (len(self.names), len(self.classes))
@@ -174,7 +182,7 @@ class Predictions:
     @property
     def novel(self) -> NDArray[np.bool_]:
         """Which images are unlike those that the model was trained on; none where it does not watch that."""
-        return np.zeros(len(self), bool) if self.novelty is None else self.novelty > 1
+        return np.zeros(len(self), bool) if self.novelty is None else ~(self.novelty <= 1)
 
 
 ACCEPT, REVIEW = "accept", "review"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import DataError, OptionError
-from headstart.records import Decisions, Embeddings, Failure, Floats, ImageSource, Predictions
+from headstart.records import Decisions, Drawn, Embeddings, Failure, Floats, ImageSource, Predictions
 from headstart.trust.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Predictor:
             novelty = self.trust.novelty.relative(seen) if len(X) else np.zeros(0)
         return Predictions(names, self.classes, self.probabilities(X), failures, novelty, self._drawn(X))
 
-    def _drawn(self, X: Floats) -> Floats | None:
+    def _drawn(self, X: Floats) -> Drawn | None:
         """What is kept of a batch to compare it with the training images; None where that cannot be done."""
         if self.trust is None or self.trust.watched is None:
             return None

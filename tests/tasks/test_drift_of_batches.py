@@ -68,7 +68,7 @@ def test_other_shares_of_the_classes_are_told_from_other_pictures(watched: Path)
     assert found.found.mixture_only
     assert found.sentence().startswith("The batch holds other shares of the classes than the training data (")
     assert found.shares[0].batch == 1.0
-    assert found.advice()[1].startswith("The pictures themselves look alike")
+    assert found.advice()[1].startswith("No difference was found within the classes")
     assert found.to_dict()["only_the_shares_of_the_classes_differ"] is True
 
 
@@ -262,3 +262,8 @@ def test_near_copies_count_once(watched: Path, tmp_path: Path) -> None:
     assert found.images == 40
     assert len(found.batch) <= 20
     assert len({Path(name).stem.removesuffix("-mirrored") for name in found.batch.names}) == len(found.batch)
+
+
+def test_a_seed_below_0_is_refused(watched: Path) -> None:
+    with pytest.raises(OptionError, match=r"seed must lie between 0 and 4294967295; found -1\."):
+        headstart.drift(watched / "model", watched / "new", seed=-1)

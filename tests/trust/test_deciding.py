@@ -92,7 +92,7 @@ def test_nothing_is_said_of_shares_where_nothing_is_promised() -> None:
 
 
 def test_a_batch_that_differs_goes_to_review_unless_a_warning_is_enough() -> None:
-    batch, other = predictions(*[0.98, 0.02] * 20, novelty=[2.0] + [0.1] * 39), Watched(0.002, 40)
+    batch, other = predictions(*[0.98, 0.02] * 20, novelty=[2.0] + [0.1] * 39), Watched(np.arange(40), 0.002)
     found = decide(batch, asked(), HALF, other)
     assert not found.accepted.any()
     assert found.reasons == ("novel", *["batch differs"] * 39)
@@ -100,7 +100,7 @@ def test_a_batch_that_differs_goes_to_review_unless_a_warning_is_enough() -> Non
     warned = decide(batch, asked(), HALF, other, on_shift="warn")
     assert warned.accepted.sum() == 39
     assert warned.notes == found.notes
-    usual = decide(batch, asked(), HALF, Watched(0.3, 40))
+    usual = decide(batch, asked(), HALF, Watched(np.arange(40), 0.3))
     assert usual.accepted.sum() == 39
     assert usual.notes == ()
 
@@ -117,6 +117,18 @@ def test_what_becomes_of_another_batch_is_one_of_two_words() -> None:
 
 
 def test_without_a_promise_there_is_nothing_to_void() -> None:
-    found = decide(predictions(*[0.98] * 60), asked(wrong_dogs=30), HALF, Watched(0.002, 60))
+    found = decide(predictions(*[0.98] * 60), asked(wrong_dogs=30), HALF, Watched(np.arange(60), 0.002))
     assert set(found.reasons) == {"no promise"}
     assert found.notes == ()
+
+
+def test_a_novelty_that_is_no_number_counts_as_novel() -> None:
+    found = predictions(0.9, 0.9, 0.9, novelty=[0.5, float("nan"), 2.0])
+    assert found.novel.tolist() == [False, True, True]
+
+
+def test_repeats_do_not_shift_the_shares() -> None:
+    """Ten pictures of either class, one of which is there 90 times."""
+    batch = predictions(*[0.98] * 10, *[0.02] * 10, *[0.98] * 90)
+    assert decide(batch, asked(), HALF).notes != ()
+    assert decide(batch, asked(), HALF, Watched(np.arange(20), 0.5)).notes == ()

@@ -211,3 +211,12 @@ def test_a_damaged_reference_is_refused() -> None:
         reference_from_arrays({**arrays, "unit": np.array(0, np.float32)})
     with pytest.raises(BundleError, match="has an axis of length 39"):
         reference_from_arrays({**arrays, "groups": arrays["groups"][1:]})
+
+
+def test_more_rows_than_are_ever_kept_are_refused_before_they_cost_memory() -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    arrays = reference(rows).to_arrays()
+    many = {name: np.concatenate([array] * 26) if array.ndim else array for name, array in arrays.items()}
+    assert len(many["rows"]) == 1040
+    with pytest.raises(BundleError, match="it holds 1040 rows"):
+        reference_from_arrays(many)

@@ -39,7 +39,8 @@ def test_too_few_images_are_refused_with_how_many_more() -> None:
     with pytest.raises(
         DataError,
         match=r"Nothing can be accepted automatically: at most 2 % wrong with 95 % confidence takes at least 149 "
-        r"accepted images without an error, of 100 labelled here\. About 49 more labelled images would do if",
+        r"accepted images without an error, of 100 labelled here\. About 49 more labelled images would "
+        r"do, with about even odds, if",
     ):
         found.required()
 

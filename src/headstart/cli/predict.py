@@ -144,13 +144,14 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
         _warn_of_novel(predictions)
         return
     aside = form is not None or not sys.stdout.isatty()
-    click.echo(printable(decisions.promise[0]), err=aside)
+    of_what = "Of images like the labelled ones " if decisions.kept else ""
+    click.echo(printable(f"{of_what}{decisions.promise[0]}"), err=aside)
     accepted = int(decisions.accepted.sum())
     why = Counter(reason for reason in decisions.reasons if reason)
     reviewed = ", ".join(f"{number:,} {reason}" for reason, number in why.most_common())
     here = f"Of these {counted(len(decisions), 'image')} {accepted:,} {'is' if accepted == 1 else 'are'} accepted"
     click.echo(f"{here}; to review: {reviewed or 'none'}.", err=aside)
-    for sentence in (*decisions.promise[1:], *decisions.notes):
+    for sentence in (*decisions.notes, *decisions.promise[1:]):  # first what voids the promise
         show.note(sentence)
     if SHIFTED in why:
         show.note(

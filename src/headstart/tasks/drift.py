@@ -23,6 +23,7 @@ from headstart.loading import load
 from headstart.records import Failure, Floats, Ints, Predictions, Samples
 from headstart.tasks.drift_reference import Compared, from_images, kept_rows, one_each
 from headstart.tasks.joining import embedded
+from headstart.tasks.options import MOST_SEED
 from headstart.trust.drift import LEAST_BATCH, Drift
 from headstart.trust.drift import drift as compare
 
@@ -122,8 +123,9 @@ class BatchDrift:
         if self.found.mixture_only:
             return (
                 void,
-                "The pictures themselves look alike: label a random part of the batch, and 'headstart evaluate' shows "
-                "how the model does in these shares; train again on images in these shares if they are to stay.",
+                "No difference was found within the classes: label a random part of the batch, and 'headstart "
+                "evaluate' shows how the model does in these shares; train again on images in these shares if they are "
+                "to stay.",
             )
         first = self.batch.names[self.most_foreign[0]]
         return (
@@ -185,6 +187,7 @@ def drift(
     """
     between("level", level, _LEAST_LEVEL, 0.5)
     at_least("shown", shown, 1)
+    between("seed", seed, 0, MOST_SEED)
     predictor, saved = load(model), bundle.read(model)
     given = find_batch(images)
     _check_size(len(given.samples), len(given.samples))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.checks import one_of
-from headstart.records import REVIEW, Decisions, Predictions
+from headstart.records import REVIEW, Decisions, Ints, Predictions
 from headstart.trust.label_shift import Reference, label_shift
 from headstart.trust.promises import NOTHING, Triage
 from headstart.trust.triage import answers
@@ -73,12 +73,18 @@ def _shifted(
     if not triage.kept:
         return ()
     pictures = (watched.sentence(),) if watched is not None and watched.differs else ()
-    return (*pictures, *_other_shares(predictions, reference))
+    rows = None if watched is None else watched.rows
+    return (*pictures, *_other_shares(predictions, reference, rows))
 
 
-def _other_shares(predictions: Predictions, reference: Reference) -> tuple[str, ...]:
-    """A sentence where a large batch names the classes in other shares; novel images name nothing."""
+def _other_shares(predictions: Predictions, reference: Reference, rows: Ints | None) -> tuple[str, ...]:
+    """A sentence where a large batch names the classes in other shares; novel images name nothing.
+
+    rows: the images that count, where repeats do not.
+    """
     known = ~predictions.novel
+    if rows is not None:
+        known &= np.isin(np.arange(len(predictions)), rows)
     if int(known.sum()) < ENOUGH_FOR_SHARES or not sum(reference.actual):
         return ()
     found = label_shift(predictions.probabilities[known], reference)

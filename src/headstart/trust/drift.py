@@ -77,7 +77,7 @@ def reference(X: Any, *, groups: Ints | None = None, most: int = MOST_KEPT, seed
 def reference_from_arrays(arrays: Mapping[str, Any]) -> Reference:
     """The reference from its saved arrays; `BundleError` where they are not what is needed."""
     found = checked("drift reference", arrays, _LAYOUT)
-    if len(found["rows"]) < LEAST_REFERENCE or not float(found["unit"]) > 0:
+    if not LEAST_REFERENCE <= len(found["rows"]) <= _MOST_TESTED or not float(found["unit"]) > 0:
         raise refuse("drift reference", f"it holds {len(found['rows'])} rows and the unit {float(found['unit']):g}")
     return Reference(found["rows"], float(found["unit"]), found["positions"], found["groups"])
 

@@ -19,6 +19,8 @@ from headstart.metrics.intervals import Estimate
 from headstart.records import Ints
 from headstart.trust.selective_error import Flags, accepted_needed, error_bound
 
+_FAR = 100
+"""A forecast of more than so many times the images there are says nothing."""
 NOTHING = 1.0
 """The threshold that accepts nothing: no confidence lies above it."""
 
@@ -197,7 +199,8 @@ def _to_review(result: Triage) -> list[str]:
 
 
 def _short(promise: Promise) -> str:
-    return "cannot be told how many more" if promise.more is None else f"at least about {promise.more:,} more"
+    unknown = promise.more is None or _too_far(promise.more, promise)
+    return "cannot be told how many more" if unknown else f"at least about {_two_digits(promise.more or 0):,} more"
 
 
 def _counts(classes: Sequence[ClassTriage]) -> str:
@@ -241,7 +244,27 @@ def _more(promise: Promise) -> str:
     if promise.more is None:
         why = "the surest answers are wrong too often as it is" if promise.rows else "there are none to judge by"
         return f"How many more would do cannot be told: {why}."
-    few = f"About {counted(promise.more, 'more labelled image')} would do if the surest answers stay as right as here"
-    if promise.more_cautious is None:
+    if _too_far(promise.more, promise):
+        return f"How many more would do cannot be told: more than {_FAR} times as many as there are."
+    few = (
+        f"About {counted(_two_digits(promise.more), 'more labelled image')} would do, with about even odds, if the "
+        "surest answers stay as right as here"
+    )
+    if promise.more_cautious is None or _too_far(promise.more_cautious, promise):
         return f"{few}; how many at most cannot be told from so few."
-    return f"{few}, {promise.more_cautious:,} if they are as wrong as is plausible."
+    return f"{few}, {_two_digits(promise.more_cautious):,} if they are as wrong as is plausible."
+
+
+def _too_far(more: int, promise: Promise) -> bool:
+    """Whether so many more are too many for the images there are to foretell."""
+    return more > _FAR * max(promise.rows, 1)
+
+
+def _two_digits(count: int) -> int:
+    """Rounded up to two digits that are not 0.
+
+    >>> _two_digits(49), _two_digits(12_841)
+    (49, 13000)
+    """
+    step = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // step) * step

@@ -1,8 +1,9 @@
 """Is a batch whose answers are to be accepted like the training images? A drift test that runs by itself.
 
 `watched_rows` picks what a bundle keeps for it (a few hundred embeddings), `draw` what a prediction keeps of a batch;
-`watch` compares the two and returns a `Watched`. Pictures that are nearly one picture count once on either side: the
-test takes images to be independent. It reads no pictures and moves no threshold (`trust.deciding` does the rest).
+`watch` compares the two and returns a `Watched`. Pictures that are nearly one picture count once on either side, and
+training images in the batch do not count: the test takes images to be independent. It reads no pictures and moves no
+threshold (`trust.deciding` does the rest).
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.checks import counted
 from headstart.heads.arrays import unit
-from headstart.records import Floats, Ints
+from headstart.records import Drawn, Floats, Ints
 from headstart.trust.drift import LEAST_BATCH, LEAST_REFERENCE, Reference, drift, reference
 from headstart.trust.triage import one_of_each
 
@@ -24,29 +26,37 @@ LEVEL = 0.01
 """The share of batches like the training images that are called different: an alarm here costs a person's time."""
 MOST_DRAWN = 500
 _PERMUTATIONS = 499
+_SAME = 0.1
+"""In units of the least distance between two kept rows."""
 _NEAR = 0.05
 """The share of training images that are so near another one that one of the two is not kept."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Watched:
-    """What was found. p: of the test. rows: images of the batch that were compared."""
+    """What was found.
 
-    p: float
-    rows: int
+    rows: positions in the batch of the images that count. p: of the test; None where too few count.
+    """
+
+    rows: Ints
+    p: float | None
 
     @property
     def differs(self) -> bool:
         """Whether the batch counts as coming from elsewhere."""
-        return self.p <= LEVEL
+        return self.p is not None and self.p <= LEVEL
 
     def sentence(self) -> str:
         """What it means, for a person."""
+        compared = (
+            f"p = {self.p:.3f}; {counted(len(self.rows), 'image')} compared" if self.p is not None else "not tested"
+        )
         if not self.differs:
-            return f"These {counted(self.rows, 'image')} show no difference from the training images."
+            return f"No difference from the training images was found ({compared})."
         return (
-            f"These images differ from the training images (p = {self.p:.3f}; {counted(self.rows, 'image')} compared): "
-            "the promise is void here. 'headstart drift' shows how they differ."
+            f"These images differ from the training images ({compared}): the promise is void here. 'headstart drift' "
+            "shows how they differ."
         )
 
 
@@ -63,21 +73,36 @@ def watched_rows(X: Any, groups: Ints | None = None, *, seed: int = 0) -> Refere
     return _taken(kept, rows) if len(rows) >= LEAST_REFERENCE else None
 
 
-def draw(X: Floats, seed: int = 0) -> Floats:
+def draw(X: Floats, seed: int = 0) -> Drawn:
     """At most 500 random rows of a batch's embeddings (n, d): what `watch` needs of it."""
-    if len(X) <= MOST_DRAWN:
-        return X
-    return X[np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_DRAWN])]
+    rows = np.arange(len(X))
+    if len(X) > MOST_DRAWN:
+        rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_DRAWN])
+    return Drawn(rows, X[rows])
 
 
-def watch(against: Reference, drawn: Any, *, seed: int = 0) -> Watched | None:
-    """Compare a batch's embeddings (m, d) with what was kept; None where there are too few different ones."""
-    if len(drawn) < LEAST:
-        return None
-    rows = thinned(against.rounded(drawn), float(_nearest(against).min()), seed)
-    if len(rows) < LEAST_BATCH:
-        return None
-    return Watched(drift(against, drawn[rows], permutations=_PERMUTATIONS, seed=seed).p, len(rows))
+def watch(against: Reference, drawn: Drawn, *, seed: int = 0) -> Watched:
+    """Compare what was drawn of a batch with what was kept of the training images.
+
+    No more images are compared than were kept: among many more there are many pairs nearer to one another than any two
+    of few, which would be taken for copies.
+    """
+    order = np.sort(np.random.default_rng(seed).permutation(len(drawn.rows))[: len(against.rows)])
+    rows, X = drawn.rows[order], against.rounded(drawn.X[order])
+    radius = float(_nearest(against).min())
+    new = thinned(X, radius, seed)
+    new = new[~_known(X[new], against, radius)]
+    if len(drawn.rows) < LEAST or len(new) < LEAST_BATCH:
+        return Watched(rows[new], None)
+    return Watched(rows[new], drift(against, drawn.X[order][new], permutations=_PERMUTATIONS, seed=seed).p)
+
+
+def _known(X: Floats, against: Reference, radius: float) -> NDArray[np.bool_]:
+    """Which rows (n, d) are training images themselves, (n,): nearer to one than different pictures ever are."""
+    if not len(X):
+        return np.zeros(0, bool)
+    between = _distances(unit(X), unit(against.rows.astype(np.float32)))
+    return between.min(axis=1) < _SAME * radius  # type: ignore[no-any-return]
 
 
 def thinned(X: Floats, radius: float, seed: int = 0) -> Ints:
