@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import SupportsFloat
 
 from headstart.errors import OptionError
 
@@ -18,15 +19,20 @@ def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
 
 
 def at_least(name: str, value: float, low: float) -> None:
-    """Raise `OptionError` unless `value` is at least `low` (NaN never is)."""
-    if not value >= low:
+    """Raise `OptionError` unless `value` is a number and at least `low` (NaN never is)."""
+    if not (_is_number(value) and value >= low):
         raise OptionError(f"{name} must be at least {low:g}; found {value!r}.")
 
 
 def between(name: str, value: float, low: float, high: float) -> None:
-    """Raise `OptionError` unless `low` <= `value` <= `high` (NaN never is)."""
-    if not low <= value <= high:
+    """Raise `OptionError` unless `value` is a number and `low` <= `value` <= `high` (NaN never is)."""
+    if not (_is_number(value) and low <= value <= high):
         raise OptionError(f"{name} must lie between {low:.10g} and {high:.10g}; found {value!r}.")
+
+
+def _is_number(value: object) -> bool:
+    """Whether it can be compared with numbers: from Python, an option may be anything."""
+    return isinstance(value, SupportsFloat) and not isinstance(value, (str, bytes))
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:

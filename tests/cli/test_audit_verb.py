@@ -106,3 +106,16 @@ def test_places_that_cannot_be_written_are_refused_before_any_work(copied: Path,
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert isinstance(run(tmp_path / "gone").exception, DataError)
+
+
+def test_one_class_is_not_called_ready_for_training(cells: Path, tmp_path: Path) -> None:
+    (tmp_path / "one" / "functional").mkdir(parents=True)
+    for file in sorted((cells / "functional").iterdir())[:3]:
+        shutil.copy(file, tmp_path / "one" / "functional")
+    done = run(tmp_path / "one")
+    assert done.exit_code == 0, done.output
+    assert "nothing was found" not in done.stdout
+    assert (
+        "train      no model can be trained on these images yet: there is only one class, 'functional' (3 images): at "
+        "least two are needed to tell apart."
+    ) in done.stdout.splitlines()

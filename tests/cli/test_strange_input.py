@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -149,3 +150,31 @@ def test_an_interrupted_run_ends_with_130_and_leaves_nothing(cells: Path, tmp_pa
     assert run.returncode in (130, -signal.SIGINT), said
     assert "interrupted" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_has_gone_costs_no_file_and_is_no_fault(cells: Path, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "headstart", "audit", cells, "--fix", tmp_path / "plan.csv"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode == 141
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "plan.csv").read_text().startswith("path,action,reason,group")
+
+
+def test_an_output_that_is_closed_is_no_fault(cells: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -m headstart audit {shlex.quote(str(cells))} >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_class_without_images_gets_no_score(cells: Path, tmp_path: Path) -> None:
+    headstart("train", cells, "-o", tmp_path / "model", *QUICK)
+    shutil.copytree(cells / "functional", tmp_path / "some" / "functional")
+    rows = [
+        line.split("\t") for line in headstart("evaluate", tmp_path / "model", tmp_path / "some").stdout.splitlines()
+    ]
+    assert rows[1][:2] == ["defective", "0"]
+    assert rows[1][2:] == ["–", "–", "–"]

@@ -147,3 +147,12 @@ def test_what_is_kept_has_one_class_and_one_group_for_each_picture(
         assert len(set(zip(kept.content, kept.groups.tolist(), strict=True))) == len(set(kept.content))
     _, again = resolve(kept)
     assert (again.dropped, again.grouped) == (0, found.grouped)
+
+
+def test_of_many_copies_of_one_picture_a_few_are_named() -> None:
+    labels = [0] * 20 + [1] * 20
+    found = resolve(samples("s" * 40, labels))[1]
+    assert found.notes == (
+        "Left out: 40 images of 1 picture that lie in more than one class: "
+        "0.jpg (cat) = 1.jpg (cat) = … = 39.jpg (dog) (40 copies).",
+    )

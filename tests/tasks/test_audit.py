@@ -13,6 +13,7 @@ from PIL import Image
 import headstart
 from headstart.data.exclusions import applied, read
 from headstart.data.sources import load
+from headstart.errors import OptionError
 from headstart.tasks.audit import audit
 from headstart.tasks.findings import (
     CONTRADICTION,
@@ -197,3 +198,25 @@ def test_the_claims_have_intervals() -> None:
     both = claims(right, right[::-1], labels)
     assert (both.naive.value, both.honest.value) == (1.0, 0.0)
     assert both.naive.low == pytest.approx(0.912, abs=1e-3)
+
+
+def test_a_plan_that_may_hold_edits_is_not_overwritten(found: Audit, tmp_path: Path) -> None:
+    (tmp_path / "plan.csv").write_text("edited")
+    with pytest.raises(OptionError, match=r"plan\.csv' is there already and may hold edits: name another file\."):
+        found.write_plan(tmp_path / "plan.csv")
+    assert (tmp_path / "plan.csv").read_text() == "edited"
+
+
+def test_data_of_which_nothing_is_left_to_train_on_are_named_so(cell_files: dict[str, list[Path]]) -> None:
+    one = cell_files["functional"][0]
+    found = audit([one] * 4, ["a", "b", "a", "b"])
+    assert found.hindrance == (
+        "no image can be read and has a label that its exact copies share: mend the files or labels."
+    )
+    assert f"Labels were not checked: {found.hindrance}" in found.notes
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, "0", None])
+def test_a_seed_that_is_none_is_refused(seed: object, cells: Path) -> None:
+    with pytest.raises(OptionError, match=r"seed must lie between 0 and 4294967295; found "):
+        audit(cells, seed=seed)  # type: ignore[arg-type]

@@ -215,3 +215,13 @@ def test_pictures_that_have_gone_since_leave_the_page_whole(found: Audit, tmp_pa
     assert pictures(text) == []
     assert "It cannot be read any more: there is no such file." in text
     assert len(found.of(EXACT)) == 1
+
+
+def test_data_that_no_model_can_be_trained_on_are_not_called_good() -> None:
+    why = "there is only one class, 'cat' (3 images): at least two are needed to tell apart."
+    text = text_of(replace(audited(samples(3), []), hindrance=why), data="photos", shown=24)
+    assert "<h1>No model can be trained on these images yet</h1>" in text
+    assert "there is only one class, &#x27;cat&#x27; (3 images)" in text
+    assert "headstart train photos" not in text
+    assert "<pre>" not in text
+    assert "--mark: #b3261e" in text

@@ -77,8 +77,10 @@ def command(
     files = _Files(listing, fix, html)
     _check(files, shown)
     found = audit(columns.load(data), seed=seed, device=device, cache=cache)
-    _print(found, as_json)
-    _write(found, files, str(data), shown)  # last: a disk that is full costs the files, not the answer
+    try:
+        _print(found, as_json)
+    finally:  # a disk that is full costs the files, not the answer; a reader that has gone costs no file
+        _write(found, files, str(data), shown)
     if not as_json:
         _print_places(found, data, files)
 
@@ -127,10 +129,12 @@ def _print(found: Audit, as_json: bool) -> None:
     ]
     if rows:
         show.table(("found", "count", "proposed", "for example"), rows, right=(1,))
-    else:
+    elif not found.hindrance:
         click.echo("nothing was found")
     images = counted(found.images, "image")
     click.echo(printable(f"data       {images} of {counted(len(found.counts), 'class', 'classes')}"))
+    if found.hindrance:
+        click.echo(printable(f"train      no model can be trained on these images yet: {found.hindrance}"))
     if found.claims is not None:
         click.echo(
             f"copies     a split that parts copies would claim {found.claims.naive} accuracy for a linear probe;"

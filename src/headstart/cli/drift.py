@@ -94,8 +94,10 @@ def command(
         device=device,
         cache=cache,
     )
-    _print(found, as_json)
-    _write(found, html, svg)  # last: a disk that is full costs the page, not the answer
+    try:
+        _print(found, as_json)
+    finally:  # a disk that is full costs the page, not the answer; a reader that has gone costs no page
+        _write(found, html, svg)
     if not as_json:
         _print_places(html, svg)
     if fail_on_drift and found.drifted:

@@ -61,9 +61,7 @@ def _print(found: Evaluation, as_json: bool) -> None:
         (
             row.name,
             f"{row.count:,}",
-            show.percent(row.recall),
-            show.percent(row.precision),
-            show.percent(row.f1),
+            *(show.percent(value) if row.count else "–" for value in (row.recall, row.precision, row.f1)),
         )
         for row in found.card.per_class
     ]

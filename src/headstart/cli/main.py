@@ -1,6 +1,7 @@
 """The `headstart` command: finds the verb's file, runs it, and turns errors into one sentence and an exit code.
 
-Exit codes: 0 done, 1 a fault of ours (with a traceback), 2 something the user can change, 130 interrupted.
+Exit codes: 0 done, 1 a fault of ours (with a traceback), 2 something the user can change, 130 interrupted, 141 the
+reader of the output has gone.
 A verb's file is imported only when its name is asked for, or listed in `--help`; verbs import heavy things inside.
 """
 
@@ -11,6 +12,7 @@ import io
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -38,6 +40,9 @@ VERBS = (
     "sample",
 )
 
+_READER_GONE = 141
+"""128 and the number of the signal SIGPIPE, as a shell has it."""
+
 
 class Verbs(click.Group):
     """Loads a verb's file when it is needed."""
@@ -63,6 +68,14 @@ class Verbs(click.Group):
             ctx.fail(f"there is no command {args[0]!r}.{hint} The commands are: {', '.join(VERBS)}.")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; a reader that has gone (`| head`) is told apart from a fault, which click does not."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(_READER_GONE)
+
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="headstart")
@@ -77,6 +90,9 @@ def headstart() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed (`>&-`)
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot write is spelt out
             stream.reconfigure(errors="backslashreplace")
@@ -91,9 +107,6 @@ def main() -> None:
         if os.environ.get("HEADSTART_DEBUG"):
             raise
         _stop(str(error), 2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
     except OSError as error:
         if os.environ.get("HEADSTART_DEBUG"):
             raise

@@ -68,9 +68,7 @@ FROZEN = "frozen"
 @click.option(
     "--confidence",
     type=Share(0.8, 0.9999),
-    default=0.95,
-    show_default=True,
-    help="How sure the promise of --max-error is.",
+    help="How sure the promise of --max-error is; default: 0.95.",
 )
 @click.option("--per-class", is_flag=True, help="Promise it for each answered class, not only for all together.")
 @recipe
@@ -92,7 +90,7 @@ def command(
     run: Run,
     keep_training: bool,
     max_error: float | str | None,
-    confidence: float,
+    confidence: float | None,
     per_class: bool,
     recipe: Recipe,
     as_json: bool,
@@ -107,6 +105,9 @@ def command(
     from headstart.tasks.classify import train_loaded
     from headstart.tasks.options import Options
 
+    promised = None if isinstance(max_error, str) else max_error
+    if promised is None and (per_class or confidence is not None):
+        raise OptionError("--confidence and --per-class are about a promise: give --max-error too, such as 0.02.")
     own_heads, fine_tunes = _sorted_out(words(strategies), words(heads))
     options = Options(
         backbones=words("auto" if backbones is None else backbones) or (),
@@ -125,8 +126,8 @@ def command(
         cache=run.cache,
         weights=weights,
         keep_training=keep_training,
-        max_error=None if isinstance(max_error, str) else max_error,
-        confidence=confidence,
+        max_error=promised,
+        confidence=0.95 if confidence is None else confidence,
         per_class=per_class,
         exclude=run.exclude,
     )

@@ -23,6 +23,7 @@ from headstart.data.near_duplicates import merged
 from headstart.records import UNLABELLED, Ints, Samples
 
 _SHOWN = 3
+_NAMED = 4
 NEARLY = "turned, mirrored, cropped, brightened or saved anew"
 """What a near copy is, in words."""
 
@@ -250,8 +251,15 @@ def _copies_note(samples: Samples, families: Ints) -> str:
 
 
 def _examples(groups: tuple[tuple[str, ...], ...]) -> str:
-    shown = "; ".join(" = ".join(names) for names in groups[:_SHOWN])
+    shown = "; ".join(_equal(names) for names in groups[:_SHOWN])
     return shown if len(groups) <= _SHOWN else f"{shown}; and {len(groups) - _SHOWN:,} more"
+
+
+def _equal(names: tuple[str, ...]) -> str:
+    """The copies of one picture; of many the first and the last, which lie furthest apart in the data."""
+    if len(names) <= _NAMED:
+        return " = ".join(names)
+    return f"{names[0]} = {names[1]} = … = {names[-1]} ({len(names):,} copies)"
 
 
 def _shared_groups(samples: Samples) -> tuple[str, ...]:

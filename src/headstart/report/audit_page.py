@@ -89,7 +89,8 @@ def _parts(shown: Shown) -> Iterator[str]:
     if shown.sections:
         yield _contents(shown.sections)
     commands = "\n".join(map(words, shown.commands))
-    yield f"<h2>What to do</h2>\n{paragraphs(shown.advice)}\n<pre>{commands}</pre>"
+    typed = f"\n<pre>{commands}</pre>" if commands else ""
+    yield f"<h2>What to do</h2>\n{paragraphs(shown.advice)}{typed}"
     if shown.notes:
         yield f"<h2>Notes</h2>\n{paragraphs(shown.notes, 'pale')}"
     yield from map(_section, shown.sections)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.checks import counted
+from headstart.checks import between, counted
 from headstart.data.duplicates import exact_copies
 from headstart.data.exclusions import EXCLUDE
 from headstart.data.loaded import Loaded
@@ -34,6 +34,7 @@ from headstart.tasks.findings import (
     ordered,
 )
 from headstart.tasks.found_copies import copy_findings
+from headstart.tasks.options import MOST_SEED
 from headstart.tasks.out_of_fold import LAYERS, MANY_COPIES, claims, probabilities
 
 BACKBONE = "efficientnet_lite0"
@@ -59,6 +60,7 @@ def audit(
     What cannot be looked at (wrong labels, without the extra `audit`) is said in `notes`. Raises `DataError` where the
     data cannot be read at all.
     """
+    between("seed", seed, 0, MOST_SEED)
     samples, notes = _loaded(data, labels, groups)
     seen = looks(samples, cache=cache)
     near = find(samples, cache=cache, seen=seen)
@@ -87,6 +89,7 @@ def audit(
         (*notes, *_group_notes(samples), *checked.notes),
         samples,
         checked.typical,
+        checked.hindrance,
     )
 
 
@@ -146,6 +149,7 @@ class _Checked:
     claims: Claims | None = None
     notes: tuple[str, ...] = ()
     typical: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    hindrance: str = ""
 
 
 def _mislabels(work: _Labels) -> _Checked:
@@ -154,6 +158,9 @@ def _mislabels(work: _Labels) -> _Checked:
     samples = work.samples.take(rows)
     try:
         _check(samples, work.groups[rows])
+    except DataError as error:
+        return _Checked(notes=(f"Labels were not checked: {error}",), hindrance=str(error))
+    try:
         X = _embedded(samples, work)
         found = probabilities(X, samples.labels, work.groups[rows], seed=work.seed, cache=work.cache)
     except DataError as error:
@@ -196,6 +203,8 @@ def _certain(work: _Labels) -> Ints:
 def _check(samples: Samples, groups: Ints) -> None:
     from headstart.data.splits import check_enough
 
+    if not len(samples):
+        raise DataError("no image can be read and has a label that its exact copies share: mend the files or labels.")
     check_enough(samples.labels, samples.classes, groups)
 
 

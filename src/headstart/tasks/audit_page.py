@@ -50,17 +50,18 @@ _MEANING = {
     NEAR: f"One picture {NEARLY}; 'alike' is 1 for a perfect copy. Folds hold them together.",
     IMBALANCE: "Classes with a fifth of the images of the largest, or fewer.",
 }
+_NOTHING = "Nothing was found that would spoil a model or its measurement"
+_NO_MODEL = "No model can be trained on these images yet"
 _DOUBTFUL = "Look at them: 'exclude' in the plan leaves a picture out."
 
 
 def text_of(found: Audit, *, data: str, shown: int) -> str:
     """The page's text. data: what the images came from; '' where that has no name. Raises `OptionError`."""
     at_least("shown", shown, 1)
-    headline = _headline(found)
     return audit_page(
         Shown(
             heading=_heading(found, data),
-            headline=headline or "Nothing was found that would spoil a model or its measurement",
+            headline=_headline(found) or (_NO_MODEL if found.hindrance else _NOTHING),
             look=_look(found),
             sentences=_sentences(found),
             facts=tuple(_facts(found)),
@@ -92,7 +93,7 @@ def _headline(found: Audit) -> str:
 
 def _look(found: Audit) -> str:
     misled = found.claims is not None and found.claims.naive.low > found.claims.honest.high
-    if misled or any(finding.proposal == EXCLUDE for finding in found.findings):
+    if found.hindrance or misled or any(finding.proposal == EXCLUDE for finding in found.findings):
         return "bad"
     return "look" if found.findings else "good"
 
@@ -119,6 +120,9 @@ def _facts(found: Audit) -> Iterator[tuple[str, str, str]]:
 
 
 def _advice(found: Audit) -> Iterator[str]:
+    if found.hindrance:
+        yield f"No model can be trained on these images yet: {found.hindrance}"
+        return
     if not found.plan():
         yield "Train on it."
         return
@@ -131,6 +135,8 @@ def _advice(found: Audit) -> Iterator[str]:
 
 
 def _commands(found: Audit, data: str) -> list[str]:
+    if found.hindrance:
+        return []
     if not found.plan():
         return [f"headstart train {data}"]
     return [f"headstart audit {data} --fix plan.csv", f"headstart train {data} --exclude plan.csv"]

@@ -15,6 +15,7 @@ from typing import Any
 
 from headstart.data import quality
 from headstart.data.exclusions import EXCLUDE, GROUP, KEEP, Line, write
+from headstart.errors import OptionError
 from headstart.files import put
 from headstart.metrics.intervals import Estimate
 from headstart.records import Ints, Samples
@@ -76,7 +77,8 @@ class Audit:
     first. groups: (n,) a number for each image; near copies and images of one of the user's groups share one. claims:
     what folds that part copies would have claimed; None where fewer than 5 % are copies, or nothing can be measured.
     notes: sentences for the user, among them what could not be looked at. samples: the images that were looked at.
-    typical: of each class a few of the images of which the model that checked labels is surest, as rows.
+    typical: of each class a few of the images of which the model that checked labels is surest, as rows. hindrance: why
+    no model can be trained on these data as they are; '' where nothing is known against it.
     """
 
     images: int
@@ -87,6 +89,7 @@ class Audit:
     notes: tuple[str, ...]
     samples: Samples = field(repr=False)
     typical: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    hindrance: str = ""
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """The findings of a kind."""
@@ -118,7 +121,12 @@ class Audit:
         put(Path(path), text.getvalue().encode())
 
     def write_plan(self, path: Path | str) -> None:
-        """Write the plan (see `data.exclusions`) for a person to edit; raises `OSError`."""
+        """Write the plan (see `data.exclusions`) for a person to edit; raises `OSError`.
+
+        Raises `OptionError` where the file is there already: it may hold edits.
+        """
+        if Path(path).exists():
+            raise OptionError(f"the plan {str(path)!r} is there already and may hold edits: name another file.")
         write(Path(path), self.plan())
 
     def write_html(self, path: Path | str, *, data: str = "", shown: int = 24) -> None:
@@ -140,6 +148,7 @@ class Audit:
             "counts": {each.kind: each.count for each in self.summary()},
             "findings": [asdict(finding) for finding in self.findings],
             "claims": None if self.claims is None else asdict(self.claims),
+            "hindrance": self.hindrance,
             "notes": list(self.notes),
         }
 
