@@ -24,6 +24,7 @@ from headstart.embed.extract import embed
 from headstart.metrics.intervals import clopper_pearson
 from headstart.records import Floats, Ints
 from headstart.runtime import Predictor, join
+from headstart.trust.deciding import SHIFTED
 
 DOMAINS = ("photo", "art_painting", "cartoon", "sketch")
 _NULL = "photo, nothing changed"
@@ -104,7 +105,7 @@ def line(model: Predictor, name: str, draw: Draw, repeats: int) -> str:
         for way, count in counts.items():
             decided = model.decide(answers, on_shift=way)
             count += len(X), decided.accepted.sum(), (decided.accepted & ~right).sum()
-        sent += bool(decided.notes)
+        sent += SHIFTED in decided.reasons
     low, high = clopper_pearson(np.array([sent]), repeats)
     shares = [
         cell

@@ -86,6 +86,8 @@ def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustRe
 def _promised(entry: Mapping[str, Any]) -> Asked:
     from headstart.trust.record import Asked
 
+    if entry["scope"] not in ("all", "class"):
+        raise ValueError(f"a promise of the scope {entry['scope']!r}")
     return Asked(float(entry["max_error"]), float(entry["confidence"]), entry["scope"] == "class")
 
 

@@ -194,7 +194,7 @@ class Decisions:
 
     accepted: (n,). reasons: for each image why it goes to review; empty where it is accepted.
     promise: what is promised of the accepted ones, or why nothing is, then what limits it. kept: whether anything is
-    promised. notes: what speaks against the promise for these images, and voids it.
+    promised. notes: what voids the promise for these images, and what else to know of them together.
     """
 
     predictions: Predictions

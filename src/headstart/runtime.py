@@ -94,12 +94,19 @@ class Predictor:
     ) -> Predictions:
         """Class probabilities of pictures: paths, PIL images or uint8 arrays (height, width[, 1|3|4]).
 
-        Pictures that cannot be read are left out and listed in the result's `failures`.
+        Pictures that cannot be read are left out and listed in the result's `failures`. Raises `OptionError` for a
+        single path, and where there are not as many names as pictures.
         """
+        if isinstance(images, (str, Path)):
+            raise OptionError(
+                f"images must be a list of pictures; found the single path {str(images)!r}: write [path]."
+            )
         from headstart.embed.extract import embed
 
         pictures, taps = [Path(image) if isinstance(image, str) else image for image in images], self.novelty_taps
         names = list(names) if names is not None else [name_of(p, i) for i, p in enumerate(pictures)]
+        if len(names) != len(pictures):
+            raise OptionError(f"names must be one for each of the {len(pictures):,} pictures; found {len(names):,}.")
         embedded = [
             embed(
                 pictures,

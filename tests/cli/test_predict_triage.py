@@ -56,7 +56,7 @@ def test_predict_keeps_what_the_model_was_trained_to_promise(model: Path, cells:
     assert done.exit_code == 0
     promise, here, *_ = done.stderr.splitlines()
     assert "at most 30 % of them wrong (95 % confidence)" in promise
-    assert here.startswith("Of these 31 images ")
+    assert here.startswith("Accepted here: ")
     header, *rows = done.stdout.splitlines()
     assert header == "image\tclass\tconfidence\tdecision\treason"
     assert len(rows) == 31
@@ -70,7 +70,7 @@ def test_a_batch_from_elsewhere_goes_to_review_as_a_whole_unless_a_warning_is_en
     screens = generate(tmp_path / "screens", 6, 0).known
     done = run(predict, model, *sorted(screens.glob("*/*")))
     assert done.exit_code == 0
-    assert "Of these 30 images 0 are accepted; to review: " in done.stderr
+    assert "Accepted here: 0 of 30 images; to review: " in done.stderr
     void, known = (
         done.stderr.index(f"note: {words}") for words in ("These images differ from the training", "Judged on")
     )

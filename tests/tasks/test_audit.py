@@ -220,3 +220,19 @@ def test_data_of_which_nothing_is_left_to_train_on_are_named_so(cell_files: dict
 def test_a_seed_that_is_none_is_refused(seed: object, cells: Path) -> None:
     with pytest.raises(OptionError, match=r"seed must lie between 0 and 4294967295; found "):
         audit(cells, seed=seed)  # type: ignore[arg-type]
+
+
+def test_a_path_that_is_listed_twice_is_not_to_be_excluded(cell_files: dict[str, list[Path]], tmp_path: Path) -> None:
+    """A plan goes by path: it would take the test image away with its copy in the training split."""
+    files = [*cell_files["functional"][:10], *cell_files["defective"][:10]]
+    words = [*["functional"] * 10, *["defective"] * 10]
+    rows = [f"{file},{word},train" for file, word in zip(files, words, strict=True)]
+    table = tmp_path / "cells.csv"
+    table.write_text(
+        "\n".join(["path,label,split", *rows, f"{files[0]},functional,test", f"{files[10]},defective,test"])
+    )
+    found = audit(table)
+    assert len(found.of("leak across splits")) == 2
+    (line, _) = [line for line in found.plan() if line.path.endswith((files[0].name, files[10].name))]
+    assert line.action == "keep"
+    assert line.reason.startswith("It is listed more than once")

@@ -52,7 +52,9 @@ def test_the_summary_says_so_and_how_to_see_them(trained: Trained) -> None:
     said = trained.summary()
     assert "likely mislabelled, such as known/port-scan/00004.jpg: It is labelled 'web-proxy'; a model that " in said
     assert "           1 near-black, such as " in said
-    assert "'headstart audit DATA --html audit.html' shows them; nothing was left out for it" in said
+    assert (
+        "nothing was left out for it; 'headstart audit DATA --html audit.html' looks for such images and shows" in said
+    )
 
 
 def test_without_cleanlab_labels_are_not_checked_and_that_is_said(

@@ -305,6 +305,7 @@ def test_a_calibration_that_is_none_is_refused(calibration: object, saved: Path,
         ({"novelty": {"kind": "layers", "taps": [["conv_head"]]}}, "is damaged"),
         ({"promise": {"max_error": 7, "confidence": 0.95, "scope": "all"}}, "must lie between"),
         ({"promise": {"max_error": "little", "confidence": 0.95, "scope": "all"}}, "is damaged"),
+        ({"promise": {"max_error": 0.1, "confidence": 0.95, "scope": "x"}}, "a promise of the scope 'x'"),
         ({"promise": 5}, "is damaged"),
     ],
 )
@@ -369,3 +370,12 @@ def test_a_fine_tuned_network_has_no_novelty_and_many_answers_are_thinned(traine
 def test_a_run_without_limit_can_be_saved(trained: Trained, tmp_path: Path) -> None:
     replace(trained, options=replace(trained.options, budget=math.inf)).save(tmp_path / "model")
     assert bundle.read(tmp_path / "model").manifest["options"]["budget"] == "none"
+
+
+def test_a_single_path_and_too_few_names_are_refused(trained: Trained, cells: Path) -> None:
+    with pytest.raises(OptionError, match=r"images must be a list of pictures; found the single path 'cat\.jpg'"):
+        trained.predictor.predict("cat.jpg")
+    with pytest.raises(OptionError, match="the single path"):
+        trained.predictor.decide(cells)
+    with pytest.raises(OptionError, match="names must be one for each of the 2 pictures; found 1"):
+        trained.predictor.predict(sorted(cells.glob("*/*.png"))[:2], names=["one"])

@@ -36,6 +36,11 @@ def asked(scope: str = "all", wrong_dogs: int = 0, max_error: float = 0.05) -> o
     return triage(sure, said, y, classes=CLASSES, scope=scope, max_error=max_error)
 
 
+def usual(n: int) -> Watched:
+    """A batch of images like the training ones, all different."""
+    return Watched(np.arange(n), 0.5)
+
+
 def test_sure_answers_are_accepted_and_each_other_image_has_its_reason() -> None:
     found = decide(predictions(0.98, 0.02, 0.99, 0.55, novelty=[0.4, 1.0, 1.001, 0.2]), asked(max_error=0.015), HALF)
     assert found.words == ("accept", "accept", "review", "accept")
@@ -73,17 +78,17 @@ def test_no_image_is_no_mistake() -> None:
 
 
 def test_a_batch_with_other_shares_voids_the_promise_from_50_images_on() -> None:
-    assert decide(predictions(*[0.98] * 49), asked(), HALF).notes == ()
-    (note,) = decide(predictions(*[0.98] * 50), asked(), HALF).notes
+    assert decide(predictions(*[0.98] * 49), asked(), HALF, usual(49)).notes == ()
+    (note,) = decide(predictions(*[0.98] * 50), asked(), HALF, usual(50)).notes
     assert note.startswith("The classes come in other shares than in training (")
     assert "'cat' 50 % → 100 %" in note
     assert note.endswith("the promise of triage is void here.")
-    assert decide(predictions(*[0.98, 0.02] * 25), asked(), HALF).notes == ()
+    assert decide(predictions(*[0.98, 0.02] * 25), asked(), HALF, usual(50)).notes == ()
 
 
 def test_novel_images_say_nothing_of_the_shares() -> None:
     novelty = [2.0] * 60 + [0.5] * 50
-    found = decide(predictions(*[0.98] * 60, *[0.98, 0.02] * 25, novelty=novelty), asked(), HALF)
+    found = decide(predictions(*[0.98] * 60, *[0.98, 0.02] * 25, novelty=novelty), asked(), HALF, usual(110))
     assert found.notes == ()
 
 
@@ -132,3 +137,13 @@ def test_repeats_do_not_shift_the_shares() -> None:
     batch = predictions(*[0.98] * 10, *[0.02] * 10, *[0.98] * 90)
     assert decide(batch, asked(), HALF).notes != ()
     assert decide(batch, asked(), HALF, Watched(np.arange(20), 0.5)).notes == ()
+
+
+def test_training_images_in_a_batch_and_an_unwatched_batch_are_said() -> None:
+    batch = predictions(*[0.98, 0.02] * 20)
+    (said,) = decide(batch, asked(), HALF, Watched(np.arange(25), None, 15)).notes
+    assert said == "At least 15 of these images were trained on: what is answered for them says nothing of new ones."
+    unwatched = decide(batch, asked(), HALF)
+    assert unwatched.accepted.all()
+    assert unwatched.notes[0].startswith("Whether these images as a whole come from elsewhere was not looked at")
+    assert decide(predictions(*[0.98, 0.02] * 14), asked(), HALF).notes == ()

@@ -162,5 +162,9 @@ def test_what_batches_are_compared_with_survives_and_is_checked() -> None:
         from_arrays(
             {**arrays, "watched.unit": np.array(-1, np.float32)}, classes=2, taps={"last": 4}, kind=None, joined=6
         )
+    with pytest.raises(BundleError, match="all its rows are of one group"):
+        from_arrays(
+            {**arrays, "watched.groups": np.zeros_like(kept.groups)}, classes=2, taps={"last": 4}, kind=None, joined=6
+        )
     without = {name: array for name, array in arrays.items() if not name.startswith("watched.")}
     assert from_arrays(without, classes=2, taps={"last": 4}, kind=None, joined=6).watched is None

@@ -149,7 +149,7 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
     accepted = int(decisions.accepted.sum())
     why = Counter(reason for reason in decisions.reasons if reason)
     reviewed = ", ".join(f"{number:,} {reason}" for reason, number in why.most_common())
-    here = f"Of these {counted(len(decisions), 'image')} {accepted:,} {'is' if accepted == 1 else 'are'} accepted"
+    here = f"Accepted here: {accepted:,} of {counted(len(decisions), 'image')}"
     click.echo(f"{here}; to review: {reviewed or 'none'}.", err=aside)
     for sentence in (*decisions.notes, *decisions.promise[1:]):  # first what voids the promise
         show.note(sentence)

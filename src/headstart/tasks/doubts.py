@@ -77,7 +77,7 @@ def doubt_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not found:
         return []
     lines = [_line(kind, entry) for kind, entry in found.items()]
-    how = "'headstart audit DATA --html audit.html' shows them; nothing was left out for it"
+    how = "nothing was left out for it; 'headstart audit DATA --html audit.html' looks for such images and shows them"
     return [("look at", lines[0]), *(("", line) for line in lines[1:]), ("", how)]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -106,7 +107,8 @@ class Audit:
         for finding in self.findings:
             if finding.kind != IMBALANCE:
                 of.setdefault(finding.name, []).append(finding)
-        lines = [_line(name, found) for name, found in of.items()]
+        often = {name for name, count in Counter(self.samples.names).items() if count > 1}
+        lines = [_kept(name) if name in often else _line(name, found) for name, found in of.items()]
         return tuple(_firsts(lines, self.findings)) + tuple(lines)
 
     def write_csv(self, path: Path | str) -> None:
@@ -174,6 +176,13 @@ def _firsts(lines: list[Line], findings: tuple[Finding, ...]) -> Iterator[Line]:
         if finding.proposal == GROUP and finding.of not in named:
             named.add(finding.of)
             yield Line(finding.of, GROUP, "It has copies.", finding.group)
+
+
+def _kept(name: str) -> Line:
+    """Of a path that is listed more than once, a plan, which goes by path, can say nothing of one row alone."""
+    return Line(
+        name, KEEP, "It is listed more than once: 'headstart train' keeps one row by itself; mend the table.", ""
+    )
 
 
 def _line(name: str, found: list[Finding]) -> Line:

@@ -35,10 +35,11 @@ def _calibration(calibration: Mapping[str, Any], quality: Mapping[str, Any]) -> 
 
     how = calibration["method"]
     how += f" {calibration['temperature']:.3g}" if how == "temperature" else ""
+    humbler = "; higher, because few errors seen are no proof of none" if after["log_loss"] > before["log_loss"] else ""
     return (
         f"by {how}: calibration error {change('calibration_error')} (debiased {change('debiased_calibration_error')}), "
         f"Brier {before['brier']:.3f} → {after['brier']:.3f}, log-loss {before['log_loss']:.3f} → "
-        f"{after['log_loss']:.3f}"
+        f"{after['log_loss']:.3f}{humbler}"
     )
 
 

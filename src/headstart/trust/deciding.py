@@ -15,7 +15,7 @@ from headstart.records import REVIEW, Decisions, Ints, Predictions
 from headstart.trust.label_shift import Reference, label_shift
 from headstart.trust.promises import NOTHING, Triage
 from headstart.trust.triage import answers
-from headstart.trust.watch import Watched
+from headstart.trust.watch import LEAST, Watched
 
 NOVEL, NO_PROMISE, SHIFTED = "novel", "no promise", "batch differs"
 NOT_COVERED, LOW = "class not covered", "low confidence"
@@ -48,7 +48,7 @@ def decide(
     predicted, confidence = answers(predictions.probabilities) if len(predictions) else _no_answers()
     novel = predictions.novel
     covered = np.asarray(triage.thresholds)[predicted] < NOTHING
-    notes = _shifted(predictions, triage, reference, watched)
+    notes = _shifted(predictions, triage, reference, watched)  # each voids the promise
     void = np.full(len(predictions), bool(notes) and on_shift == REVIEW)
     accepted = triage.accepts(confidence, predicted) & ~novel & ~void
     why = np.select([novel, np.full(len(predictions), not triage.kept), void, ~covered], REASONS[:4], default=LOW)
@@ -58,7 +58,7 @@ def decide(
         tuple("" if sure else str(reason) for sure, reason in zip(accepted.tolist(), why.tolist(), strict=True)),
         triage.sentences(),
         triage.kept,
-        notes,
+        (*notes, *_remarks(predictions, triage, watched)),
     )
 
 
@@ -75,6 +75,23 @@ def _shifted(
     pictures = (watched.sentence(),) if watched is not None and watched.differs else ()
     rows = None if watched is None else watched.rows
     return (*pictures, *_other_shares(predictions, reference, rows))
+
+
+def _remarks(predictions: Predictions, triage: Triage, watched: Watched | None) -> tuple[str, ...]:
+    """What else should be known of the batch as a whole."""
+    if not triage.kept or len(predictions) < LEAST:
+        return ()
+    if watched is None:
+        return (
+            "Whether these images as a whole come from elsewhere was not looked at: the model keeps no embeddings for "
+            "that (fine-tuned, --no-keep-training, or an older model).",
+        )
+    if not watched.known:
+        return ()
+    return (
+        f"At least {watched.known:,} of these images were trained on: what is answered for them says nothing of new "
+        "ones.",
+    )
 
 
 def _other_shares(predictions: Predictions, reference: Reference, rows: Ints | None) -> tuple[str, ...]:

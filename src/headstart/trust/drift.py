@@ -79,6 +79,8 @@ def reference_from_arrays(arrays: Mapping[str, Any]) -> Reference:
     found = checked("drift reference", arrays, _LAYOUT)
     if not LEAST_REFERENCE <= len(found["rows"]) <= _MOST_TESTED or not float(found["unit"]) > 0:
         raise refuse("drift reference", f"it holds {len(found['rows'])} rows and the unit {float(found['unit']):g}")
+    if len(np.unique(found["groups"])) < 2:
+        raise refuse("drift reference", "all its rows are of one group")
     return Reference(found["rows"], float(found["unit"]), found["positions"], found["groups"])
 
 

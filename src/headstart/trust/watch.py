@@ -36,11 +36,13 @@ _NEAR = 0.05
 class Watched:
     """What was found.
 
-    rows: positions in the batch of the images that count. p: of the test; None where too few count.
+    rows: positions in the batch of the images that count. p: of the test; None where too few count. known: how many of
+    the images that were looked at are training images themselves.
     """
 
     rows: Ints
     p: float | None
+    known: int = 0
 
     @property
     def differs(self) -> bool:
@@ -90,11 +92,12 @@ def watch(against: Reference, drawn: Drawn, *, seed: int = 0) -> Watched:
     order = np.sort(np.random.default_rng(seed).permutation(len(drawn.rows))[: len(against.rows)])
     rows, X = drawn.rows[order], against.rounded(drawn.X[order])
     radius = float(_nearest(against).min())
-    new = thinned(X, radius, seed)
-    new = new[~_known(X[new], against, radius)]
+    known = _known(X, against, radius)
+    new = np.flatnonzero(~known)[thinned(X[~known], radius, seed)]
     if len(drawn.rows) < LEAST or len(new) < LEAST_BATCH:
-        return Watched(rows[new], None)
-    return Watched(rows[new], drift(against, drawn.X[order][new], permutations=_PERMUTATIONS, seed=seed).p)
+        return Watched(rows[new], None, int(known.sum()))
+    found = drift(against, drawn.X[order][new], permutations=_PERMUTATIONS, seed=seed)
+    return Watched(rows[new], found.p, int(known.sum()))
 
 
 def _known(X: Floats, against: Reference, radius: float) -> NDArray[np.bool_]:
