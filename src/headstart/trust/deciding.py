@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from headstart.checks import one_of
 from headstart.records import REVIEW, Decisions, Ints, Predictions
+from headstart.trust.drift import LEAST_BATCH
 from headstart.trust.label_shift import Reference, label_shift
 from headstart.trust.promises import NOTHING, Triage
 from headstart.trust.triage import answers
@@ -86,12 +87,18 @@ def _remarks(predictions: Predictions, triage: Triage, watched: Watched | None) 
             "Whether these images as a whole come from elsewhere was not looked at: the model keeps no embeddings for "
             "that (fine-tuned, --no-keep-training, or an older model).",
         )
-    if not watched.known:
-        return ()
-    return (
-        f"At least {watched.known:,} of these images were trained on: what is answered for them says nothing of new "
-        "ones.",
-    )
+    said = []
+    if watched.known:
+        said.append(
+            f"At least {watched.known:,} of these images were trained on: what is answered for them says nothing of new "
+            "ones."
+        )
+    if watched.p is None:
+        said.append(
+            f"Whether these images as a whole come from elsewhere was not tested: fewer than {LEAST_BATCH} of those "
+            "looked at differ clearly from one another and from the training images."
+        )
+    return tuple(said)
 
 
 def _other_shares(predictions: Predictions, reference: Reference, rows: Ints | None) -> tuple[str, ...]:
