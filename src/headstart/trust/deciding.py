@@ -90,8 +90,8 @@ def _remarks(predictions: Predictions, triage: Triage, watched: Watched | None) 
     said = []
     if watched.known:
         said.append(
-            f"At least {watched.known:,} of these images were trained on: what is answered for them says nothing of new "
-            "ones."
+            f"At least {watched.known:,} of these images were trained on: what is answered for them says nothing of "
+            "new ones."
         )
     if watched.p is None:
         said.append(
