@@ -54,6 +54,8 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/auto.py build/auto-records
 	$(BIN)/python benchmarks/audit.py
 	$(BIN)/python benchmarks/triage.py
+	$(BIN)/python benchmarks/promise.py
+	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python benchmarks/novelty.py
 	$(BIN)/python benchmarks/embed.py --memory
 
