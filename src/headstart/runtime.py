@@ -210,7 +210,7 @@ class Predictor:
         if self.trust is None:
             raise DataError(
                 "this model keeps no answers to judge a promise by (an older model, or one of which none can be made: "
-                "see its notes): train it again, or leave triage and sets out."
+                "see its notes): train it again, or ask for no promise and no sets."
             )
         return self.trust
 

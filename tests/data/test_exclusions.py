@@ -45,7 +45,7 @@ def test_a_plan_is_read_back(tmp_path: Path) -> None:
         "c.jpg,group,,7",
         "d.jpg,keep,,7",
     ]
-    assert read(tmp_path / "plan.csv") == Plan(("a, b.jpg",), {"c.jpg": "7"})
+    assert read(tmp_path / "plan.csv") == Plan(("a, b.jpg",), {"c.jpg": "7"}, ("d.jpg",))
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1).filter(str.strip)
@@ -128,7 +128,7 @@ def test_a_plan_that_changes_nothing_leaves_the_samples_as_they_are() -> None:
 def test_a_plan_for_other_data_is_refused() -> None:
     with pytest.raises(
         DataError,
-        match=r"none of the 2 images that the plan names is in these data \(the first: 'x'; the data hold 'a'\)",
+        match=r"no image that the plan names is in these data \(the first of 2: 'x'; the data hold 'a'\)",
     ):
         applied(samples("ab"), Plan(("x",), {"y": "1"}))
 
@@ -162,10 +162,17 @@ def test_a_plan_in_a_file_is_followed_and_its_fingerprint_given(tmp_path: Path) 
 
 def test_a_plan_that_cannot_be_followed_is_named(tmp_path: Path) -> None:
     path = plan(tmp_path, HEADER + "gone,exclude,,\n")
-    with pytest.raises(DataError, match=r"plan.csv cannot be followed: none of the 1 image that the plan names is"):
+    with pytest.raises(DataError, match=r"plan.csv cannot be followed: no image that the plan names is"):
         followed(Loaded(samples("abc")), str(path))
 
 
 def test_a_plan_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(DataError, match="the plan excludes every image; set the action of those to use to 'keep'"):
         applied(samples("ab"), Plan(("a", "b"), {}))
+
+
+def test_a_plan_for_other_data_that_keeps_everything_is_refused_too(tmp_path: Path) -> None:
+    found = read(plan(tmp_path, "path,action,reason,group\nx.png,keep,,\n"))
+    assert found.keep == ("x.png",)
+    with pytest.raises(DataError, match=r"no image that the plan names is in these data \(the first of 1: 'x\.png'"):
+        applied(samples("ab"), found)

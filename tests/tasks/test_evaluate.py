@@ -190,5 +190,5 @@ def test_images_that_cannot_be_read_are_named_and_not_scored(
     assert found.images == 20
     assert [failure.row for failure in found.failures] == [0]
     assert found.card.accuracy == evaluate(predictor, samples_of(new, LABELS)).card.accuracy
-    with pytest.raises(DataError, match="none of the 1 images could be read, so there is nothing to score"):
+    with pytest.raises(DataError, match="of 1 image none could be read, so there is nothing to score"):
         evaluate(predictor, samples_of([broken], ["functional"]))

@@ -166,7 +166,7 @@ def test_the_setting_is_chosen_anew_where_that_is_asked(saved: Path, bricks: Pat
 
 
 def test_images_that_the_model_knows_already_are_left_out(saved: Path, cells: Path, bricks: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing to add: none of the 50 images is new\. Left out: 50 images"):
+    with pytest.raises(DataError, match=r"nothing to add: of 50 images none is new\. Left out: 50 images"):
         extend(saved, cells)
     files, labels = together(cells, bricks)
     found = extend(saved, load(files, labels=labels))

@@ -41,10 +41,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Plan:
-    """exclude: names of images to leave out. groups: name → word of the group it is in, of images that stay."""
+    """exclude: names of images to leave out. groups: name → word of the group it is in, of images that stay. keep: of
+    these images the plan wants nothing."""
 
     exclude: tuple[str, ...]
     groups: Mapping[str, str]
+    keep: tuple[str, ...] = ()
 
 
 def write(path: Path, lines: Sequence[Line]) -> None:
@@ -72,7 +74,8 @@ def read(path: Path) -> Plan:
             exclude[name] = number
         else:
             groups[name] = group if action == GROUP else ""
-    return Plan(tuple(exclude), {name: group for name, group in groups.items() if group})
+    alone = tuple(name for name, group in groups.items() if not group)
+    return Plan(tuple(exclude), {name: group for name, group in groups.items() if group}, alone)
 
 
 def _check(path: Path, number: int, name: str, action: str, group: str) -> None:
@@ -153,10 +156,11 @@ def _kept(samples: Samples, plan: Plan) -> tuple[Samples, tuple[tuple[int, ...],
     named = [*plan.exclude, *plan.groups]
     there = set(samples.names)
     absent = [name for name in named if name not in there]
-    if named and len(absent) == len(named):
+    every = [*named, *plan.keep]
+    if every and not there.intersection(every):
         raise DataError(
-            f"none of the {counted(len(named), 'image')} that the plan names is in these data (the first: "
-            f"{named[0]!r}; the data hold {samples.names[0]!r}): give the plan that was written for them."
+            f"no image that the plan names is in these data (the first of {len(every):,}: {every[0]!r}; the data hold "
+            f"{samples.names[0]!r}): give the plan that was written for them."
         )
     if absent:
         raise DataError(

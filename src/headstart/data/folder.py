@@ -83,7 +83,7 @@ def images_under(folder: Path, ignored: Counter[str]) -> Iterator[Path]:
         current = waiting.pop()
         place = current.stat()
         if (place.st_dev, place.st_ino) in entered:
-            ignored["a folder seen before"] += 1
+            ignored["seen before"] += 1
             continue
         entered.add((place.st_dev, place.st_ino))
         images, folders = listing(current, ignored)
@@ -97,7 +97,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
     if entry.name.lower() in _LITTER:
         return "left by the operating system"
     if entry.is_symlink() and not os.path.exists(entry.path):
-        return "a broken link"
+        return "leading nowhere"
     if entry.is_dir():
         return "folder"
     ending = os.path.splitext(entry.name)[1].lower()

@@ -80,7 +80,7 @@ def evaluate(
     read = embedded(_as_known(predictor.classes, samples), predictor.parts, device=device, cache=cache)
     scored = read.samples
     if not len(scored):
-        raise DataError(f"none of the {len(samples)} images could be read, so there is nothing to score.")
+        raise DataError(f"of {counted(len(samples), 'image')} none could be read, so there is nothing to score.")
     near, unsought = near_copies(scored, cache=cache)
     scored, copied = _grouped(scored, near)
     lacking = sorted(name for name, count in scored.counts().items() if not count)

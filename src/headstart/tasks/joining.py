@@ -87,7 +87,7 @@ def arrivals(
     notes = [*new.notes, *exact.other_notes, *known]
     if not len(samples):
         raise DataError(
-            f"there is nothing to add: none of the {counted(len(new.samples), 'image')} is new. {' '.join(notes)}"
+            f"there is nothing to add: of {counted(len(new.samples), 'image')} none is new. {' '.join(notes)}"
         )
     near, unsought = near_copies(samples, cache=cache)
     samples, duplicates = resolve(samples, near)

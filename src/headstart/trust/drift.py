@@ -65,8 +65,7 @@ def reference(X: Any, *, groups: Ints | None = None, most: int = MOST_KEPT, seed
     X = rows(X, what="reference embeddings")
     if len(X) < LEAST_REFERENCE:
         raise DataError(
-            f"drift needs at least {LEAST_REFERENCE} reference images to compare with; found {len(X)}: "
-            "train on more images to have it watched."
+            f"drift needs at least {LEAST_REFERENCE} reference images to compare with; found {len(X)}: give more."
         )
     groups = np.arange(len(X)) if groups is None else numbers(groups, len(X), "groups")
     kept = np.sort(np.random.default_rng(seed).permutation(len(X))[:most])
