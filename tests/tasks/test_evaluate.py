@@ -192,3 +192,10 @@ def test_images_that_cannot_be_read_are_named_and_not_scored(
     assert found.card.accuracy == evaluate(predictor, samples_of(new, LABELS)).card.accuracy
     with pytest.raises(DataError, match="of 1 image none could be read, so there is nothing to score"):
         evaluate(predictor, samples_of([broken], ["functional"]))
+
+
+def test_exact_copies_under_different_labels_are_said(predictor: Predictor, new: list[Picture]) -> None:
+    found = evaluate(predictor, samples_of([*new, new[0]], [*LABELS, "defective"]), cache=False)
+    (note,) = notes_of(found, "Among 2 images exact copies lie under different labels (")
+    assert note.endswith("whatever is answered counts as wrong for some. 'headstart audit' names them all.")
+    assert not notes_of(evaluate(predictor, samples_of(new, LABELS), cache=False), "Among")

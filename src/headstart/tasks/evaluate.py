@@ -89,7 +89,7 @@ def evaluate(
         notes += _seen(scored, trained_on, cache)
     elif _same_data(predictor, scored, near):
         notes.append(_NOTHING_NEW)
-    notes += [*_train_split(scored, split), *copied, *unsought]
+    notes += [*_train_split(scored, split), *_contradicted(scored), *copied, *unsought]
     probabilities = predictor.probabilities(read.X)
     card = scorecard(scored.labels, probabilities, predictor.classes, groups=scored.groups)
     return Evaluation(len(scored), card, read.failures, tuple(notes))
@@ -107,6 +107,19 @@ def _grouped(samples: Samples, near: _Rows) -> tuple[Samples, list[str]]:
         "intervals do not take copies for independent images."
     )
     return replace(samples, groups=merged(samples, copies)), [note]
+
+
+def _contradicted(samples: Samples) -> list[str]:
+    """A warning where the same picture has several labels: whatever is answered, some of them count as wrong."""
+    several = [rows for rows in exact_copies(samples.content) if len(np.unique(samples.labels[rows])) > 1]
+    if not several:
+        return []
+    images = counted(sum(map(len, several)), "image")
+    first = " = ".join(samples.names[row] for row in several[0][:2])
+    return [
+        f"Among {images} exact copies lie under different labels ({first}): whatever is answered counts as wrong for "
+        "some. 'headstart audit' names them all."
+    ]
 
 
 def _seen(samples: Samples, trained_on: Collection[str], cache: bool) -> list[str]:
