@@ -20,6 +20,9 @@ def test_what_is_no_number_from_the_limit_on_is_refused(value: object) -> None:
 
 
 def test_numbers_of_every_kind_are_taken() -> None:
-    between("seed", np.int64(3), 0, 4)
-    between("share", np.float32(0.5), 0, 1)
-    at_least("shown", True, 1)
+    """And the limits belong to what is taken; just beyond them nothing is."""
+    for low, value, high in ((0, np.int64(3), 4), (0.5, np.float32(0.5), 1), (1, True, 1)):
+        assert between("share", value, low, high) is None
+        assert at_least("shown", value, low) is None
+        with pytest.raises(OptionError, match="must lie between"):
+            between("share", value, low + 4, high + 4)

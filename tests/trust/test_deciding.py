@@ -141,7 +141,7 @@ def test_repeats_do_not_shift_the_shares() -> None:
 
 def test_training_images_in_a_batch_and_an_unwatched_batch_are_said() -> None:
     batch = predictions(*[0.98, 0.02] * 20)
-    said, untested = decide(batch, asked(), HALF, Watched(np.arange(9), None, 15)).notes
+    said, untested = decide(batch, asked(), HALF, Watched(np.arange(9), None, known=15)).notes
     assert untested.startswith("Whether these images as a whole come from elsewhere was not tested: fewer than 10 of")
     assert said == "At least 15 of these images were trained on: what is answered for them says nothing of new ones."
     unwatched = decide(batch, asked(), HALF)

@@ -138,11 +138,12 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
     """The promise, and how many images are accepted; on standard error where the output may be read by a program."""
     from headstart.checks import counted, printable
     from headstart.cli import show
-    from headstart.trust.deciding import SHIFTED
 
     if decisions is None:
         _warn_of_novel(predictions)
         return
+    from headstart.trust.deciding import SHIFTED
+
     aside = form is not None or not sys.stdout.isatty()
     of_what = "Of images like the labelled ones " if decisions.kept else ""
     click.echo(printable(f"{of_what}{decisions.promise[0]}"), err=aside)

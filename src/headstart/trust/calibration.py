@@ -188,6 +188,7 @@ def _fit_vector(scores: Reals, labels: Ints, temperature: float, rows: int) -> d
     wanted[picked, own] = 1 - doubt
 
     def loss(theta: Reals) -> tuple[float, Reals]:
+        """The mean log-loss and its slope; theta: (2K,) logarithms of the weights, then biases."""
         weight, bias = np.exp(theta[:classes]), theta[classes:]
         moved = weight * z + bias
         moved -= moved.max(axis=1, keepdims=True)

@@ -107,6 +107,7 @@ class _Request:
     least_coverage: float
 
     def promise(self, confidence: Reals, wrong: Flags, confidence_level: float) -> Promise:
+        """What one threshold can promise, from confidences (n,) and which answers are wrong (n,)."""
         asked: Mapping[str, float] = {
             "max_error": self.max_error,
             "confidence_level": confidence_level,

@@ -36,12 +36,14 @@ _NEAR = 0.05
 class Watched:
     """What was found.
 
-    rows: positions in the batch of the images that count. p: of the test; None where too few count. known: how many of
-    the images that were looked at are training images themselves.
+    rows: positions in the batch of images that are no training images and not there a second time. p: of the test;
+    None where too few could be compared. compared: how many were. known: how many of the images that were looked at
+    are training images themselves.
     """
 
     rows: Ints
     p: float | None
+    compared: int = 0
     known: int = 0
 
     @property
@@ -52,7 +54,7 @@ class Watched:
     def sentence(self) -> str:
         """What it means, for a person."""
         compared = (
-            f"p = {self.p:.3f}; {counted(len(self.rows), 'image')} compared" if self.p is not None else "not tested"
+            f"p = {self.p:.3f}; {counted(self.compared, 'image')} compared" if self.p is not None else "not tested"
         )
         if not self.differs:
             return f"No difference from the training images was found ({compared})."
@@ -86,18 +88,18 @@ def draw(X: Floats, seed: int = 0) -> Drawn:
 def watch(against: Reference, drawn: Drawn, *, seed: int = 0) -> Watched:
     """Compare what was drawn of a batch with what was kept of the training images.
 
-    No more images are compared than were kept: among many more there are many pairs nearer to one another than any two
-    of few, which would be taken for copies.
+    Images nearer to one another than any two that were kept are compared once. No more are compared than were kept:
+    among many more there are many pairs nearer than any two of few, which would be taken for copies.
     """
-    order = np.sort(np.random.default_rng(seed).permutation(len(drawn.rows))[: len(against.rows)])
-    rows, X = drawn.rows[order], against.rounded(drawn.X[order])
-    radius = float(_nearest(against).min())
+    X, radius = against.rounded(drawn.X), float(_nearest(against).min())
     known = _known(X, against, radius)
-    new = np.flatnonzero(~known)[thinned(X[~known], radius, seed)]
-    if len(drawn.rows) < LEAST or len(new) < LEAST_BATCH:
-        return Watched(rows[new], None, int(known.sum()))
-    found = drift(against, drawn.X[order][new], permutations=_PERMUTATIONS, seed=seed)
-    return Watched(rows[new], found.p, int(known.sum()))
+    new = np.flatnonzero(~known)[thinned(X[~known], _SAME * radius, seed)]
+    some = new[np.sort(np.random.default_rng(seed).permutation(len(new))[: len(against.rows)])]
+    compared = some[thinned(X[some], radius, seed)]
+    p = None
+    if len(drawn.rows) >= LEAST and len(compared) >= LEAST_BATCH:
+        p = drift(against, drawn.X[compared], permutations=_PERMUTATIONS, seed=seed).p
+    return Watched(drawn.rows[new], p, len(compared), int(known.sum()))
 
 
 def _known(X: Floats, against: Reference, radius: float) -> NDArray[np.bool_]:
