@@ -21,13 +21,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from common import SETS, arguments, heading, missing, row, samples_of, words
-from headstart.backbones.graph import open_backbone
-from headstart.data.near_duplicates import near_groups
-from headstart.embed.cache import open_cache
+from headstart.backbones.opening import open_backbone
+from headstart.data.duplicates.near import near_groups
+from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
-from headstart.records import Samples
-from headstart.tasks.classify import train
-from headstart.tasks.options import Options
+from headstart.pipeline.options import Options
+from headstart.records.samples import Samples
+from headstart.verbs.train.train import train
 
 MOST_TESTED = 60
 FROZEN = "frozen"

@@ -26,19 +26,19 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from common import SETS, arguments, heading, row, samples_of, words
-from headstart.backbones.graph import open_backbone
-from headstart.data.images import read
-from headstart.data.loaded import Loaded
-from headstart.data.near_duplicates import NearCopies, merged, near_copies
-from headstart.data.thumbnails import look, looks
-from headstart.embed.cache import open_cache
+from headstart.backbones.opening import open_backbone
+from headstart.data.duplicates.near import NearDuplicates, find_near_duplicates, merge_groups
+from headstart.data.duplicates.thumbnails import make_thumbnail, make_thumbnails
+from headstart.data.images.decode import read_image
+from headstart.data.sources.dataset import Dataset
+from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
-from headstart.records import Samples
-from headstart.tasks.classify import train
-from headstart.tasks.findings import MISLABEL
-from headstart.tasks.options import Options
-from headstart.tasks.out_of_fold import probabilities
-from headstart.trust.mislabels import mislabels
+from headstart.pipeline.options import Options
+from headstart.pipeline.probe import probe_probabilities
+from headstart.records.samples import Samples
+from headstart.trust.label_errors import find_label_issues
+from headstart.verbs.audit.findings import MISLABEL
+from headstart.verbs.train.train import train
 
 _LAYERS = 5
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
@@ -96,23 +96,23 @@ def planted(samples: Samples, rows: np.ndarray, seed: int) -> tuple[np.ndarray, 
     kinds = [list(CHANGES)[i % len(CHANGES)] for i in range(len(rows))]
     made = []
     for number, kind in zip(rows, kinds, strict=True):
-        image = read(samples.images[number])
+        image = read_image(samples.images[number])
         for change in CHANGES[kind]:
             image = change(image, generator)
-        made.append(look(image)[0])
+        made.append(make_thumbnail(image)[0])
     return np.stack(made), kinds
 
 
-def copies(samples: Samples, share: float, seed: int) -> tuple[dict[str, Any], NearCopies]:
+def copies(samples: Samples, share: float, seed: int) -> tuple[dict[str, Any], NearDuplicates]:
     """How the search for near copies does."""
-    grey = looks(samples).grey
+    grey = make_thumbnails(samples).grey
     start = time.process_time()
-    before = near_copies(grey)
+    before = find_near_duplicates(grey)
     seconds = time.process_time() - start
     n = len(samples)
     rows = np.random.default_rng(seed).choice(n, max(1, round(share * n)), replace=False)
     extra, kinds = planted(samples, rows, seed)
-    group = _numbers(near_copies(np.concatenate([grey, extra])), n + len(extra))
+    group = _numbers(find_near_duplicates(np.concatenate([grey, extra])), n + len(extra))
     family = _numbers(before, n)
     source = np.concatenate([np.arange(n), rows])
     found = [bool(group[n + i] == group[row]) for i, row in enumerate(rows)]
@@ -132,7 +132,7 @@ def copies(samples: Samples, share: float, seed: int) -> tuple[dict[str, Any], N
     return line, before
 
 
-def _numbers(found: NearCopies, n: int) -> np.ndarray:
+def _numbers(found: NearDuplicates, n: int) -> np.ndarray:
     """A group number for each row."""
     number = np.arange(n)
     for rows in found.groups:
@@ -140,7 +140,7 @@ def _numbers(found: NearCopies, n: int) -> np.ndarray:
     return number
 
 
-def flipped(samples: Samples, near: NearCopies, share: float, seed: int) -> dict[str, Any]:
+def flipped(samples: Samples, near: NearDuplicates, share: float, seed: int) -> dict[str, Any]:
     """How the search for wrong labels does."""
     generator = np.random.default_rng(seed)
     backbone = open_backbone("lite0")
@@ -149,8 +149,8 @@ def flipped(samples: Samples, near: NearCopies, share: float, seed: int) -> dict
     rows = generator.choice(len(samples), max(1, round(share * len(samples))), replace=False)
     labels = samples.labels.copy()
     labels[rows] = (labels[rows] + generator.integers(1, len(samples.classes), len(rows))) % len(samples.classes)
-    said = probabilities(X, labels, merged(samples, near.groups), seed=seed, cache=False)
-    listed = mislabels(labels, said).rows
+    said = probe_probabilities(X, labels, merge_groups(samples, near.groups), seed=seed, cache=False)
+    listed = find_label_issues(labels, said).rows
     right = np.isin(listed, rows)
     by_train = np.isin(doubted(replace(samples, labels=labels)), rows)
     return {
@@ -166,7 +166,7 @@ def flipped(samples: Samples, near: NearCopies, share: float, seed: int) -> dict
 
 def doubted(samples: Samples) -> np.ndarray:
     """The rows that `train`, comparing all heads that are cheap enough, calls likely mislabelled."""
-    done = train(Loaded(samples), options=Options(backbones=("lite0",), strategies=()))
+    done = train(Dataset(samples), options=Options(backbones=("lite0",), strategies=()))
     place = {name: row for row, name in enumerate(samples.names)}
     return np.array([place[each.name] for each in done.doubts if each.kind == MISLABEL], np.int64)
 

@@ -23,21 +23,21 @@ import numpy as np
 
 from auto_records import arguments, places
 from common import heading, row
-from headstart.backbones.graph import open_backbone
+from headstart.backbones.opening import open_backbone
 from headstart.choose.budget import Budget
 from headstart.choose.race import RaceResult, race
-from headstart.choose.scoring import Candidate, Promise
-from headstart.data.splits import folds as lay
+from headstart.choose.scoring import Candidate, ExpectedGain
+from headstart.data.splits import assign_folds as lay
+from headstart.data.splits import repeats_for
 from headstart.embed.extract import embed
+from headstart.embed.features import join_parts
 from headstart.finetune.recipe import Recipe
 from headstart.heads.base import PathScores
-from headstart.heads.catalog import make
+from headstart.heads.catalog import make_head
 from headstart.metrics.intervals import paired_difference
-from headstart.records import Floats, Ints
-from headstart.runtime import join
-from headstart.tasks.auto import promise
-from headstart.tasks.candidates import Plan, plan
-from headstart.tasks.prepare import repeats_for
+from headstart.pipeline.candidates import Plan, plan_heads
+from headstart.pipeline.defaults import expected_gain
+from headstart.records.arrays import Floats, Ints
 from strategies import draw, samples_of
 
 BACKBONES = ("lite0", "lite2")
@@ -108,12 +108,12 @@ def case(name: str, options: Any) -> Case | None:
     folds = lay(y, groups, count=5, repeats=repeats_for(len(y)), seed=options.seed)
     assert (folds[0] == found[0][1]["folds"]).all()
     common = {"classes": len(samples.classes), "fits": folds.size // len(y) * 5, "seed": options.seed}
-    plans, _ = plan(opened, embedded, train, **common)
+    plans, _ = plan_heads(opened, embedded, train, **common)
     of = dict(zip((each.name for each in opened), embedded, strict=True))
-    outside = [join([of[p.backbone.name] for p in e.parts], [p.taps for p in e.parts]).X[test] for e in plans]
+    outside = [join_parts([of[p.backbone.name] for p in e.parts], [p.taps for p in e.parts]).X[test] for e in plans]
     tunes = []
     for word, record in found:
-        expected, seconds = promise(word, Recipe(), opened[0], len(y) * 4 // 5, len(samples.classes))
+        expected, seconds = expected_gain(word, Recipe(), opened[0], len(y) * 4 // 5, len(samples.classes))
         tunes.append(
             Candidate(
                 word,
@@ -147,7 +147,7 @@ def run(one: Case, min_gain: float, hope: float | None = None) -> tuple[RaceResu
     begun = one.clock()
     tunes = one.tunes
     if hope is not None:
-        tunes = [replace(each, promise=Promise(hope, each.promise.depth)) for each in tunes]
+        tunes = [replace(each, promise=ExpectedGain(hope, each.promise.depth)) for each in tunes]
     candidates = [each.candidate for each in one.plans] + tunes
     shared = {"classes": one.classes, "groups": one.groups, "min_gain": min_gain}
     found = race(candidates, one.y, one.folds, **shared, budget=Budget(math.inf, one.clock))
@@ -161,7 +161,7 @@ def right(one: Case, number: int, setting: Any) -> np.ndarray:
         place = [literal_eval(text) for text in record["settings"]].index(dict(setting))
         return record["test"][place].argmax(1) == one.truth
     own = one.plans[number]
-    head = make(own.head, root=own.root, seed=0, setting=setting).fit(own.candidate.X, one.y)
+    head = make_head(own.head, root=own.root, seed=0, setting=setting).fit(own.candidate.X, one.y)
     return head.form_.scores(one.tested[number]).argmax(1) == one.truth
 
 

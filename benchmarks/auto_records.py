@@ -20,14 +20,15 @@ import numpy as np
 
 import common
 from common import words
-from headstart.backbones.graph import open_backbone
-from headstart.data.splits import folds as lay
-from headstart.device import choose
+from headstart.backbones.opening import open_backbone
+from headstart.data.splits import assign_folds as lay
+from headstart.device import choose_device
 from headstart.embed.extract import embed
+from headstart.finetune.fine_tune import FineTune
 from headstart.finetune.recipe import Recipe
-from headstart.finetune.strategies import parse
-from headstart.finetune.tuned import FineTune
-from headstart.records import Floats, Ints, Samples
+from headstart.finetune.strategies import parse_strategy
+from headstart.records.arrays import Floats, Ints
+from headstart.records.samples import Samples
 from strategies import draw, samples_of
 
 SETS = (
@@ -43,7 +44,9 @@ def record(word: str, samples: Samples, tested: Ints, X: Floats, seed: int) -> d
     train = tested < 0
     own = samples.take(train)
     folds = lay(own.labels, own.groups, count=FOLDS, seed=seed)[0]
-    tuned = FineTune(open_backbone("lite0"), parse(word), Recipe(), own, choose("cpu"), seed, cache=True)
+    tuned = FineTune(
+        open_backbone("lite0"), parse_strategy(word), Recipe(), own, choose_device("cpu"), seed, cache=True
+    )
     scores, seconds = None, []
     for fold in range(int(folds.max()) + 1):  # fewer where a class has fewer images
         start = time.process_time()
@@ -51,7 +54,9 @@ def record(word: str, samples: Samples, tested: Ints, X: Floats, seed: int) -> d
         seconds.append(time.process_time() - start)
         scores = part.scores[:, 0] if scores is None else scores + part.scores[:, 0]
     start = time.process_time()
-    whole = FineTune(open_backbone("lite0"), parse(word), Recipe(), samples, choose("cpu"), seed, cache=True)
+    whole = FineTune(
+        open_backbone("lite0"), parse_strategy(word), Recipe(), samples, choose_device("cpu"), seed, cache=True
+    )
     test = whole.path_scores(X, samples.labels, tested[None]).scores[:, 0][:, ~train]
     return {
         "out_of_fold": scores,

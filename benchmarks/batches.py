@@ -19,12 +19,13 @@ import numpy as np
 
 import headstart
 from common import arguments, heading, row, samples_of
-from headstart.embed.cache import open_cache
+from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
+from headstart.embed.features import join_parts
 from headstart.metrics.intervals import clopper_pearson
-from headstart.records import Floats, Ints
-from headstart.runtime import Predictor, join
-from headstart.trust.deciding import SHIFTED
+from headstart.model.predictor import Predictor
+from headstart.records.arrays import Floats, Ints
+from headstart.trust.triage.decide import SHIFTED
 
 DOMAINS = ("photo", "art_painting", "cartoon", "sketch")
 _NULL = "photo, nothing changed"
@@ -42,7 +43,7 @@ def pictures(root: Path, domain: str) -> tuple[list[Path], list[str]]:
 def looked_at(model: Predictor, files: list[Path]) -> Floats:
     """What the model's head looks at, and beside it what novelty looks at, (n, d)."""
     found = [embed(files, part.backbone, cache=open_cache(part.backbone)) for part in model.parts]
-    return join([*found, found[0]], [*(part.taps for part in model.parts), model.novelty_taps]).X
+    return join_parts([*found, found[0]], [*(part.taps for part in model.parts), model.novelty_taps]).X
 
 
 def trained(root: Path, count: int, max_error: float) -> tuple[Predictor, list[Path], list[str]]:

@@ -16,15 +16,15 @@ import numpy as np
 
 from accuracy import draw
 from common import arguments, numbers, samples_of, words
-from headstart.backbones.graph import open_backbone
+from headstart.backbones.opening import open_backbone
 from headstart.choose.race import RaceResult, race
-from headstart.embed.cache import open_cache
+from headstart.data.splits import divide
+from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
-from headstart.heads.catalog import make
-from headstart.records import Samples
-from headstart.runtime import join
-from headstart.tasks.candidates import plan
-from headstart.tasks.prepare import divide
+from headstart.embed.features import join_parts
+from headstart.heads.catalog import make_head
+from headstart.pipeline.candidates import plan_heads
+from headstart.records.samples import Samples
 
 SETS = ("trashnet", "corn_leaf", "rice_leaf", "pacs/sketch", "pacs/cartoon", "elpv")
 HEADS = ("probe", "ridge", "lda", "class-mean", "knn", "svm")
@@ -39,13 +39,13 @@ def measure(samples: Samples, shots: int, seed: int) -> dict[str, float]:
     chosen, rest = draw(samples, shots, seed)
     y, classes = samples.labels[chosen], samples.classes
     folds = divide(samples.take(chosen), count=None, repeats=None, seed=seed).folds
-    plans, _ = plan(backbones, embedded, chosen, classes=len(classes), fits=1, heads=HEADS, seed=seed)
+    plans, _ = plan_heads(backbones, embedded, chosen, classes=len(classes), fits=1, heads=HEADS, seed=seed)
     built = race([each.candidate for each in plans], y, folds, classes=classes, seed=seed)
     bare = race([replace(each.candidate, prior=0.0) for each in plans], y, folds, classes=classes, seed=seed)
     tested = []
     for each, entry in zip(plans, built.entries, strict=True):
-        head = make(each.head, root=each.root, seed=seed, setting=entry.setting).fit(each.candidate.X, y)
-        X = join([of[part.backbone.name] for part in each.parts], [part.taps for part in each.parts]).X[rest]
+        head = make_head(each.head, root=each.root, seed=seed, setting=entry.setting).fit(each.candidate.X, y)
+        X = join_parts([of[part.backbone.name] for part in each.parts], [part.taps for part in each.parts]).X[rest]
         tested.append(float((head.form_.scores(X).argmax(axis=1) == samples.labels[rest]).mean()))
     return {name: tested[winner] for name, winner in picks(built, bare).items()} | {"best on the test": max(tested)}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headstart.records import Samples
+    from headstart.records.samples import Samples
 
 DATA = Path(os.environ.get("HEADSTART_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 """Where the test data lie, unless --data says otherwise."""
@@ -49,12 +49,12 @@ def missing(name: str, root: Path) -> str:
 def samples_of(name: str, root: Path) -> Samples:
     """The images of one set, copies included."""
     if name == "elpv":
-        from headstart.data.solar import solar_cells
+        from headstart.demo.solar import solar_cells
 
         return solar_cells().samples
-    from headstart.data.sources import load
+    from headstart.data.sources.load import load_dataset
 
-    return load(root / name).samples
+    return load_dataset(root / name).samples
 
 
 def heading(*titles: str) -> str:
@@ -74,8 +74,8 @@ def percent(share: float) -> str:
 
 def machine() -> str:
     """On what is measured: precision with its reason, threads, and the load where the system tells it."""
-    from headstart.device import choose, threads
+    from headstart.device import choose_device, threads
 
-    device = choose("cpu")
+    device = choose_device("cpu")
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return f"precision {device.precision} ({device.reason}), {threads()} threads{load}"

@@ -32,12 +32,12 @@ import numpy as np
 
 from common import arguments, heading, missing, numbers, percent, row, words
 from headstart.choose.race import RaceResult, race
-from headstart.choose.scoring import Candidate, Promise
-from headstart.choose.selection import price_tiers
-from headstart.data.splits import folds
-from headstart.heads.catalog import make
+from headstart.choose.scoring import Candidate, ExpectedGain
+from headstart.choose.selection import cost_tiers
+from headstart.data.splits import assign_folds
+from headstart.heads.catalog import make_head
 from headstart.metrics.intervals import clopper_pearson
-from headstart.records import Floats, Ints
+from headstart.records.arrays import Floats, Ints
 
 HEADS = ("ridge", "lda", "class-mean", "knn")
 BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
@@ -71,7 +71,7 @@ def synthetic(seed: int = 0, n: int = 20_000, classes: int = 5, width: int = 64)
 def embedded(folder: Path) -> Population:
     """A folder of class folders (for `pacs`: of domains of class folders), through both packaged
     backbones."""
-    from headstart.backbones.graph import open_backbone
+    from headstart.backbones.opening import open_backbone
     from headstart.embed.extract import embed
 
     paths = sorted(folder.rglob("*.jpg"))
@@ -89,7 +89,7 @@ def embedded(folder: Path) -> Population:
 def candidates(population: Population, rows: Ints, fold_by_fold: bool) -> list[Candidate]:
     """Every cheap head on every set of features; only linear heads on several layers."""
     found = [
-        Candidate(name, words, X[rows], make(name, root=root), cost)
+        Candidate(name, words, X[rows], make_head(name, root=root), cost)
         for words, (X, cost, root) in population.features.items()
         for name in (HEADS[:2] if root else HEADS)
     ]
@@ -98,7 +98,7 @@ def candidates(population: Population, rows: Ints, fold_by_fold: bool) -> list[C
     sure = [each for each in found if each.name in WHOLE and each.cost == found[0].cost]
     others = [each for each in found if each not in sure]
     return sure + [
-        replace(each, seconds=float(i + 1), promise=Promise(0.1, i / len(others))) for i, each in enumerate(others)
+        replace(each, seconds=float(i + 1), promise=ExpectedGain(0.1, i / len(others))) for i, each in enumerate(others)
     ]
 
 
@@ -118,7 +118,7 @@ def truths(population: Population, rows: Ints, found: RaceResult) -> list[float]
     result = []
     for entry in found.entries:
         X, _, root = population.features[entry.features]
-        head = make(entry.name, root=root, setting=entry.setting).fit(X[rows], y[rows])
+        head = make_head(entry.name, root=root, setting=entry.setting).fit(X[rows], y[rows])
         result.append(float((head.predict(X[rest]) == y[rest]).mean()))
     return result
 
@@ -130,7 +130,7 @@ def trials(population: Population, size: int, asked: argparse.Namespace) -> Iter
     for number in range(asked.draws):
         rows = draw(population.y, size, rng)
         y = population.y[rows]
-        dealt = folds(y, count=asked.folds, seed=number)
+        dealt = assign_folds(y, count=asked.folds, seed=number)
         found = race(candidates(population, rows, asked.fold_by_fold), y, dealt, classes=names, seed=number)
         yield found, truths(population, rows, found)
 
@@ -139,7 +139,7 @@ def others(found: RaceResult) -> dict[str, int]:
     """Which candidate other rules would have taken."""
     score = np.array([entry.score.value for entry in found.entries])
     loss = np.array([entry.log_loss for entry in found.entries])
-    tier = price_tiers(np.array([entry.cost for entry in found.entries]))
+    tier = cost_tiers(np.array([entry.cost for entry in found.entries]))
     tied = np.array([entry.status != "behind" for entry in found.entries])
     cheap = tied & (tier == tier[tied].min())
     return {

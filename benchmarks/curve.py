@@ -27,18 +27,17 @@ from pathlib import Path
 import numpy as np
 
 from common import arguments, heading, missing, numbers, row, samples_of, words
-from headstart.backbones.graph import open_backbone
-from headstart.choose.draw_errors import summarised
-from headstart.choose.learning_curve import LearningCurve, Measured, fit
-from headstart.choose.subsets import available, fits_for, ladder, largest, measure
-from headstart.data.splits import folds
-from headstart.embed.cache import open_cache
+from headstart.backbones.opening import open_backbone
+from headstart.choose.curves.errors import summarise_draws
+from headstart.choose.curves.fit import CurvePoint, LearningCurve, fit_curve
+from headstart.choose.curves.subsets import available, fits_for, ladder, largest, measure
+from headstart.data.splits import assign_folds, folds_for
+from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
-from headstart.heads.catalog import HEADS, make
-from headstart.records import Floats, Ints
-from headstart.tasks.candidates import LAYERS
-from headstart.tasks.curve import ALLOWANCE
-from headstart.tasks.prepare import folds_for
+from headstart.heads.catalog import HEADS, make_head
+from headstart.pipeline.candidates import LAYERS
+from headstart.records.arrays import Floats, Ints
+from headstart.verbs.curve.curve import ALLOWANCE
 
 SETS = (
     *("trashnet", "pacs/photo", "pacs/art_painting", "pacs/cartoon", "pacs/sketch", "elpv"),
@@ -76,15 +75,15 @@ def features(name: str, root: Path) -> tuple[Floats, Ints]:
 
 def measured(
     X: Floats, y: Ints, seed: int, *, sizes: tuple[int, ...] | None = None, count: int | None = None
-) -> Measured:
+) -> CurvePoint:
     """As the command measures, with fewer draws; or at given sizes, on more folds."""
     classes = int(y.max()) + 1
-    dealt = folds(y, count=count or folds_for(len(y), classes), repeats=10 if sizes is None else 1, seed=seed)
+    dealt = assign_folds(y, count=count or folds_for(len(y), classes), repeats=10 if sizes is None else 1, seed=seed)
     sizes = sizes or ladder(largest(available(y, dealt)))
     number = int(dealt.max()) + 1
     seconds = [HEADS["ridge"].seconds(size * classes, X.shape[1], classes, 1) for size in sizes]
     fits = [number if count else fits_for(each, number, allowance=ALLOWANCE) for each in seconds]
-    return measure(X, y, dealt, head=lambda: make("ridge", root=True), sizes=sizes, fits=fits, seed=seed)
+    return measure(X, y, dealt, head=lambda: make_head("ridge", root=True), sizes=sizes, fits=fits, seed=seed)
 
 
 def problems(X: Floats, y: Ints, halves: int) -> Iterator[tuple[Floats, Ints]]:
@@ -119,13 +118,13 @@ def of_set(name: str, X: Floats, y: Ints, labels: list[int], draws: int) -> Iter
         for seed in range(draws):
             rows = drawn(y, each, seed)
             found = measured(X[rows], y[rows], seed)
-            curve = fit(found)
+            curve = fit_curve(found)
             if curve is not None:
                 yield from forecasts(name, found, curve, lambda size: truth.get(round(size)))
 
 
 def forecasts(
-    name: str, found: Measured, curve: LearningCurve, truth: Callable[[float], float | None]
+    name: str, found: CurvePoint, curve: LearningCurve, truth: Callable[[float], float | None]
 ) -> Iterator[Forecast]:
     """What the curve says at 2, 4 and 8 times its last size, where the truth is known."""
     for factor in FACTORS:
@@ -161,19 +160,19 @@ def of_shapes(draws: int) -> Iterator[Forecast]:
         classes, labels = int(generator.choice([2, 5, 10])), int(generator.choice([12, 25, 50]))
         for name, true in shapes(generator).items():
             found = made(true, classes, labels, generator)
-            curve = fit(found)
+            curve = fit_curve(found)
             assert curve is not None
             yield from forecasts(
                 f"synthetic: {name}", found, curve, lambda size, true=true: float(true(np.array(size)))
             )
 
 
-def made(true: Callable[[Floats], Floats], classes: int, labels: int, generator: np.random.Generator) -> Measured:
+def made(true: Callable[[Floats], Floats], classes: int, labels: int, generator: np.random.Generator) -> CurvePoint:
     """What might be measured where the mean accuracy with m labels per class is `true(m)`."""
     from scipy.special import ndtr, ndtri
 
     y = np.repeat(np.arange(classes), labels)
-    dealt = folds(y, repeats=6, seed=int(generator.integers(1000)))
+    dealt = assign_folds(y, repeats=6, seed=int(generator.integers(1000)))
     sizes = ladder(labels * 4 // 5)
     level = ndtri(np.clip(true(np.array(sizes, np.float64)), 0.001, 0.999)) * np.sqrt(2.0)
     hard = generator.standard_normal(len(y))
@@ -183,7 +182,7 @@ def made(true: Callable[[Floats], Floats], classes: int, labels: int, generator:
         luck[i] = np.take_along_axis(per_head, dealt, axis=1)
     chance = ndtr(level[:, None, None] + hard + luck)
     right = generator.random(chance.shape) < chance
-    return summarised(np.array(sizes, np.float64), right, np.ones_like(right), y, dealt)
+    return summarise_draws(np.array(sizes, np.float64), right, np.ones_like(right), y, dealt)
 
 
 def line(name: str, factor: int, found: list[Forecast]) -> str:

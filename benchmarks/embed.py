@@ -80,8 +80,8 @@ def plain(folder: Path, case: str) -> dict[str, float]:
     if case == "resnet50":
         network, mean, std = timm.create_model("resnet50", pretrained=False).eval(), 0.5, 0.5
     else:
-        from headstart.backbones.convert import network as network_of
-        from headstart.backbones.graph import open_backbone
+        from headstart.backbones.conversion.convert import build_network as network_of
+        from headstart.backbones.opening import open_backbone
 
         network, mean, std = network_of(open_backbone("lite0")), 127 / 255, 128 / 255
     steps = [
@@ -100,12 +100,12 @@ def plain(folder: Path, case: str) -> dict[str, float]:
 
 def ours(folder: Path, case: str) -> dict[str, float]:
     """Headstart's way, without its cache of embeddings."""
-    from headstart.backbones.graph import open_backbone
-    from headstart.device import choose
-    from headstart.embed.engine import open_engine
+    from headstart.backbones.opening import open_backbone
+    from headstart.device import choose_device
+    from headstart.embed.engines import open_engine
     from headstart.embed.extract import embed
 
-    backbone, device = open_backbone(BACKBONES[case]), choose("cpu")
+    backbone, device = open_backbone(BACKBONES[case]), choose_device("cpu")
     open_engine(backbone, device)
     ready = time.perf_counter()
     found = embed(sorted(folder.rglob("*.jpg")), backbone, device=device, taps=[backbone.last.name])
@@ -119,8 +119,8 @@ def timed(images: int, ready: float) -> dict[str, float]:
 
 def memory(folder: Path, case: str, count: int) -> dict[str, float]:
     """Embed `count` images (files repeated, each under a fingerprint of its own), cache on; peak memory in MB."""
-    from headstart.backbones.graph import open_backbone
-    from headstart.embed.cache import open_cache
+    from headstart.backbones.opening import open_backbone
+    from headstart.embed.embedding_cache import open_cache
     from headstart.embed.extract import embed
 
     files = sorted(folder.rglob("*.jpg"))
@@ -134,8 +134,8 @@ def memory(folder: Path, case: str, count: int) -> dict[str, float]:
 
 def cached(folder: Path, case: str) -> dict[str, float]:
     """One run with the cache on, fingerprints of the files included."""
-    from headstart.backbones.graph import open_backbone
-    from headstart.embed.cache import open_cache
+    from headstart.backbones.opening import open_backbone
+    from headstart.embed.embedding_cache import open_cache
     from headstart.embed.extract import embed
 
     backbone = open_backbone("lite0")
@@ -194,8 +194,8 @@ def probe() -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from headstart.backbones.graph import open_backbone
-    from headstart.data.solar import solar_cells
+    from headstart.backbones.opening import open_backbone
+    from headstart.demo.solar import solar_cells
     from headstart.device import Device
     from headstart.embed.extract import embed
 

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from headstart.backbones.graph import open_backbone
-from headstart.data.sources import load
-from headstart.device import choose, keep_freed_memory, threads
-from headstart.finetune.feed import Feed
-from headstart.finetune.strategies import parse
-from headstart.folders import cache_folder
-from headstart.records import Samples
+from headstart.backbones.opening import open_backbone
+from headstart.data.sources.load import load_dataset
+from headstart.device import choose_device, keep_freed_memory, threads
+from headstart.finetune.batches import BatchSource
+from headstart.finetune.strategies import parse_strategy
+from headstart.records.samples import Samples
+from headstart.storage.folders import cache_folder
 
 NETS = {
     "lite0": ("lite0", "packaged weights", 192),
@@ -40,9 +40,9 @@ CACHED_PASSES = 256
 def samples_of(folder: Path, images: int) -> Samples:
     """So many photographs, spread over all classes; solar cells where the folder is not there."""
     if folder.is_dir():
-        found = load(folder).samples
+        found = load_dataset(folder).samples
     else:
-        from headstart.data.solar import solar_cells
+        from headstart.demo.solar import solar_cells
 
         found = solar_cells().samples
     if len(found) < images:
@@ -56,62 +56,64 @@ class Product:
     def __init__(self, net: str, samples: Samples, batch: int) -> None:
         import torch
 
-        from headstart.backbones.convert import network
-        from headstart.backbones.stages import cut
-        from headstart.finetune.folding import pairs
+        from headstart.backbones.conversion.convert import build_network
+        from headstart.backbones.conversion.families import cut_network
+        from headstart.finetune.fold_batchnorm import foldable_pairs
 
         self.backbone, self.samples, self.batch = open_backbone(NETS[net][0]), samples, batch
-        self.device = choose("cpu")
-        self.feeds: dict[str, Feed] = {}
+        self.device = choose_device("cpu")
+        self.feeds: dict[str, BatchSource] = {}
         self.memory = keep_freed_memory()
         torch.set_num_threads(threads())
-        self.stages = cut(network(self.backbone))
-        self.pairs = pairs(self.stages, self.backbone.spec.size)
+        self.stages = cut_network(build_network(self.backbone))
+        self.pairs = foldable_pairs(self.stages, self.backbone.spec.size)
         self.stages.network.to(memory_format=torch.channels_last)
 
     def trains(self, word: str) -> list[str]:
         """The parameters that a strategy trains."""
-        from headstart.finetune.freeze import plan
+        from headstart.finetune.freeze_plan import make_freeze_plan
 
-        return sorted(plan(parse(word), self.stages, self.backbone.name).trained)
+        return sorted(make_freeze_plan(parse_strategy(word), self.stages, self.backbone.name).trained)
 
     def prepare(self, word: str) -> dict[str, Any]:
         """Build what the strategy trains and what it reads from; the facts of both."""
         from headstart.finetune import precision
-        from headstart.finetune.folding import folded
-        from headstart.finetune.freeze import plan
-        from headstart.finetune.recipe import Recipe, settle
-        from headstart.finetune.start import plain_start
-        from headstart.finetune.tail import head_of, tail
+        from headstart.finetune.fold_batchnorm import folded_batchnorm
+        from headstart.finetune.freeze_plan import make_freeze_plan
+        from headstart.finetune.head_init import linear_init
+        from headstart.finetune.recipe import Recipe, settle_recipe
+        from headstart.finetune.tail import build_tail, torch_head
 
         for feed in self.feeds.values():
             feed.close()
-        strategy = parse(word)
-        found = plan(strategy, self.stages, self.backbone.name)
-        settings = settle(Recipe(batch=self.batch), strategy, len(self.samples))
+        strategy = parse_strategy(word)
+        found = make_freeze_plan(strategy, self.stages, self.backbone.name)
+        settings = settle_recipe(Recipe(batch=self.batch), strategy, len(self.samples))
         self.settings = dataclasses.replace(settings, epochs=1, patience=0)
         boundary = found.phases[0].boundary
-        start = plain_start(self.backbone.last.width, len(self.samples.classes))
-        self.tail = tail(self.stages, found.phases[0], start, head_of(start), settings)
+        start = linear_init(self.backbone.last.width, len(self.samples.classes))
+        self.tail = build_tail(self.stages, found.phases[0], start, torch_head(start), settings)
         facts = self._open(boundary, cache_folder() / "of this strategy" / word)
         sample = next(iter(self.feeds["recomputed"].batches([(np.arange(self.batch), np.zeros(self.batch, int))])))
-        with folded(self.pairs):
-            chosen, reason = precision.choose(self.tail, sample, self.device, "auto", f"{self.backbone.name} {word}")
+        with folded_batchnorm(self.pairs):
+            chosen, reason = precision.choose_precision(
+                self.tail, sample, self.device, "auto", f"{self.backbone.name} {word}"
+            )
         self.autocast = precision.autocast(chosen, "cpu")
         return {**facts, "trains": found.words, "precision": chosen, "why": reason, "memory": self.memory}
 
     def _open(self, boundary: int, folder: Path) -> dict[str, Any]:
-        from headstart.finetune.feed import CachedFeed, open_feed
+        from headstart.finetune.batches import CachedBatches, open_batches
 
         arguments = (self.samples, self.stages.blocks(), boundary, self.backbone.spec)
-        opened = partial(open_feed, *arguments, epochs=10**6, device=self.device, augment=self.settings.augment)
+        opened = partial(open_batches, *arguments, epochs=10**6, device=self.device, augment=self.settings.augment)
         begin = time.perf_counter()
         self.feeds = {"recomputed": opened(cache=False)}
         facts = {"set_up": time.perf_counter() - begin, "kept": "", "build": None}
         if boundary:
             begin = time.perf_counter()
             feed = opened(views=self.settings.views, folder=folder)
-            if isinstance(feed, CachedFeed):
+            if isinstance(feed, CachedBatches):
                 self.feeds["cached"] = feed
                 facts["build"] = (time.perf_counter() - begin) / len(self.samples) * SCALE
             facts["kept"] = feed.reason
@@ -119,8 +121,8 @@ class Product:
 
     def time(self, way: str) -> float:
         """Seconds of one epoch of the product's loop, for 1,500 images."""
-        from headstart.finetune.folding import folded
-        from headstart.finetune.loop import Work, train
+        from headstart.finetune.fold_batchnorm import folded_batchnorm
+        from headstart.finetune.loop import Work, train_tail
 
         rows = np.arange(len(self.samples))
         if way == "cached":
@@ -129,8 +131,8 @@ class Product:
         classes = len(self.samples.classes)
         work = Work(self.feeds[way], labels, rows, None, classes, 0, 0, 0.0, {}, self.autocast)
         times: list[float] = []
-        with folded(self.pairs):
-            stopped = train(self.tail, work, self.settings, None, lambda done: times.append(time.perf_counter()))
+        with folded_batchnorm(self.pairs):
+            stopped = train_tail(self.tail, work, self.settings, None, lambda done: times.append(time.perf_counter()))
         if stopped:
             raise SystemExit(f"training stopped: {stopped}")
         return (times[-1] - times[0]) / len(rows) * SCALE
@@ -164,12 +166,12 @@ class Plain:
         """A network with a new classifier, frozen as the strategy says."""
         import torch
 
-        from headstart.backbones.convert import network
-        from headstart.backbones.stages import cut
-        from headstart.finetune.freeze import plan
+        from headstart.backbones.conversion.convert import build_network
+        from headstart.backbones.conversion.families import cut_network
+        from headstart.finetune.freeze_plan import make_freeze_plan
 
-        self.network = network(self.backbone)
-        trained = plan(parse(word), cut(self.network), self.backbone.name).trained
+        self.network = build_network(self.backbone)
+        trained = make_freeze_plan(parse_strategy(word), cut_network(self.network), self.backbone.name).trained
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad = name in trained
         self.network.reset_classifier(len(self.samples.classes))

@@ -31,11 +31,11 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge
 
 from common import arguments
 from headstart.device import keep_freed_memory, threads
-from headstart.heads.basis import standard
 from headstart.heads.logistic import STRENGTHS, LogisticProbe
 from headstart.heads.ridge import STRENGTHS as RIDGE_STRENGTHS
 from headstart.heads.ridge import RidgeProbe
-from headstart.heads.selection import internal_folds
+from headstart.heads.solvers.basis import standardise
+from headstart.heads.tuning import internal_folds
 
 RIDGE_TARGET = 0.5
 """Seconds for leave-one-out over 15 strengths at 5,000 × 1280."""
@@ -82,7 +82,7 @@ def compare(
     """Print one row of the table, with scikit-learn at the tolerance `tol`."""
     n, d = X.shape
     K = int(y.max()) + 1
-    learned = standard(X)
+    learned = standardise(X)
     rows, held = learned.apply(X), learned.apply(test[0])
     folds = internal_folds(y)
     strengths = [setting["C"] for setting in LogisticProbe()._settings(X, y)]
@@ -136,7 +136,7 @@ def scikit_gap(
     """How far scikit-learn's objective at its tolerance lies above the probe's, relative."""
     if len(np.unique(y)) == 2:
         return float("nan")
-    scale = standard(X).scale
+    scale = standardise(X).scale
     mine = objective(probe.form_.scores(X), probe.form_.weight * scale[:, None], y, C)
     return objective(single.decision_function(rows), single.coef_, y, C) / mine - 1
 
@@ -144,7 +144,7 @@ def scikit_gap(
 def ridge(n: int, d: int, K: int, rounds: int) -> None:
     """Print leave-one-out over 15 strengths against `RidgeClassifierCV`."""
     X, y = synthetic(n, d, K)
-    rows = standard(X).apply(X)
+    rows = standardise(X).apply(X)
     alphas = [strength * d for strength in RIDGE_STRENGTHS]
     ours, theirs = [], []
     for _ in range(rounds):

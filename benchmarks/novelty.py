@@ -30,17 +30,17 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.backbones.graph import open_backbone
-from headstart.data.screens.generate import generate
-from headstart.embed.cache import open_cache
+from headstart.backbones.opening import open_backbone
+from headstart.demo.screens.generate import generate
+from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
-from headstart.heads.selection import internal_folds
+from headstart.heads.tuning import internal_folds
 from headstart.metrics.auroc import auroc
 from headstart.metrics.intervals import clopper_pearson
-from headstart.records import Floats, Ints
-from headstart.trust.drift import drift, reference
-from headstart.trust.false_alarms import threshold_at
-from headstart.trust.novelty_fit import RATE, fit_novelty
+from headstart.records.arrays import Floats, Ints
+from headstart.trust.novelty.fit import RATE, fit_novelty
+from headstart.trust.novelty.threshold import threshold_at
+from headstart.trust.shift.batch_test import draw_reference, run_batch_test
 from novelty_values import BEFORE, CANDIDATES, DOUBT, LAYERS, Candidate, Values, measured, names, out_of_fold, rows_of
 from strategies import samples_of
 
@@ -215,9 +215,9 @@ def _drift_line(name: str, draw: Draw, size: int, repeats: int) -> str:
     found, start = [], time.perf_counter()
     for seed in range(repeats):
         first, batch, first_labels, batch_labels = draw(random, size)
-        kept = reference(first)
+        kept = draw_reference(first)
         pair = (first_labels[kept.positions], batch_labels)
-        found.append(drift(kept, batch, classes=pair, permutations=_PERMUTATIONS, seed=seed))
+        found.append(run_batch_test(kept, batch, classes=pair, permutations=_PERMUTATIONS, seed=seed))
     seconds = (time.perf_counter() - start) / repeats
     p = np.array([[d.p, d.test.p_classifier, d.test.p_mmd, d.p_within] for d in found])
     hits = (p <= 0.05).sum(axis=0)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.heads.arrays import unit
-from headstart.heads.catalog import make
-from headstart.records import Floats, Ints
-from headstart.trust.by_layer import fit_scale
+from headstart.heads.catalog import make_head
+from headstart.heads.forms.arrays import unit_rows
+from headstart.records.arrays import Floats, Ints
 from headstart.trust.confidence_scores import energy, max_softmax
-from headstart.trust.mahalanobis import Mahalanobis, fit_mahalanobis, shrunk_covariance
-from headstart.trust.nearest import fit_nearest
+from headstart.trust.novelty.by_layer import fit_scale
+from headstart.trust.novelty.mahalanobis import Mahalanobis, fit_mahalanobis, shrunk_covariance
+from headstart.trust.novelty.nearest import fit_nearest
 
 LAYERS = ("blocks.3", "blocks.4", "blocks.5", "blocks.6", "conv_head")
 LAST = LAYERS[-1]
@@ -33,7 +33,8 @@ Values = dict[str, Floats]
 class Candidate:
     """A score: these values, each brought to a common scale, and their mean.
 
-    by_surprise: the scale of `trust.by_layer`; else each value in units of its standard deviation on known rows.
+    by_surprise: the scale of `trust.novelty.by_layer`; else each value in units of its standard deviation on known
+    rows.
     """
 
     name: str
@@ -108,7 +109,7 @@ def _of_layer(X: Floats, labels: Ints, others: Floats, *, whole: bool) -> dict[s
     found = dict(zip(("distance", "direction"), form.distance_and_direction(others).T, strict=True))
     if not whole:
         return found
-    scores = make("probe").fit(X, labels).form_.scores(others) if len(np.unique(labels)) > 1 else None
+    scores = make_head("probe").fit(X, labels).form_.scores(others) if len(np.unique(labels)) > 1 else None
     return found | {
         "nearest": fit_nearest(X, labels).score(others),
         "nearest-direction": _nearest_direction(form, X, others),
@@ -123,20 +124,20 @@ def _nearest_direction(form: Mahalanobis, X: Floats, others: Floats) -> Floats:
     axes, shorter = form.axes.astype(np.float32), np.sqrt(1 - form.discount) - 1
 
     def directions(rows: Floats) -> Floats:
-        own = unit(rows - form.centre)
-        return unit(own + (own @ axes * shorter) @ axes.T)
+        own = unit_rows(rows - form.centre)
+        return unit_rows(own + (own @ axes * shorter) @ axes.T)
 
     return fit_nearest(directions(X), np.zeros(len(X), np.int64)).score(directions(others))
 
 
 def _relative(form: Mahalanobis, X: Floats) -> Callable[[Floats], Floats]:
     """Mahalanobis distance to the nearest class less that to one Gaussian for all (squared), each shrunk by itself."""
-    whole = unit(X - form.centre).astype(np.float64)
+    whole = unit_rows(X - form.centre).astype(np.float64)
     middle = whole.mean(axis=0)
     axes, values, level = shrunk_covariance(whole - middle, 256)
 
     def score(rows: Floats) -> Floats:
-        about = unit(rows - form.centre) - middle
+        about = unit_rows(rows - form.centre) - middle
         along = about @ axes
         background = ((about**2).sum(axis=1) - (along**2 * (1 - level / values)).sum(axis=1)) / level
         return (form.score(rows) ** 2 * form.width - background).astype(np.float32)

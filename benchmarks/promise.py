@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from common import arguments, heading, row, words
-from headstart.data.splits import folds as dealt
-from headstart.heads.catalog import make
-from headstart.records import Floats, Ints
-from headstart.trust.calibration_choice import choose_calibration
-from headstart.trust.record import Answered, Asked, TrustRecord
-from headstart.trust.temperature import row_losses
-from headstart.trust.triage import answers
+from headstart.data.splits import assign_folds as dealt
+from headstart.heads.catalog import make_head
+from headstart.records.arrays import Floats, Ints
+from headstart.trust.calibration.choose import choose_calibration
+from headstart.trust.calibration.temperature import row_losses
+from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustRecord
+from headstart.trust.triage.thresholds import top_predictions
 
 LIMITS = (0.02, 0.05, 0.1)
 _TRUTH = 12_000
@@ -60,9 +60,9 @@ class Kept:
     def add(self, record: TrustRecord, final: Floats, y: Ints) -> None:
         """Count one draw. final: the answering model's probabilities of the images that tell the truth."""
         classes = [str(k) for k in range(final.shape[1])]
-        said, sure = answers(final)
+        said, sure = top_predictions(final)
         for limit in LIMITS:
-            found = record.triage(Asked(limit), classes)
+            found = record.triage(GuaranteeRequest(limit), classes)
             if found.kept:
                 taken = found.accepts(sure, said)
                 self.broken[limit] += bool((said[taken] != y[taken]).mean() > limit) if taken.any() else False
@@ -96,17 +96,17 @@ def measured(case: Case, head: str, draws: int) -> list[str]:
     for seed in range(draws):
         X, y = source.drawn(case.labelled)
         folds = dealt(y, count=5, repeats=case.repeats, seed=seed)
-        path = make(head).path_scores(X, y, folds)
+        path = make_head(head).path_scores(X, y, folds)
         best = min(range(len(path.settings)), key=lambda i: float(row_losses(path.scores[i], y).mean()))
         chosen = choose_calibration(path.scores[best], y, folds)
-        model = make(head, setting=path.settings[best]).fit(X, y)
+        model = make_head(head, setting=path.settings[best]).fit(X, y)
         final = chosen.calibration.apply(model.form_.scores(X_true))
         other, y_other = source.drawn(case.labelled)
         held = chosen.calibration.apply(model.form_.scores(other))
         judged = {
-            "one": Answered(chosen.crossed[0], y),
-            "mean": Answered(chosen.crossed.mean(axis=0), y),
-            "held out": Answered(held, y_other),
+            "one": JudgedPredictions(chosen.crossed[0], y),
+            "mean": JudgedPredictions(chosen.crossed.mean(axis=0), y),
+            "held out": JudgedPredictions(held, y_other),
         }
         for name, kept in ways.items():
             kept.add(TrustRecord(judged[name]), final, y_true)

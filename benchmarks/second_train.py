@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from common import arguments
-from headstart.data.solar import solar_cells
+from headstart.demo.solar import solar_cells
 
 TARGET = 10.0
 

@@ -15,15 +15,16 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from common import SETS, arguments, heading, row, samples_of, words
-from headstart.backbones.graph import open_backbone
+from headstart.backbones.opening import open_backbone
 from headstart.choose.transferability import h_score, logme
-from headstart.data.splits import folds
-from headstart.embed.cache import open_cache
+from headstart.data.splits import assign_folds
+from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
-from headstart.heads.catalog import make
-from headstart.metrics.tallies import score
-from headstart.records import Floats, Ints, Samples
-from headstart.tasks.shortlist import by_mean_rank
+from headstart.heads.catalog import make_head
+from headstart.metrics.classes import score
+from headstart.pipeline.shortlist import by_mean_rank
+from headstart.records.arrays import Floats, Ints
+from headstart.records.samples import Samples
 
 LAYERS = 5
 TRAINED = ("efficientnet_lite0", "efficientnet_lite2")
@@ -44,7 +45,7 @@ def layers(samples: Samples) -> list[Floats]:
 
 def out_of_fold(head: str, X: Floats, y: Ints) -> float:
     """The head's accuracy with its best setting."""
-    found = make(head).path_scores(X, y, folds(y, count=5))
+    found = make_head(head).path_scores(X, y, assign_folds(y, count=5))
     return max(score("accuracy", y, scores.argmax(axis=-1), int(y.max()) + 1) for scores in found.scores)
 
 

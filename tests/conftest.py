@@ -7,6 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from headstart.backbones.graph import Backbone
+from headstart.backbones.opening import open_backbone
+from headstart.device import Device
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,7 +30,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def cell_files() -> dict[str, list[Path]]:
     """Photographs of solar cells by class: 30 functional, 20 defective ones with certain labels."""
-    from headstart.data.solar import solar_cells
+    from headstart.demo.solar import solar_cells
 
     samples = solar_cells().samples
     wanted = {"functional": 30, "defective": 20}
@@ -53,11 +58,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model; train (50 plain, 50 negative), new (20 and 20 of the same kind, no labels needed), negatives (20 of the new
     ones: other shares alone) and closer (20 photographs of another kind: a corner, enlarged).
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    from headstart.data.solar import solar_cells
-    from headstart.tasks.classify import train
-    from headstart.tasks.options import Options
+    from headstart.demo.solar import solar_cells
+    from headstart.pipeline.options import Options
+    from headstart.verbs.train.train import train
 
     root = tmp_path_factory.mktemp("watched")
     files = solar_cells().samples.images
@@ -75,3 +80,30 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
             picture.save(root / folder / f"{kind}-{place}.png")
     train(root / "train", options=Options(backbones=("lite0",), heads=("ridge",), repeats=1)).save(root / "model")
     return root
+
+
+CPU = Device("cpu", "f32", "the tests compare numbers")
+
+
+@pytest.fixture(scope="session")
+def lite0() -> Backbone:
+    return open_backbone("lite0")
+
+
+@pytest.fixture(scope="session")
+def cpu() -> Device:
+    return CPU
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Six JPEGs of different sizes and contents."""
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(0)
+    paths = []
+    for i in range(6):
+        small = Image.fromarray(generator.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+        path = folder / f"{i}.jpg"
+        small.resize((230 + 20 * i, 260), Image.Resampling.BICUBIC).save(path, quality=90)
+        paths.append(path)
+    return paths

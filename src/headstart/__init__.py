@@ -18,42 +18,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from headstart._version import __version__
 
 if TYPE_CHECKING:
-    from headstart.finetune.recipe import Recipe as Recipe
-    from headstart.loading import load as load
-    from headstart.runtime import Predictor as Predictor
-    from headstart.tasks.advice import advise as advise
-    from headstart.tasks.audit import audit as audit
-    from headstart.tasks.classifier import TransferClassifier as TransferClassifier
-    from headstart.tasks.classify import train as train
-    from headstart.tasks.curve import learning_curve as learning_curve
-    from headstart.tasks.depth import depth as depth
-    from headstart.tasks.drift import drift as drift
-    from headstart.tasks.extend import extend as extend
-    from headstart.tasks.options import Options as Options
-    from headstart.tasks.ranking import rank as rank
+    from headstart.finetune.recipe import Recipe
+    from headstart.model.load import load_model as load
+    from headstart.model.predictor import Predictor
+    from headstart.pipeline.options import Options
+    from headstart.verbs.advise.advise import advise
+    from headstart.verbs.audit.audit import audit
+    from headstart.verbs.curve.curve import learning_curve
+    from headstart.verbs.depth import depth
+    from headstart.verbs.drift.drift import drift
+    from headstart.verbs.estimator import TransferClassifier
+    from headstart.verbs.extend.extend import extend
+    from headstart.verbs.rank import rank
+    from headstart.verbs.train.train import train
 
 _HOMES = {
-    "Options": "headstart.tasks.options",
-    "Predictor": "headstart.runtime",
+    "Options": "headstart.pipeline.options",
+    "Predictor": "headstart.model.predictor",
     "Recipe": "headstart.finetune.recipe",
-    "TransferClassifier": "headstart.tasks.classifier",
-    "advise": "headstart.tasks.advice",
-    "audit": "headstart.tasks.audit",
-    "depth": "headstart.tasks.depth",
-    "drift": "headstart.tasks.drift",
-    "extend": "headstart.tasks.extend",
-    "learning_curve": "headstart.tasks.curve",
-    "load": "headstart.loading",
-    "rank": "headstart.tasks.ranking",
-    "train": "headstart.tasks.classify",
+    "TransferClassifier": "headstart.verbs.estimator",
+    "advise": "headstart.verbs.advise.advise",
+    "audit": "headstart.verbs.audit.audit",
+    "depth": "headstart.verbs.depth",
+    "drift": "headstart.verbs.drift.drift",
+    "extend": "headstart.verbs.extend.extend",
+    "learning_curve": "headstart.verbs.curve.curve",
+    "load": "headstart.model.load:load_model",
+    "rank": "headstart.verbs.rank",
+    "train": "headstart.verbs.train.train",
 }
 
 __all__ = [
-    *("Options", "Predictor", "Recipe", "TransferClassifier", "__version__"),
-    *("advise", "audit", "depth", "drift", "extend", "learning_curve", "load", "rank", "train"),
+    "Options",
+    "Predictor",
+    "Recipe",
+    "TransferClassifier",
+    "__version__",
+    "advise",
+    "audit",
+    "depth",
+    "drift",
+    "extend",
+    "learning_curve",
+    "load",
+    "rank",
+    "train",
 ]
 
 
@@ -62,7 +74,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'headstart' has no attribute {name!r}; it has {', '.join(__all__)}.")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

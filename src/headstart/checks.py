@@ -13,9 +13,9 @@ def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     """Return `value` if it is among `allowed`; else raise `OptionError` naming the nearest right spelling."""
     if value in allowed:
         return value
-    hint = nearest(value, allowed)
+    hint = suggest(value, allowed)
     suggestion = f" Did you mean {hint[0]!r}?" if hint else ""
-    raise OptionError(f"{name} must be one of {listed(allowed)}; found {value!r}.{suggestion}")
+    raise OptionError(f"{name} must be one of {join_words(allowed)}; found {value!r}.{suggestion}")
 
 
 def at_least(name: str, value: float, low: float) -> None:
@@ -35,15 +35,15 @@ def _is_number(value: object) -> bool:
     return isinstance(value, SupportsFloat) and not isinstance(value, (str, bytes))
 
 
-def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
+def suggest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The `known` words spelt most like `word`, best first; empty when none is close."""
     return difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
 
 
-def listed(words: Sequence[object], most: int = 12) -> str:
+def join_words(words: Sequence[object], most: int = 12) -> str:
     """Words as a readable list, cut after `most`.
 
-    >>> listed(["cat", "dog"])
+    >>> join_words(["cat", "dog"])
     "'cat', 'dog'"
     """
     shown = ", ".join(repr(word) for word in words[:most])
@@ -61,10 +61,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
+def quantity(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun in the right form.
 
-    >>> counted(1, "image"), counted(1200, "image"), counted(2, "class", "classes")
+    >>> quantity(1, "image"), quantity(1200, "image"), quantity(2, "class", "classes")
     ('1 image', '1,200 images', '2 classes')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -50,7 +50,7 @@ def _positive_int(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() and int(text) > 0 else None
 
 
-def choose(wanted: str = "auto") -> Device:
+def choose_device(wanted: str = "auto") -> Device:
     """Choose the device: `auto` takes CUDA or MPS where torch is installed and sees one, else the CPU.
 
     Raises `OptionError` for an unknown word or an accelerator that is not there.

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 _CHUNK = 1 << 20
 
 
-def of_bytes(content: bytes | memoryview) -> str:
+def hash_bytes(content: bytes | memoryview) -> str:
     """Fingerprint of a byte string.
 
-    >>> of_bytes(b"leaf")
+    >>> hash_bytes(b"leaf")
     '1f6069b96b03f6d05dfc3ef47178893f'
     """
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def of_file(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Fingerprint of a file's bytes; equal to `of_bytes` of its content. Raises `OSError` when it cannot be read."""
     digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
@@ -34,13 +34,13 @@ def of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def of_array(array: NDArray[Any]) -> str:
+def hash_array(array: NDArray[Any]) -> str:
     """Fingerprint of an array: its dtype, shape and values (in C order)."""
     digest = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
-def of_parts(*parts: object) -> str:
+def hash_parts(*parts: object) -> str:
     """Fingerprint of JSON-like values (text, numbers, lists, dicts), whatever the order of dict keys."""
-    return of_bytes(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode())
+    return hash_bytes(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode())

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from headstart.backbones.graph import PACKAGED_FOLDER, open_backbone, read_backbone, write
-from headstart.backbones.store import Wanted, key
+from headstart.backbones.converted import ConversionRequest, key
+from headstart.backbones.graph import read_backbone, write_backbone
+from headstart.backbones.opening import open_backbone
+from headstart.backbones.packaged import PACKAGED_FOLDER
 from headstart.errors import BackboneError, BundleError
 
 NAME = "efficientnet_lite0"
@@ -40,7 +42,7 @@ def test_a_copied_backbone_equals_the_packaged_one_but_for_its_place(copied: Pat
 
 def test_a_backbone_is_written_and_read_back(tmp_path: Path) -> None:
     source = open_backbone(NAME)
-    made = write(
+    made = write_backbone(
         tmp_path / "new",
         "copy",
         source.graph.read_bytes(),
@@ -114,8 +116,17 @@ def test_an_absent_file_is_said(copied: Path) -> None:
 def test_every_request_has_its_own_key(tmp_path: Path) -> None:
     (tmp_path / "w.pth").write_bytes(b"1")
     requests = [
-        *(Wanted("resnet18"), Wanted("resnet18", seed=0), Wanted("resnet18", seed=1), Wanted("resnet18", size=96)),
-        *(Wanted("resnet18", weights=tmp_path / "w.pth"), Wanted("hf-hub:a/b_c"), Wanted("hf-hub:a_b/c")),
+        *(
+            ConversionRequest("resnet18"),
+            ConversionRequest("resnet18", seed=0),
+            ConversionRequest("resnet18", seed=1),
+            ConversionRequest("resnet18", size=96),
+        ),
+        *(
+            ConversionRequest("resnet18", weights=tmp_path / "w.pth"),
+            ConversionRequest("hf-hub:a/b_c"),
+            ConversionRequest("hf-hub:a_b/c"),
+        ),
     ]
     keys = [key(request) for request in requests]
     assert len(set(keys)) == len(keys)

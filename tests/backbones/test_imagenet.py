@@ -5,9 +5,10 @@ import pytest
 import skimage.data
 import timm
 
-from headstart.backbones.graph import PACKAGED, open_backbone
 from headstart.backbones.imagenet import classes, with_head
-from headstart.data.images import decode
+from headstart.backbones.opening import open_backbone
+from headstart.backbones.packaged import PACKAGED
+from headstart.data.images.decode import decode
 from headstart.device import Device
 from headstart.embed.extract import embed
 from headstart.errors import BackboneError

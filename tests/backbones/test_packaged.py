@@ -12,9 +12,11 @@ import skimage.data
 import timm
 import torch
 
-from headstart.backbones import convert
-from headstart.backbones.graph import PACKAGED, PACKAGED_FOLDER, Backbone, open_backbone
-from headstart.data.images import decode
+from headstart.backbones.conversion import convert
+from headstart.backbones.graph import Backbone
+from headstart.backbones.opening import open_backbone
+from headstart.backbones.packaged import PACKAGED, PACKAGED_FOLDER
+from headstart.data.images.decode import decode
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_packaged_backbones.py"
 MEGABYTE = 1_000_000

@@ -5,13 +5,13 @@ import timm
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from headstart.backbones.stages import cut
-from headstart.backbones.zoo import Entry, zoo
+from headstart.backbones.conversion.families import cut_network
+from headstart.backbones.zoo import ZooEntry, zoo
 
 SPELLINGS = {"apache-2.0": "Apache-2.0", "bsd-3-clause": "BSD-3-Clause", "dinov3-license": "DINOv3 License"}
 
 
-def sketch(entry: Entry) -> torch.nn.Module:
+def sketch(entry: ZooEntry) -> torch.nn.Module:
     """The network without memory for its weights."""
     settings = timm.get_pretrained_cfg(entry.timm)
     arguments = {} if settings.num_classes == 1000 else {"num_classes": 0}
@@ -22,9 +22,9 @@ def sketch(entry: Entry) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("entry", zoo().values(), ids=lambda entry: entry.name)
-def test_parameters_gigaflops_width_and_licence_are_the_networks_own(entry: Entry) -> None:
+def test_parameters_gigaflops_width_and_licence_are_the_networks_own(entry: ZooEntry) -> None:
     network = sketch(entry)
-    stages = cut(network)
+    stages = cut_network(network)
     with FlopCounterMode(display=False) as counter:
         taps = stages.taps(torch.zeros(1, 3, entry.size, entry.size, device="meta"))
     assert sum(p.numel() for p in network.parameters()) == entry.parameters

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.choose.budget import Budget, seconds, words
+from headstart.choose.budget import Budget, format_seconds, parse_seconds
 from headstart.errors import OptionError
 
 
@@ -14,18 +14,18 @@ from headstart.errors import OptionError
     ("text", "expected"), [("30s", 30), ("5m", 300), ("1h", 3600), ("1.5 h", 5400), (" 2M ", 120), ("NONE", math.inf)]
 )
 def test_times_are_read_as_people_write_them(text: str, expected: float) -> None:
-    assert seconds(text) == expected
+    assert parse_seconds(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "5", "-5m", "0s", "five minutes", "5d", "1e3s", "m", "5mm"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(OptionError, match="--budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found"):
-        seconds(text)
+        parse_seconds(text)
 
 
 @given(st.integers(1, 10**6))
 def test_words_are_read_back_as_the_same_time(total: int) -> None:
-    assert seconds(words(float(total))) == pytest.approx(total, rel=1e-5)
+    assert parse_seconds(format_seconds(float(total))) == pytest.approx(total, rel=1e-5)
 
 
 def test_a_budget_counts_down_to_nothing() -> None:

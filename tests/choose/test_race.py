@@ -7,11 +7,11 @@ import pytest
 
 from headstart.choose.race import race
 from headstart.choose.scoring import Candidate
-from headstart.data.splits import folds
+from headstart.data.splits import assign_folds
 from headstart.errors import InternalError, OptionError
 from headstart.heads.base import PathScores
-from headstart.heads.catalog import make
-from headstart.metrics.tallies import score
+from headstart.heads.catalog import make_head
+from headstart.metrics.classes import score
 
 NAMES = ("leaf", "stem", "root")
 
@@ -26,11 +26,11 @@ def samples(n: int = 90, distance: float = 1.2, seed: int = 0) -> tuple[np.ndarr
 
 X, Y = samples()
 NOISE = np.random.default_rng(9).normal(size=X.shape).astype(np.float32)
-FOLDS = folds(Y, count=5, repeats=2)
+FOLDS = assign_folds(Y, count=5, repeats=2)
 
 
 def candidate(name: str, features: str = "all", X: np.ndarray = X, cost: float = 1.0) -> Candidate:
-    return Candidate(name, features, X, make(name), cost, ("lite0",))
+    return Candidate(name, features, X, make_head(name), cost, ("lite0",))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_the_line_of_each_candidate_is_there_in_the_order_given(found) -> None:
     assert found.best.status == "chosen"
     assert found.best.gain.value == 0
     assert [entry.status for entry in found.entries].count("chosen") == 1
-    assert found.configurations == sum(len(make(e.name).path_scores(X, Y, FOLDS).settings) for e in found.entries)
+    assert found.configurations == sum(len(make_head(e.name).path_scores(X, Y, FOLDS).settings) for e in found.entries)
 
 
 def test_noise_is_behind_and_near_equals_are_ties(found) -> None:
@@ -66,7 +66,7 @@ def test_the_estimate_is_not_above_the_raw_score_by_more_than_noise(found) -> No
 
 
 def test_the_winners_out_of_fold_scores_give_its_card(found) -> None:
-    path = make(found.best.name, setting=found.setting).path_scores(X, Y, FOLDS)
+    path = make_head(found.best.name, setting=found.setting).path_scores(X, Y, FOLDS)
     assert found.out_of_fold.shape == (90, 3)
     assert np.allclose(found.out_of_fold, path.scores[0].mean(axis=0), atol=1e-4)
     answers = path.scores[0].argmax(axis=-1)
@@ -81,7 +81,7 @@ def test_the_winners_out_of_fold_scores_give_its_card(found) -> None:
 def test_the_baseline_always_answers_the_most_frequent_class() -> None:
     keep = np.concatenate([np.flatnonzero(Y == 0), np.flatnonzero(Y == 1)[:10], np.flatnonzero(Y == 2)[:10]])
     x, y = X[keep], Y[keep]
-    small = folds(y, count=3)
+    small = assign_folds(y, count=3)
     for metric, expected in (("accuracy", 0.6), ("balanced-accuracy", 1 / 3), ("macro-f1", 0.25)):
         found = race([candidate("ridge", X=x)], y, small, classes=NAMES, metric=metric)
         assert found.baseline == pytest.approx(expected)
@@ -118,7 +118,7 @@ def test_the_same_seed_gives_the_same_result(found) -> None:
 def test_groups_are_resampled_whole_in_the_race() -> None:
     x, y = np.repeat(X, 4, axis=0), np.repeat(Y, 4)
     groups = np.repeat(np.arange(90), 4)
-    dealt = folds(y, groups, count=5)
+    dealt = assign_folds(y, groups, count=5)
     widths = [
         found.estimate.high - found.estimate.low
         for found in (race([candidate("ridge", X=x)], y, dealt, classes=NAMES, groups=g) for g in (None, groups))

@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.choose.schedule import Belief, Measured, believe, order
-from headstart.choose.scoring import Promise
+from headstart.choose.schedule import Belief, MeasuredGain, rank_by_value, update_belief
+from headstart.choose.scoring import ExpectedGain
 
-SHALLOW, DEEP, WHOLE = Promise(0.0, 0.15), Promise(0.1, 0.3), Promise(0.1, 1.0)
+SHALLOW, DEEP, WHOLE = ExpectedGain(0.0, 0.15), ExpectedGain(0.1, 0.3), ExpectedGain(0.1, 1.0)
 
 
 def test_before_anything_was_seen_the_promises_stand() -> None:
-    found = believe([SHALLOW, DEEP, WHOLE], [None, None, None], errors=0.3)
+    found = update_belief([SHALLOW, DEEP, WHOLE], [None, None, None], errors=0.3)
     assert found.mean.tolist() == pytest.approx([0.0, 0.03, 0.03])
     assert found.spread.tolist() == pytest.approx([0.06, 0.06, 0.06])
 
 
 def test_a_gain_that_was_measured_well_is_believed_and_moves_its_neighbour_more_than_the_far_one() -> None:
-    found = believe([SHALLOW, DEEP, WHOLE], [None, Measured(0.1, 0.001), None], errors=0.3)
+    found = update_belief([SHALLOW, DEEP, WHOLE], [None, MeasuredGain(0.1, 0.001), None], errors=0.3)
     assert found.mean[1] == pytest.approx(0.1, abs=0.001)
     assert found.spread[1] == pytest.approx(0.001, abs=0.0005)
     assert found.mean[0] > 0.04
@@ -27,7 +27,7 @@ def test_a_gain_that_was_measured_well_is_believed_and_moves_its_neighbour_more_
 
 
 def test_a_noisy_gain_hardly_counts() -> None:
-    found = believe([DEEP], [Measured(0.5, 10.0)], errors=0.3)
+    found = update_belief([DEEP], [MeasuredGain(0.5, 10.0)], errors=0.3)
     assert found.mean[0] == pytest.approx(0.03, abs=0.001)
 
 
@@ -41,4 +41,4 @@ def test_expected_improvement_is_at_least_the_sure_gain_and_never_negative(
 
 
 def test_the_dearer_of_two_alike_comes_later() -> None:
-    assert order(np.array([0.02, 0.02, 0.05]), [1.0, 10.0, 5.0]) == [0, 2, 1]
+    assert rank_by_value(np.array([0.02, 0.02, 0.05]), [1.0, 10.0, 5.0]) == [0, 2, 1]

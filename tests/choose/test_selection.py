@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headstart.choose.honest import corrected, paired_gain, plain
-from headstart.choose.selection import Pool, Rule, price_tiers, resample
+from headstart.choose.corrected import corrected_estimate, paired_gain, plain_estimate
+from headstart.choose.selection import Pool, Rule, cost_tiers, resample
 from headstart.errors import DataError, OptionError
-from headstart.metrics.tallies import METRICS, score
+from headstart.metrics.classes import METRICS, score
 
 
 def pool_of(
@@ -37,7 +37,7 @@ def honest(pool: Pool, seed: int = 0) -> tuple[int, float, float, float]:
     draws = resample(pool, count=300, seed=seed)
     rule = rule_for(pool, draws.noise)
     winner = int(rule.pick(pool.whole[None], pool.whole_losses[None])[0])
-    found = corrected(pool, draws, rule, winner)
+    found = corrected_estimate(pool, draws, rule, winner)
     return winner, found.value, found.low, found.high
 
 
@@ -92,8 +92,8 @@ def test_an_unknown_metric_is_refused() -> None:
 
 
 def test_costs_within_a_tenth_are_one_tier() -> None:
-    assert price_tiers(np.array([1.0, 1.09, 1.11, 1.2, 3.0])).tolist() == [0, 0, 1, 1, 2]
-    assert price_tiers(np.zeros(3)).tolist() == [0, 0, 0]
+    assert cost_tiers(np.array([1.0, 1.09, 1.11, 1.2, 3.0])).tolist() == [0, 0, 1, 1, 2]
+    assert cost_tiers(np.zeros(3)).tolist() == [0, 0, 0]
 
 
 def choose(
@@ -202,7 +202,7 @@ def test_groups_that_go_wrong_together_widen_the_interval() -> None:
     widths = []
     for groups in (None, np.arange(200) // 10):
         pool = Pool(y, answers, losses, 2, groups)
-        found = plain(pool, resample(pool), 0)
+        found = plain_estimate(pool, resample(pool), 0)
         widths.append(found.high - found.low)
     assert widths[1] > 2.5 * widths[0]
 

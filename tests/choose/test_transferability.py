@@ -8,10 +8,10 @@ from hypothesis.extra import numpy as arrays
 from sklearn.covariance import LedoitWolf
 
 from headstart.choose.transferability import h_score, logme
-from headstart.data.splits import folds
+from headstart.data.splits import assign_folds
 from headstart.errors import DataError
-from headstart.heads.catalog import make
-from headstart.metrics.tallies import score
+from headstart.heads.catalog import make_head
+from headstart.metrics.classes import score
 
 
 def classes(n: int, d: int, count: int = 3, distance: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -131,11 +131,11 @@ def test_both_scores_order_features_as_a_trained_probe_does() -> None:
     y = np.arange(150) % 3
     centres = rng.normal(size=(3, 30))
     noise = rng.normal(size=(150, 30))
-    dealt = folds(y, count=5)
+    dealt = assign_folds(y, count=5)
     found = []
     for distance in (0.0, 0.15, 0.3, 0.5, 0.8):
         X = (noise + distance * centres[y]).astype(np.float32)
-        scores = make("probe").path_scores(X, y, dealt).scores
+        scores = make_head("probe").path_scores(X, y, dealt).scores
         accuracy = max(score("accuracy", y, each.argmax(axis=-1), 3) for each in scores)
         found.append((accuracy, logme(X, y), h_score(X, y)))
     for column in zip(*found, strict=True):

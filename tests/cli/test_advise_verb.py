@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from headstart.cli import advise
 from headstart.cli.main import headstart
 from headstart.errors import DataError, MissingExtra, OptionError, UnknownBackbone
-from headstart.tasks import advice
+from headstart.verbs.advise import advise as advice
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def no_fine_tunes(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*args: object, **options: object) -> None:
         raise MissingExtra("Training inside a backbone", "finetune", "torch")
 
-    monkeypatch.setattr(advice, "of_fine_tunes", missing)
+    monkeypatch.setattr(advice, "forecast_fine_tunes", missing)
 
 
 def run(*words: object) -> Result:

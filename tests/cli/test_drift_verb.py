@@ -99,7 +99,7 @@ def test_a_page_that_cannot_be_written_does_not_cost_the_answer(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "drift.html")
 
-    monkeypatch.setattr("headstart.files.put", full)
+    monkeypatch.setattr("headstart.storage.files.write_atomically", full)
     done = run(watched / "model", watched / "closer", "--html", tmp_path / "drift.html")
     assert isinstance(done.exception, OSError)
     assert "found       The batch differs from the training data" in done.stdout

@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from headstart.cli.main import headstart
-from headstart.data.loaded import Loaded
-from headstart.data.sources import load
+from headstart.data.sources.dataset import Dataset
+from headstart.data.sources.load import load_dataset
 from headstart.errors import DataError, MissingExtra
-from headstart.fingerprint import of_file
-from headstart.tasks import advice
-from headstart.tasks.options import Options
-from headstart.tasks.prepare import Prepared
+from headstart.fingerprint import hash_file
+from headstart.pipeline.options import Options
+from headstart.pipeline.prepare import Prepared
+from headstart.verbs.advise import advise
 
 HEADER = "path,action,reason,group\n"
 QUICK = {
@@ -31,7 +31,7 @@ def no_fine_tunes(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*args: object, **options: object) -> None:
         raise MissingExtra("Training inside a backbone", "finetune", "torch")
 
-    monkeypatch.setattr(advice, "of_fine_tunes", missing)
+    monkeypatch.setattr(advise, "forecast_fine_tunes", missing)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_excluded_images_take_no_part_and_that_is_said(verb: str, cells: Path, p
     counts = found["data"]["counts"] if "data" in found else found["counts"]
     assert counts == {"defective": 19, "functional": 29}
     if "data" in found:
-        assert found["data"]["exclusions"] == of_file(plan)
+        assert found["data"]["exclusions"] == hash_file(plan)
 
 
 @pytest.mark.parametrize("verb", ["rank", "advise"])
@@ -100,15 +100,15 @@ def test_a_plan_that_is_not_there_is_refused(verb: str, cells: Path, tmp_path: P
 def test_advise_holds_the_right_images_together(
     cells: Path, plan: Path, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Loaded] = []
+    seen: list[Dataset] = []
 
-    def caught(loaded: Loaded, options: Options) -> Prepared:
+    def caught(loaded: Dataset, options: Options) -> Prepared:
         seen.append(loaded)
         raise DataError("seen")
 
-    monkeypatch.setattr(advice, "_looked_at", caught)
+    monkeypatch.setattr(advise, "_looked_at", caught)
     with pytest.raises(DataError, match="seen"):
-        advice.advise(load(cells), options=replace(Options(backbones=("lite0",)), exclude=str(plan)))
+        advise.advise(load_dataset(cells), options=replace(Options(backbones=("lite0",)), exclude=str(plan)))
     (loaded,) = seen
     assert loaded.together == ()
     groups = loaded.samples.groups

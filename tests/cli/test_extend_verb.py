@@ -10,8 +10,8 @@ from skimage import data as photographs
 
 from headstart.cli import extend, info
 from headstart.errors import BundleError, OptionError
-from headstart.tasks.classify import train
-from headstart.tasks.options import Options
+from headstart.pipeline.options import Options
+from headstart.verbs.train.train import train
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from headstart.backbones.changes import changed
+from headstart.backbones.deltas import apply_delta
 from headstart.cli import forgetting
+from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError
-from headstart.runtime import Part
-from headstart.tasks.classify import train
-from headstart.tasks.options import Options
-from headstart.tasks.result import Trained
+from headstart.pipeline.options import Options
+from headstart.verbs.train.result import Trained
+from headstart.verbs.train.train import train
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def plain(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tuned(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (part,) = trained.predictor.parts
     shifted = np.random.default_rng(0).standard_normal(1280)
-    parts = (Part(changed(part.backbone, {"bn2.bias": shifted}), part.taps),)
+    parts = (Part(apply_delta(part.backbone, {"bn2.bias": shifted}), part.taps),)
     folder = tmp_path_factory.mktemp("tuned") / "model"
     replace(trained, predictor=replace(trained.predictor, parts=parts)).save(folder)
     return folder

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from headstart.cli import info, predict, train
-from headstart.data.screens.generate import generate
-from headstart.data.solar import solar_cells
+from headstart.demo.screens.generate import generate
+from headstart.demo.solar import solar_cells
 from headstart.errors import DataError, OptionError
-from headstart.tasks.options import Options
+from headstart.pipeline.options import Options
 
 QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")
 

@@ -48,17 +48,17 @@ def test_rank_prints_json(cells: Path) -> None:
 def test_backbones_that_are_not_here_are_listed_and_do_not_stop_the_others(
     cells: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from headstart.backbones import here
+    from headstart.backbones import names
     from headstart.errors import BackboneError
 
-    opened = here.open_backbone
+    opened = names.open_backbone
 
     def offline(name: str, **options: object) -> object:
         if "lite" not in name:
             raise BackboneError(f"backbone {name!r} needs its published weights, and nobody answers.")
         return opened(name, **options)
 
-    monkeypatch.setattr(here, "open_backbone", offline)
+    monkeypatch.setattr(names, "open_backbone", offline)
     done = run(rank, cells, "--backbones", "vgg16,lite0,vgg19")
     assert done.exit_code == 0, done.output
     assert [line.split("\t")[0] for line in done.stdout.splitlines()[1:4]] == ["efficientnet_lite0", "vgg16", "vgg19"]

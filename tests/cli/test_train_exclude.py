@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.fingerprint import of_file
+from headstart.fingerprint import hash_file
 
 HEADER = "path,action,reason,group\n"
 
@@ -34,7 +34,7 @@ def test_excluded_images_take_no_part_and_grouped_ones_stay_together(cells: Path
     assert "note: Held together by the plan: 2 images in 1 group." in done.stderr
     manifest = json.loads((tmp_path / "model/manifest.json").read_text())
     assert sum(manifest["data"]["counts"].values()) == 48
-    assert manifest["data"]["exclusions"] == of_file(plan)
+    assert manifest["data"]["exclusions"] == hash_file(plan)
     assert manifest["options"]["exclude"] == str(plan)
 
 

@@ -36,10 +36,10 @@ def test_a_fine_tune_that_wins_is_saved_with_its_changed_tensors_and_predicts(
 ) -> None:
     import headstart as hs
     from headstart.finetune.recipe import Recipe
-    from headstart.tasks import finetuning
-    from headstart.tasks.options import Options
+    from headstart.pipeline import fine_tunes
+    from headstart.pipeline.options import Options
 
-    monkeypatch.setattr(finetuning, "_PRIOR", 100.0)
+    monkeypatch.setattr(fine_tunes, "_PRIOR", 100.0)
     recipe = Recipe(epochs=2, views=1, precision="f32")
     options = Options(
         backbones=("lite0",), heads=("class-mean",), strategies=("last-1",), recipe=recipe, folds=2, min_gain=0.0

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart.data.duplicates import resolve
-from headstart.data.images import ImageSpec, decode
-from headstart.data.sources import load
-from headstart.data.splits import folds
+from headstart.data.duplicates.resolve import resolve_duplicates
+from headstart.data.images.decode import ImageSpec, decode
+from headstart.data.sources.load import load_dataset
+from headstart.data.splits import assign_folds
 
 SETS = Path(os.environ.get("HEADSTART_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
@@ -19,10 +19,10 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_exact_copies_among_rice_leaves_stay_together_in_the_folds() -> None:
-    kept, found = resolve(load(SETS / "rice_leaf").samples)
+    kept, found = resolve_duplicates(load_dataset(SETS / "rice_leaf").samples)
     assert kept.classes == ("bacterial_blight", "blast", "brownspot")
     assert (len(kept), found.dropped, found.grouped) == (552, 0, 43)
-    dealt = folds(kept.labels, kept.groups, count=5, repeats=2)
+    dealt = assign_folds(kept.labels, kept.groups, count=5, repeats=2)
     content = np.array(kept.content)
     for fold in dealt:
         assert len(set(zip(content.tolist(), fold.tolist(), strict=True))) == len(set(kept.content))
@@ -31,6 +31,6 @@ def test_exact_copies_among_rice_leaves_stay_together_in_the_folds() -> None:
 
 def test_every_photograph_of_a_set_is_decoded() -> None:
     spec = ImageSpec(size=224, resize=256, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
-    samples = load(SETS / "pacs" / "photo").samples
+    samples = load_dataset(SETS / "pacs" / "photo").samples
     assert samples.counts() == dict.fromkeys(("dog", "elephant", "giraffe", "guitar", "horse", "house", "person"), 100)
     assert {decode(image, spec).shape for image in samples.images[::10]} == {(224, 224, 3)}

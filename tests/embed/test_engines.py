@@ -9,10 +9,11 @@ import pytest
 from headstart import device
 from headstart.backbones.graph import Backbone
 from headstart.device import Device
-from headstart.embed import compiled, engine, openvino_engine
-from headstart.embed.engine import engine_for, open_engine
+from headstart.embed import engine, engines, openvino_engine
+from headstart.embed.engines import engine_for, open_engine
 from headstart.embed.openvino_engine import OpenVINOEngine
 from headstart.errors import BackboneError, MissingExtra
+from headstart.storage import file_cache
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +74,7 @@ def test_an_engine_asked_for_again_is_the_same(lite0: Backbone, cpu: Device) -> 
 def test_openvino_serves_the_cpu_and_torch_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine_for(Device("cpu", "f32", "")) == "openvino"
     assert engine_for(Device("cuda", "bf16", "")) == "torch"
-    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
     assert engine_for(Device("cpu", "f32", "")) == "torch"
 
 
@@ -91,7 +92,7 @@ def test_the_kept_network_is_used_only_when_it_is_whole(
     wanted = one_by_one(images[:1], OpenVINOEngine(lite0, precision="f32"))
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
     OpenVINOEngine(lite0, precision="f32")
-    (path,) = compiled.folder().iterdir()
+    (path,) = file_cache.blob_folder().iterdir()
     content = path.read_bytes()
     if damage == "absent":
         path.unlink()
@@ -102,7 +103,7 @@ def test_the_kept_network_is_used_only_when_it_is_whole(
     elif damage == "empty":
         path.write_bytes(b"")
     elif damage == "foreign":
-        compiled.save(path.stem, b"something else")
+        file_cache.write_blob(path.stem, b"something else")
     elif damage == "folder":
         path.unlink()
         path.parent.rmdir()
@@ -113,7 +114,7 @@ def test_the_kept_network_is_used_only_when_it_is_whole(
     assert np.array_equal(one_by_one(images[:1], OpenVINOEngine(lite0, precision="f32")), wanted)
     assert len(calls) == (0 if damage == "none" else 1)
     if damage != "folder":
-        assert compiled.load(path.stem) is not None
+        assert file_cache.read_blob(path.stem) is not None
 
 
 def test_only_the_newest_networks_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,18 +122,18 @@ def test_only_the_newest_networks_are_kept(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
     for i in range(20):
-        compiled.save(f"n{i}", b"network")
-        os.utime(compiled.folder() / f"n{i}.blob", (i, i))
-    compiled.save("last", b"network")
-    assert len(list(compiled.folder().iterdir())) == 16
-    assert compiled.load("last") == b"network"
-    assert compiled.load("n0") is None
+        file_cache.write_blob(f"n{i}", b"network")
+        os.utime(file_cache.blob_folder() / f"n{i}.blob", (i, i))
+    file_cache.write_blob("last", b"network")
+    assert len(list(file_cache.blob_folder().iterdir())) == 16
+    assert file_cache.read_blob("last") == b"network"
+    assert file_cache.read_blob("n0") is None
 
 
 def test_embedding_imports_no_torch(pictures: list[Path]) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from headstart.backbones.graph import open_backbone\n"
+        "from headstart.backbones.opening import open_backbone\n"
         "from headstart.device import Device\n"
         "from headstart.embed.extract import embed\n"
         f"e = embed([Path({str(pictures[0])!r})], open_backbone('lite0'), device=Device('cpu', 'f32', ''))\n"
@@ -144,7 +145,7 @@ def test_embedding_imports_no_torch(pictures: list[Path]) -> None:
 
 @pytest.mark.skipif(device._has_driver(), reason="this machine may have an accelerator, which only torch can tell")
 def test_choosing_a_device_imports_no_torch_where_no_accelerator_can_be() -> None:
-    code = "import sys; from headstart.device import choose; print(choose().kind, 'torch' in sys.modules)"
+    code = "import sys; from headstart.device import choose_device; print(choose_device().kind, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "cpu False"
 
@@ -184,10 +185,10 @@ def test_torch_that_is_absent_is_named(lite0: Backbone, monkeypatch: pytest.Monk
 
 @pytest.mark.gpu
 def test_cuda_computes_what_openvino_computes(lite0: Backbone, images: np.ndarray) -> None:
-    from headstart.device import choose
+    from headstart.device import choose_device
     from headstart.embed.torch_engine import TorchEngine
 
-    runner = TorchEngine(lite0, choose("cuda"))
+    runner = TorchEngine(lite0, choose_device("cuda"))
     padded = np.zeros((runner.batch, 224, 224, 3), np.uint8)
     padded[:8] = images
     rows = runner.run(padded, 8)
@@ -200,7 +201,7 @@ def test_cuda_computes_what_openvino_computes(lite0: Backbone, images: np.ndarra
 def test_threads_that_meet_at_the_first_call_of_a_process_do_not_wait_for_ever() -> None:
     code = (
         "import threading, numpy as np\n"
-        "from headstart.backbones.graph import open_backbone\n"
+        "from headstart.backbones.opening import open_backbone\n"
         "from headstart.embed.openvino_engine import OpenVINOEngine\n"
         "engine = OpenVINOEngine(open_backbone('lite0'), precision='f32')\n"
         "gate = threading.Barrier(8)\n"

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headstart.backbones.graph import Backbone
-from headstart.data.images import decode
+from headstart.data.images.decode import decode
 from headstart.device import Device
-from headstart.embed import extract, pipeline
-from headstart.embed.cache import EmbeddingCache
+from headstart.embed import batching, extract
 from headstart.embed.engine import Engine
 from headstart.embed.extract import embed
 from headstart.errors import BackboneError, InternalError
-from headstart.records import Failure, Floats
+from headstart.records.arrays import Floats
+from headstart.records.samples import Failure
+from headstart.storage.row_cache import EmbeddingCache
 
 
 def test_every_tap_has_one_row_an_image(pictures: list[Path], lite0: Backbone, cpu: Device) -> None:
@@ -118,19 +119,19 @@ def test_a_row_of_another_spec_or_precision_is_not_taken(
 ) -> None:
     from dataclasses import replace
 
-    from headstart.embed.engine import recipe
+    from headstart.embed.engines import engine_recipe
 
     cache = EmbeddingCache(tmp_path / "a.sqlite")
     embed(pictures, lite0, device=cpu, cache=cache)
     other = replace(lite0, spec=replace(lite0.spec, resize=300))
     assert embed(pictures, other, device=cpu, cache=cache).cached == 0
     recipes = [
-        recipe(lite0, cpu),
-        recipe(lite0, Device("cpu", "bf16", "")),
-        recipe(lite0, Device("cuda", "bf16", "")),
-        recipe(other, cpu),
-        recipe(replace(lite0, weights="other"), cpu),
-        recipe(replace(lite0, taps=lite0.taps[1:]), cpu),
+        engine_recipe(lite0, cpu),
+        engine_recipe(lite0, Device("cpu", "bf16", "")),
+        engine_recipe(lite0, Device("cuda", "bf16", "")),
+        engine_recipe(other, cpu),
+        engine_recipe(replace(lite0, weights="other"), cpu),
+        engine_recipe(replace(lite0, taps=lite0.taps[1:]), cpu),
     ]
     assert len(set(recipes)) == 6
 
@@ -227,13 +228,13 @@ class Lazy(Sequence[np.ndarray]):
         return np.full((8, 8, 3), i % 251, np.uint8)
 
 
-def decoded(images: Lazy, backbone: Backbone) -> pipeline.Load:
+def decoded(images: Lazy, backbone: Backbone) -> batching.Load:
     return lambda i: decode(images[i], backbone.spec)
 
 
 def test_decoding_runs_only_a_bounded_way_ahead(lite0: Backbone) -> None:
     images = Lazy(5000)
-    done = pipeline.run(decoded(images, lite0), range(5000), lite0.spec.size, Counting())
+    done = batching.run_batches(decoded(images, lite0), range(5000), lite0.spec.size, Counting())
     next(done)
     time.sleep(0.5)
     assert images.made < 5000 / 4
@@ -244,7 +245,7 @@ def test_decoding_runs_only_a_bounded_way_ahead(lite0: Backbone) -> None:
 def test_the_pipeline_gives_every_image_its_own_row(lite0: Backbone) -> None:
     wanted = list(range(0, 300, 3))
     rows = {}
-    for done in pipeline.run(decoded(Lazy(300), lite0), wanted, lite0.spec.size, Counting()):
+    for done in batching.run_batches(decoded(Lazy(300), lite0), wanted, lite0.spec.size, Counting()):
         rows.update(dict(zip(done.positions, done.rows[:, 0].tolist(), strict=True)))
     assert rows == {i: float(i % 251) for i in wanted}
 
@@ -252,7 +253,7 @@ def test_the_pipeline_gives_every_image_its_own_row(lite0: Backbone) -> None:
 def test_an_engine_that_breaks_breaks_the_run(lite0: Backbone) -> None:
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="the engine broke"):
-        list(pipeline.run(decoded(Lazy(50), lite0), range(50), lite0.spec.size, Failing()))
+        list(batching.run_batches(decoded(Lazy(50), lite0), range(50), lite0.spec.size, Failing()))
     assert threading.active_count() == before
 
 

@@ -13,7 +13,7 @@ MATRICES = {"embedding": np.array([[1.5, -2.25, 1e-7], [3.0, 0.1, 65504.0]], np.
 
 def test_parquet_holds_lists_of_one_length(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    save.write(tmp_path / "e.parquet", WORDS, MATRICES)
+    save.write_embeddings(tmp_path / "e.parquet", WORDS, MATRICES)
     table = parquet.read_table(tmp_path / "e.parquet")
     assert str(table.schema.field("embedding").type) == "fixed_size_list<element: float>[3]"
     assert table.column("path").to_pylist() == WORDS["path"]
@@ -21,7 +21,7 @@ def test_parquet_holds_lists_of_one_length(tmp_path: Path) -> None:
 
 
 def test_npz_needs_no_pickle(tmp_path: Path) -> None:
-    save.write(tmp_path / "e.npz", WORDS, MATRICES)
+    save.write_embeddings(tmp_path / "e.npz", WORDS, MATRICES)
     with np.load(tmp_path / "e.npz", allow_pickle=False) as found:
         assert sorted(found) == ["embedding", "label", "path"]
         assert found["path"].tolist() == WORDS["path"]
@@ -29,7 +29,7 @@ def test_npz_needs_no_pickle(tmp_path: Path) -> None:
 
 
 def test_csv_has_a_column_a_number_and_loses_none_of_it(tmp_path: Path) -> None:
-    save.write(tmp_path / "e.csv", WORDS, MATRICES)
+    save.write_embeddings(tmp_path / "e.csv", WORDS, MATRICES)
     with (tmp_path / "e.csv").open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     assert header == ["path", "label", "embedding_0", "embedding_1", "embedding_2"]
@@ -40,25 +40,25 @@ def test_csv_has_a_column_a_number_and_loses_none_of_it(tmp_path: Path) -> None:
 
 def test_another_ending_is_answered_with_the_right_ones(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"files ending in '.parquet', '.npz', '.csv'; found '.*e.txt'"):
-        save.check(tmp_path / "e.txt")
+        save.check_format(tmp_path / "e.txt")
 
 
 def test_a_folder_that_is_not_there_is_named_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="it lies in a folder that does not exist"):
-        save.check(tmp_path / "no" / "e.npz")
+        save.check_format(tmp_path / "no" / "e.npz")
     (tmp_path / "e.npz").mkdir()
     with pytest.raises(OptionError, match="it is a folder"):
-        save.check(tmp_path / "e.npz")
+        save.check_format(tmp_path / "e.npz")
 
 
 def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(save, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'headstart\[parquet\]'"):
-        save.check(tmp_path / "e.parquet")
+        save.check_format(tmp_path / "e.parquet")
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save.write(tmp_path / "e.npz", WORDS, MATRICES)
+    save.write_embeddings(tmp_path / "e.npz", WORDS, MATRICES)
     before = (tmp_path / "e.npz").read_bytes()
 
     def full(*given: object, **named: object) -> None:
@@ -66,6 +66,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match="No space left"):
-        save.write(tmp_path / "e.npz", WORDS, MATRICES)
+        save.write_embeddings(tmp_path / "e.npz", WORDS, MATRICES)
     assert (tmp_path / "e.npz").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["e.npz"]

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from headstart.data.images import ImageSpec, content_of, decode
+from headstart.data.images.decode import ImageSpec, decode, hash_content
 from headstart.errors import OptionError, UnreadableImage
 from headstart.finetune import augment
-from headstart.finetune.augment import KINDS, changed, view, whole
+from headstart.finetune.augment import KINDS, augment_image, view, whole
 
 SPEC = ImageSpec(size=32, resize=36, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
 AUGMENTED = KINDS[1:]
@@ -25,7 +25,7 @@ def seen(source: object, kind: str, number: int, *, seed: int = 0, content: str 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_clean_view_is_what_decode_makes(kind: str, cell_files: dict[str, list[Path]]) -> None:
     for path in cell_files["defective"][:3]:
-        assert np.array_equal(seen(path, kind, 0, content=content_of(path)), decode(path, SPEC))
+        assert np.array_equal(seen(path, kind, 0, content=hash_content(path)), decode(path, SPEC))
 
 
 def test_without_augmentation_every_view_is_the_clean_one(cell_files: dict[str, list[Path]]) -> None:
@@ -40,7 +40,7 @@ def test_views_follow_from_seed_content_and_number_in_any_order_of_threads(
     asked = [(path, number) for path in cell_files["functional"][:3] for number in range(1, 7)]
 
     def one(pair: tuple[Path, int]) -> bytes:
-        return seen(pair[0], kind, pair[1], content=content_of(pair[0])).tobytes()
+        return seen(pair[0], kind, pair[1], content=hash_content(pair[0])).tobytes()
 
     alone = [one(pair) for pair in asked]
     with ThreadPoolExecutor(4) as pool:
@@ -126,7 +126,7 @@ def test_many_views_can_be_made_of_one_reading(cell_files: dict[str, list[Path]]
     path = cell_files["defective"][1]
     picture = whole(path, SPEC, "strong")
     for number in range(1, 6):
-        once = changed(picture, SPEC, "strong", seed=3, content="c", number=number)
+        once = augment_image(picture, SPEC, "strong", seed=3, content="c", number=number)
         assert np.array_equal(once, seen(path, "strong", number, seed=3))
 
 

@@ -38,20 +38,20 @@ def steps(monkeypatch: pytest.MonkeyPatch, seconds: dict[str, list[float]]) -> l
 
 def test_steps_in_cold_memory_do_not_count(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = steps(monkeypatch, {"f32": [12.0, 2.8, 1.8, 1.6], "bf16": [1.0, 1.0, 3.2, 3.2]})
-    chosen, reason = precision.choose(tail, torch.zeros(3, 4), CPU, "auto", "a tail")
+    chosen, reason = precision.choose_precision(tail, torch.zeros(3, 4), CPU, "auto", "a tail")
     assert (chosen, reason) == ("f32", "a step takes 2.00 times as long in bf16 as in f32")
     assert asked == ["f32", "bf16"] * 4
 
 
 def test_the_answer_is_kept(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
     steps(monkeypatch, {"f32": [2.0] * 4, "bf16": [1.0] * 4})
-    assert precision.choose(tail, torch.zeros(3, 4), CPU, "auto", "a tail")[0] == "bf16"
-    assert precision.choose(tail, torch.zeros(3, 4), CPU, "auto", "a tail") == ("bf16", "as timed before")
+    assert precision.choose_precision(tail, torch.zeros(3, 4), CPU, "auto", "a tail")[0] == "bf16"
+    assert precision.choose_precision(tail, torch.zeros(3, 4), CPU, "auto", "a tail") == ("bf16", "as timed before")
 
 
 def test_a_real_step_leaves_weights_and_gradients_as_they_were(tail: Tail) -> None:
     before = tail.state()
-    chosen, _ = precision.choose(tail, torch.ones(3, 4), CPU, "auto", "a tail")
+    chosen, _ = precision.choose_precision(tail, torch.ones(3, 4), CPU, "auto", "a tail")
     assert chosen in ("f32", "bf16")
     assert all(torch.equal(before[name], value) for name, value in tail.state().items())
     assert all(parameter.grad is None for parameter in tail.parameters.values())
@@ -59,7 +59,7 @@ def test_a_real_step_leaves_weights_and_gradients_as_they_were(tail: Tail) -> No
 
 def test_what_is_asked_or_cannot_be_is_not_timed(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = steps(monkeypatch, {})
-    assert precision.choose(tail, torch.ones(3, 4), CPU, "bf16", "a tail") == ("bf16", "as asked")
+    assert precision.choose_precision(tail, torch.ones(3, 4), CPU, "bf16", "a tail") == ("bf16", "as asked")
     old = Device("cpu", "f32", "this processor has no bfloat16 arithmetic")
-    assert precision.choose(tail, torch.ones(3, 4), old, "auto", "a tail") == ("f32", old.reason)
+    assert precision.choose_precision(tail, torch.ones(3, 4), old, "auto", "a tail") == ("f32", old.reason)
     assert asked == []

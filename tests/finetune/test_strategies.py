@@ -5,46 +5,47 @@ import itertools
 import pytest
 import timm
 
-from headstart.backbones.convert import network
-from headstart.backbones.graph import open_backbone
-from headstart.backbones.stages import Stages, cut
+from headstart.backbones.conversion.convert import build_network
+from headstart.backbones.conversion.families import cut_network
+from headstart.backbones.conversion.stages import Stages
+from headstart.backbones.opening import open_backbone
 from headstart.errors import OptionError
-from headstart.finetune.freeze import FreezePlan, embedding, plan, units
-from headstart.finetune.strategies import NAMES, Strategy, is_fine_tune, parse
+from headstart.finetune.freeze_plan import FreezePlan, embedding, make_freeze_plan, units
+from headstart.finetune.strategies import NAMES, Strategy, is_fine_tune, parse_strategy
 
 
 @pytest.fixture(scope="module")
 def lite0() -> Stages:
-    return cut(network(open_backbone("lite0")))
+    return cut_network(build_network(open_backbone("lite0")))
 
 
 @pytest.fixture(scope="module")
 def vit() -> Stages:
-    return cut(timm.create_model("vit_tiny_patch16_224", img_size=32))
+    return cut_network(timm.create_model("vit_tiny_patch16_224", img_size=32))
 
 
 def of(word: str, stages: Stages) -> FreezePlan:
-    return plan(parse(word), stages, "it")
+    return make_freeze_plan(parse_strategy(word), stages, "it")
 
 
 def test_every_name_in_the_list_is_a_strategy() -> None:
-    assert all(is_fine_tune(name) and parse(name).name == name for name in NAMES)
+    assert all(is_fine_tune(name) and parse_strategy(name).name == name for name in NAMES)
 
 
 def test_words_with_numbers_and_stages_are_read() -> None:
-    assert parse("last-20-layers") == Strategy("last-20-layers", "layers", 20)
-    assert parse("last-3-blocks") == Strategy("last-3-blocks", "blocks", 3)
-    assert parse("surgical:blocks.3") == Strategy("surgical:blocks.3", "surgical", stage="blocks.3")
+    assert parse_strategy("last-20-layers") == Strategy("last-20-layers", "layers", 20)
+    assert parse_strategy("last-3-blocks") == Strategy("last-3-blocks", "blocks", 3)
+    assert parse_strategy("surgical:blocks.3") == Strategy("surgical:blocks.3", "surgical", stage="blocks.3")
     assert not is_fine_tune("probe")
 
 
 def test_a_misspelt_strategy_is_answered_with_the_nearest_right_words() -> None:
     with pytest.raises(OptionError, match="strategy 'last2' is not known: did you mean 'last-2'"):
-        parse("last2")
+        parse_strategy("last2")
     with pytest.raises(OptionError, match="strategy 'ridgee' is not known: did you mean 'ridge'"):
-        parse("ridgee", ["ridge"])
+        parse_strategy("ridgee", ["ridge"])
     with pytest.raises(OptionError, match="'last-0' trains nothing"):
-        parse("last-0")
+        parse_strategy("last-0")
 
 
 def test_a_unit_is_a_stage_with_what_hangs_on_behind_it(lite0: Stages, vit: Stages) -> None:
@@ -110,4 +111,4 @@ def test_what_a_network_cannot_do_is_said_with_what_it_has(lite0: Stages) -> Non
     with pytest.raises(OptionError, match="transformer blocks, and it has none"):
         of("lora", lite0)
     with pytest.raises(OptionError, match="trains the normalisation layers, and it has none"):
-        of("norm-only", cut(timm.create_model("vgg11")))
+        of("norm-only", cut_network(timm.create_model("vgg11")))

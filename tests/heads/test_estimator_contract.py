@@ -7,11 +7,11 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from headstart.errors import DataError, OptionError
-from headstart.heads.catalog import HEADS, make
+from headstart.heads.catalog import HEADS, make_head
 from headstart.heads.forest import Forest
-from headstart.heads.forms import from_arrays
+from headstart.heads.forms.linear import form_from_arrays
 from headstart.heads.mlp import Perceptron
-from headstart.heads.selection import internal_folds
+from headstart.heads.tuning import internal_folds
 
 
 def quick(name):
@@ -20,7 +20,7 @@ def quick(name):
         return Forest(trees=10)
     if name == "mlp":
         return Perceptron(hidden=32, epochs=60)
-    return make(name)
+    return make_head(name)
 
 
 def blobs(n=90, d=12, K=3, seed=0, spread=0.6):
@@ -40,7 +40,7 @@ def test_a_head_keeps_the_contract(estimator, check):
 def test_a_head_predicts_as_its_saved_form_does(name, K):
     X, y = blobs(K=K)
     head = quick(name).fit(X, y)
-    again = from_arrays(head.form_.kind, head.form_.to_arrays())
+    again = form_from_arrays(head.form_.kind, head.form_.to_arrays())
     scores = again.scores(X)
     assert scores.shape == (90, K)
     assert scores.dtype == np.float32
@@ -91,7 +91,7 @@ def test_a_class_with_one_row_does_not_stop_the_choice():
 
 def test_one_class_is_refused_in_one_sentence():
     with pytest.raises(DataError, match=r"needs at least two classes to tell apart, and y holds one class: 'crack'"):
-        make("ridge").fit(np.eye(4), ["crack"] * 4)
+        make_head("ridge").fit(np.eye(4), ["crack"] * 4)
 
 
 @pytest.mark.parametrize(
@@ -109,13 +109,13 @@ def test_one_class_is_refused_in_one_sentence():
 )
 def test_a_bad_option_is_named(name, setting, message):
     with pytest.raises(OptionError, match=message):
-        make(name, setting=setting).fit(*blobs())
+        make_head(name, setting=setting).fit(*blobs())
 
 
 def test_a_machine_that_stops_short_says_nothing_and_leaves_the_filters_of_warnings_as_they_were():
     random = np.random.default_rng(0)
     X, y = random.standard_normal((200, 300)).astype(np.float32), random.integers(0, 3, 200)
-    head = make("linear-svm", setting={"C": 100.0})
+    head = make_head("linear-svm", setting={"C": 100.0})
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         before = list(warnings.filters)
@@ -128,9 +128,9 @@ def test_a_machine_that_stops_short_says_nothing_and_leaves_the_filters_of_warni
 def test_folds_of_the_wrong_shape_are_refused():
     X, y = blobs()
     with pytest.raises(OptionError, match=r"folds must have the shape \(repeats, 90\)"):
-        make("ridge").path_scores(X, y, np.zeros(90, dtype=np.int64))
+        make_head("ridge").path_scores(X, y, np.zeros(90, dtype=np.int64))
     with pytest.raises(OptionError, match="folds must leave rows to train on"):
-        make("ridge").fit(X, y, folds=np.zeros((1, 90), dtype=np.int64))
+        make_head("ridge").fit(X, y, folds=np.zeros((1, 90), dtype=np.int64))
 
 
 @pytest.mark.parametrize("name", ["probe", "ridge", "lda", "linear-svm", "svm", "mlp", "forest", "knn"])

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from headstart.heads.basis import basis, standard
 from headstart.heads.logistic import LogisticProbe
-from headstart.heads.selection import internal_folds
-from headstart.heads.softmax_loss import Design
-from headstart.heads.softmax_solver import solve
+from headstart.heads.solvers.basis import basis, standardise
+from headstart.heads.solvers.lbfgs import solve
+from headstart.heads.solvers.softmax_loss import Design
+from headstart.heads.tuning import internal_folds
 
 
 def embeddings(n, d, K, seed=0):
@@ -33,7 +33,7 @@ def objective(weight, bias, rows, y, C, row_weights=None):
 
 def reached(head, X, y, row_weights=None):
     """(our objective, scikit-learn's) on the same standardised rows."""
-    learned = standard(X)
+    learned = standardise(X)
     rows = learned.apply(X).astype(np.float64)
     weight = (head.form_.weight * learned.scale[:, None]).T.astype(np.float64)
     bias = head.form_.bias.astype(np.float64)
@@ -88,7 +88,7 @@ def test_balanced_weights_are_scikit_learns():
 @pytest.mark.parametrize("K", [2, 4])
 def test_held_out_folds_are_left_out_exactly(K):
     X, y = embeddings(200, 30, K)
-    rows = standard(X).apply(X).astype(np.float64)
+    rows = standardise(X).apply(X).astype(np.float64)
     learned = basis(rows)
     folds = internal_folds(y)[0]
     design = Design(learned.rows, y, folds, K)
@@ -101,7 +101,7 @@ def test_held_out_folds_are_left_out_exactly(K):
 
 def test_the_order_of_strengths_does_not_matter():
     X, y = embeddings(150, 60, 3)
-    rows = standard(X).apply(X)
+    rows = standardise(X).apply(X)
     learned = basis(rows)
     design = Design(learned.rows, y, internal_folds(y)[0], 3)
     held, C = np.arange(5), np.full(5, 0.5)
@@ -117,7 +117,7 @@ def test_path_scores_are_those_of_single_fits():
     X, y = embeddings(120, 20, 3)
     folds = internal_folds(y)
     path = LogisticProbe(tol=1e-9).path_scores(X, y, folds)
-    rows = standard(X).apply(X)
+    rows = standardise(X).apply(X)
     held = folds[0] == 1
     for s in (0, 5):
         theirs = LogisticRegression(C=path.settings[s]["C"], tol=1e-10, max_iter=9999).fit(rows[~held], y[~held])
@@ -162,7 +162,7 @@ def test_a_first_step_that_is_far_too_long_does_not_end_the_search(n: int, K: in
 
 def test_a_search_that_ended_far_from_the_optimum_is_not_called_converged() -> None:
     X, y = embeddings(200, 30, 3)
-    learned = basis(standard(X).apply(X))
+    learned = basis(standardise(X).apply(X))
     design = Design(learned.rows, y, np.zeros_like(y), 3, None)
     short = solve(design, learned.energy, np.array([-1]), np.array([1.0]), max_steps=1)
     assert not short.converged[0]

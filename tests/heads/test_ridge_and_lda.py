@@ -5,11 +5,11 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
-from headstart.heads.basis import standard
 from headstart.heads.lda import ShrinkageLDA
 from headstart.heads.ridge import RidgeProbe
-from headstart.heads.ridge_solver import _conjugate, _factored
-from headstart.heads.selection import internal_folds
+from headstart.heads.solvers.basis import standardise
+from headstart.heads.solvers.ridge import _conjugate, _factored
+from headstart.heads.tuning import internal_folds
 
 
 def rows_of(n, d, K, seed=0):
@@ -25,7 +25,7 @@ def test_leave_one_out_is_leaving_one_out(n, d, class_weight):
     X, y = rows_of(n, d, 3)
     y[:4] = 0
     head = RidgeProbe(class_weight=class_weight).fit(X, y)
-    rows = standard(X).apply(X).astype(np.float64)
+    rows = standardise(X).apply(X).astype(np.float64)
     weights = (n / (3 * np.bincount(y)))[y] if class_weight else np.ones(n)
     targets = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
     settings = head._settings(X, y)
@@ -41,7 +41,7 @@ def test_path_scores_are_ridge_without_the_fold(n, d, K):
     X, y = rows_of(n, d, K)
     folds = internal_folds(y)
     path = RidgeProbe().path_scores(X, y, folds)
-    rows = standard(X).apply(X).astype(np.float64)
+    rows = standardise(X).apply(X).astype(np.float64)
     targets = np.where(y[:, None] == np.arange(K), 1.0, -1.0)
     held = folds[0] == 2
     for s in (0, 7, 12):
@@ -72,7 +72,7 @@ def test_given_folds_choose_the_strength_instead():
 def test_lda_decides_as_scikit_learns(n, d):
     X, y = rows_of(n, d, 3)
     y[:5] = 2
-    rows = standard(X).apply(X).astype(np.float64)
+    rows = standardise(X).apply(X).astype(np.float64)
     ours = ShrinkageLDA(shrinkage=0.3).fit(X, y)
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3).fit(rows, y)
     scores = ours.decision_function(X)

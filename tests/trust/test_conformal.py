@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.errors import DataError, OptionError
-from headstart.trust.conformal import METHODS, conformal_sets, images_needed, strangeness
+from headstart.trust.conformal import METHODS, conformal_sets, nonconformity, samples_needed
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -25,7 +25,7 @@ def drawn(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(("level", "needed"), [(0.5, 1), (0.9, 9), (0.95, 19), (0.99, 99), (0.999, 999)])
 def test_so_many_images_are_needed_for_a_level(level: float, needed: int) -> None:
-    assert images_needed(level) == needed
+    assert samples_needed(level) == needed
     p, y = drawn(needed)
     conformal_sets(p, y, classes=CLASSES, level=level)
     with pytest.raises(DataError, match=f"need at least {needed:,} labelled image"):
@@ -102,8 +102,8 @@ def test_sets_grown_from_the_likeliest_class_down_are_small_where_answers_are_su
 
 def test_strangeness_is_what_it_says() -> None:
     p = np.array([[0.5, 0.2, 0.3]])
-    assert strangeness(p, "lac").tolist() == pytest.approx(np.array([[0.5, 0.8, 0.7]]))
-    assert strangeness(p, "aps").tolist() == pytest.approx(np.array([[0.0, 0.8, 0.5]]))
+    assert nonconformity(p, "lac").tolist() == pytest.approx(np.array([[0.5, 0.8, 0.7]]))
+    assert nonconformity(p, "aps").tolist() == pytest.approx(np.array([[0.0, 0.8, 0.5]]))
 
 
 def test_repeats_are_averaged() -> None:

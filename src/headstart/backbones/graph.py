@@ -1,9 +1,9 @@
 """A backbone as a file: an ONNX graph with named taps, and the JSON beside it that says what it is.
 
-The graph takes `image`, uint8 (N, size, size, 3) as `headstart.data.images.decode` makes it; normalisation happens
-inside. For every tap it has `<tap>.pooled`, float32 (N, width), and `<tap>.spatial`, float32 (N, channels, rows,
-columns); `logits`, float32 (N, 1000), where the network kept its original head. Weights are stored in half precision
-and computed with in single precision.
+The graph takes `image`, uint8 (N, size, size, 3) as `headstart.data.images.decode.decode` makes it; normalisation
+happens inside. For every tap it has `<tap>.pooled`, float32 (N, width), and `<tap>.spatial`, float32 (N, channels,
+rows, columns); `logits`, float32 (N, 1000), where the network kept its original head. Weights are stored in half
+precision and computed with in single precision.
 
 `open_backbone` finds one by name, `read_backbone` reads one from a folder, `write` puts one there whole or not at all.
 This module runs nothing and needs neither torch nor OpenVINO.
@@ -15,21 +15,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from headstart import fingerprint
-from headstart.checks import listed
-from headstart.data.images import ImageSpec
+from headstart.backbones.packaged import PACKAGED_FOLDER
+from headstart.checks import join_words
+from headstart.data.images.decode import ImageSpec
 from headstart.errors import BackboneError, BundleError
-from headstart.files import put
-
-if TYPE_CHECKING:
-    from headstart.backbones.changes import Changes
+from headstart.storage.files import write_atomically
 
 SCHEMA = 1
-PACKAGED_FOLDER = Path(__file__).with_name("packaged")
-PACKAGED = ("efficientnet_lite0", "efficientnet_lite2")
-SHORT = {"lite0": "efficientnet_lite0", "lite2": "efficientnet_lite2"}
 INPUT = "image"
 LOGITS = "logits"
 _MOST_FACTS = 1 << 20
@@ -80,7 +75,7 @@ class Backbone:
     source: str
     facts: Mapping[str, object] = field(default_factory=dict, hash=False)
     packaged: bool = False
-    changes: Changes | None = None
+    changes: WeightDelta | None = None
 
     def tap(self, name: str) -> Tap:
         """The tap of this name; raises `BackboneError` with the names there are."""
@@ -88,31 +83,14 @@ class Backbone:
             if tap.name == name:
                 return tap
         raise BackboneError(
-            f"tap {name!r} was asked of {self.name}, which has {listed([t.name for t in self.taps], 40)}: choose one."
+            f"tap {name!r} was asked of {self.name}, which has {join_words([t.name for t in self.taps], 40)}: choose "
+            "one."
         )
 
     @property
     def last(self) -> Tap:
         """The tap that is usually called the embedding."""
         return self.taps[-1]
-
-
-def open_backbone(name: str, *, weights: Path | None = None) -> Backbone:
-    """The backbone of this name: packaged with Headstart, else from the cache, else converted now.
-
-    weights: a checkpoint for the named architecture, instead of the published weights. Conversion needs
-    `headstart[finetune]`, and the network's weights where they are not on this machine. Raises `BackboneError` for a
-    name that nobody knows or weights that cannot be had, `MissingExtra` without the extra.
-
-    >>> open_backbone("lite0").last
-    Tap(name='conv_head', width=1280, depth=8, kind='last')
-    """
-    name = SHORT.get(name, name)
-    if name in PACKAGED and weights is None:
-        return read_backbone(PACKAGED_FOLDER, name)
-    from headstart.backbones.convert import convert, kept
-
-    return kept(name, weights=weights) or convert(name, weights=weights)
 
 
 def read_backbone(folder: Path, name: str) -> Backbone:
@@ -128,7 +106,7 @@ def read_backbone(folder: Path, name: str) -> Backbone:
             f"{SCHEMA}: upgrade Headstart, or convert the backbone again."
         )
     try:
-        found = fingerprint.of_file(graph)
+        found = fingerprint.hash_file(graph)
     except OSError as error:
         raise BundleError(f"the backbone {name} in {folder} lacks its graph: {error.strerror}.") from error
     if found != values.get("weights"):
@@ -173,7 +151,7 @@ def _tap(values: Mapping[str, Any], depth: int) -> Tap:
     return Tap(name, width, depth, cast(Literal["stage", "last"], kind))
 
 
-def write(
+def write_backbone(
     folder: Path,
     name: str,
     graph: bytes,
@@ -188,13 +166,21 @@ def write(
     values = {
         "schema": SCHEMA,
         "name": name,
-        "weights": fingerprint.of_bytes(graph),
+        "weights": fingerprint.hash_bytes(graph),
         "licence": licence,
         "source": source,
         "spec": spec.to_dict(),
         "taps": [{"name": tap.name, "width": tap.width, "kind": tap.kind} for tap in taps],
         "facts": dict(facts),
     }
-    put(folder / f"{name}.onnx", graph)
-    put(folder / f"{name}.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(folder / f"{name}.onnx", graph)
+    write_atomically(folder / f"{name}.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
     return read_backbone(folder, name)
+
+
+@dataclass(frozen=True)
+class WeightDelta:
+    """Changed tensors. content: the bytes of their safetensors file. base: fingerprint of the graph they belong to."""
+
+    content: bytes = field(repr=False)
+    base: str

@@ -33,7 +33,7 @@ def with_head(backbone: Backbone) -> Backbone:
     Of a fine-tuned one: what the old head makes of the new features. Raises `BackboneError` for another backbone, whose
     head is not known.
 
-    >>> from headstart.backbones.graph import open_backbone
+    >>> from headstart.backbones.opening import open_backbone
     >>> with_head(open_backbone("lite0")).tap("logits").width
     1000
     """

@@ -16,7 +16,7 @@ _TABLE = Path(__file__).with_name("zoo.csv")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ZooEntry:
     """A known backbone.
 
     name: what to call it. timm: the network and its weights in timm. year: of its publication. parameters: how many,
@@ -41,7 +41,7 @@ class Entry:
 
 
 @cache
-def zoo() -> dict[str, Entry]:
+def zoo() -> dict[str, ZooEntry]:
     """All known backbones by name.
 
     >>> zoo()["resnet50"].width
@@ -51,8 +51,8 @@ def zoo() -> dict[str, Entry]:
         return {row["name"]: _entry(row) for row in csv.DictReader(file)}
 
 
-def _entry(row: dict[str, str]) -> Entry:
-    return Entry(
+def _entry(row: dict[str, str]) -> ZooEntry:
+    return ZooEntry(
         name=row["name"],
         timm=row["timm"],
         year=int(row["year"]),

@@ -18,12 +18,12 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])")
 
 
-def seconds(text: str) -> float:
+def parse_seconds(text: str) -> float:
     """The seconds that a text such as `90s`, `5m`, `1.5h` or `none` (no limit) stands for.
 
     Raises `OptionError` for anything else.
 
-    >>> seconds("30s"), seconds("5m"), seconds("1.5h"), seconds("none")
+    >>> parse_seconds("30s"), parse_seconds("5m"), parse_seconds("1.5h"), parse_seconds("none")
     (30.0, 300.0, 5400.0, inf)
     """
     if text.strip().lower() == "none":
@@ -37,10 +37,10 @@ def seconds(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def words(budget: float) -> str:
+def format_seconds(budget: float) -> str:
     """A budget as a person writes it.
 
-    >>> words(300.0), words(45.0), words(5400.0), words(math.inf)
+    >>> format_seconds(300.0), format_seconds(45.0), format_seconds(5400.0), format_seconds(math.inf)
     ('5m', '45s', '1.5h', 'none')
     """
     if math.isinf(budget):

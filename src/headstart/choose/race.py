@@ -4,7 +4,7 @@ for that.
 `race` takes candidates (a head or a fine-tune with the features it looks at), labels, folds and a budget, and returns a
 `RaceResult`: a line for each candidate, the winner with its setting, and an honest estimate of what it will
 reach. It does not fit the winner on all rows and does not make folds. What is tried, in which order and for how long is
-`choose.anytime`'s; how the winner is chosen is said at `choose.selection.Rule`.
+`choose.budgeted`'s; how the winner is chosen is said at `choose.selection.Rule`.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Any
 import numpy as np
 
 from headstart.checks import at_least, between
-from headstart.choose.anytime import Competed, Setting, compete
 from headstart.choose.budget import Budget
-from headstart.choose.honest import corrected, paired_gain, plain
-from headstart.choose.scoring import Candidate, Scored
-from headstart.choose.selection import Draws, Pool, Rule, price_tiers, resample
+from headstart.choose.budgeted import Trial, TrialResult, score_within_budget
+from headstart.choose.corrected import corrected_estimate, paired_gain, plain_estimate
+from headstart.choose.scoring import Candidate, ScoredCandidate
+from headstart.choose.selection import Pool, Resamples, Rule, cost_tiers, resample
 from headstart.errors import InternalError, OptionError
+from headstart.metrics.class_report import Scorecard, scorecard
+from headstart.metrics.classes import score
 from headstart.metrics.intervals import Estimate
-from headstart.metrics.scorecard import Scorecard, scorecard
-from headstart.metrics.tallies import score
-from headstart.records import Floats, Ints
-from headstart.trust.temperature import crossed_probabilities, fit_temperature
+from headstart.records.arrays import Floats, Ints
+from headstart.trust.calibration.temperature import crossed_probabilities, fit_temperature
 
 CHOSEN, TIE, BEHIND, DEARER, GIVEN_UP = "chosen", "tie", "behind", "dearer", "given up"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CandidateResult:
     """A candidate's line in the comparison.
 
     setting: its best setting. score: of that setting, with its own interval, not corrected for selection.
@@ -71,7 +71,7 @@ class RaceResult:
     comparison ended before every candidate was through; empty where it did not.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[CandidateResult, ...]
     winner: int
     setting: Mapping[str, Any]
     metric: str
@@ -88,7 +88,7 @@ class RaceResult:
     stopped: str = ""
 
     @property
-    def best(self) -> Entry:
+    def best(self) -> CandidateResult:
         """The chosen candidate's line."""
         return self.entries[self.winner]
 
@@ -116,8 +116,8 @@ def race(
     of range and `DataError` when all rows are one group.
     """
     _check(candidates, y, folds, classes, min_gain, confidence, resamples)
-    setting = Setting(y, folds, len(classes), groups, metric, min_gain, confidence)
-    competed = compete(candidates, setting, budget or Budget())
+    setting = Trial(y, folds, len(classes), groups, metric, min_gain, confidence)
+    competed = score_within_budget(candidates, setting, budget or Budget())
     whole = [number for number in sorted(competed.scored) if competed.scored[number].whole]
     field = _field(candidates, {n: competed.scored[n] for n in whole}, setting, resamples, seed)
     column = int(field.rule.pick(field.pool.whole[None], field.pool.whole_losses[None])[0])
@@ -134,20 +134,24 @@ class _Field:
     """Everything that is compared. places: of each configuration, its candidate and the number of its setting."""
 
     pool: Pool
-    draws: Draws
+    draws: Resamples
     rule: Rule
     places: list[tuple[int, int]]
 
 
 def _field(
-    candidates: Sequence[Candidate], runs: Mapping[int, Scored], setting: Setting, resamples: int | None, seed: int
+    candidates: Sequence[Candidate],
+    runs: Mapping[int, ScoredCandidate],
+    setting: Trial,
+    resamples: int | None,
+    seed: int,
 ) -> _Field:
     answers = np.concatenate([run.answers for run in runs.values()])
     losses = np.concatenate([run.losses for run in runs.values()])
     pool = Pool(setting.y, answers, losses, setting.classes, setting.groups, setting.metric)
     draws = resample(pool, count=resamples, seed=seed)
     owner = np.repeat(np.arange(len(runs)), [len(run.settings) for run in runs.values()])
-    tiers = price_tiers(np.array([candidates[number].cost for number in runs], np.float64))
+    tiers = cost_tiers(np.array([candidates[number].cost for number in runs], np.float64))
     prior = np.array([candidates[number].prior for number in runs])
     rule = Rule(owner, tiers, draws.noise, setting.min_gain, setting.confidence, prior)
     places = [(number, i) for number, run in runs.items() for i in range(len(run.settings))]
@@ -156,10 +160,10 @@ def _field(
 
 def _result(
     candidates: Sequence[Candidate],
-    competed: Competed,
+    competed: TrialResult,
     field: _Field,
     column: int,
-    setting: Setting,
+    setting: Trial,
     classes: Sequence[str],
 ) -> RaceResult:
     pool, winner = field.pool, competed.scored[field.places[column][0]]
@@ -171,7 +175,7 @@ def _result(
         winner=next(i for i, entry in enumerate(entries) if entry.status == CHOSEN),
         setting=winner.settings[field.places[column][1]],
         metric=pool.metric,
-        estimate=corrected(pool, field.draws, field.rule, column, confidence=setting.confidence),
+        estimate=corrected_estimate(pool, field.draws, field.rule, column, confidence=setting.confidence),
         raw=float(pool.whole[column]),
         baseline=_baseline(pool),
         out_of_fold=winner.best.mean(axis=0),
@@ -192,8 +196,8 @@ def _result(
 
 
 def _entry(
-    candidates: Sequence[Candidate], competed: Competed, field: _Field, own: int, winner: int, setting: Setting
-) -> Entry:
+    candidates: Sequence[Candidate], competed: TrialResult, field: _Field, own: int, winner: int, setting: Trial
+) -> CandidateResult:
     number, place = field.places[own]
     run, candidate = competed.scored[number], candidates[number]
     pool, draws, one, other = field.pool, field.draws, own, winner
@@ -201,11 +205,11 @@ def _entry(
         pool, one, other = _seen(pool, run, own, winner), 0, 1
         draws = resample(pool, count=len(draws.inside))
     gain = paired_gain(pool, draws, one, other, confidence=setting.confidence)
-    return Entry(
+    return CandidateResult(
         name=candidate.name,
         features=candidate.features,
         setting=run.settings[place],
-        score=plain(pool, draws, one, confidence=setting.confidence),
+        score=plain_estimate(pool, draws, one, confidence=setting.confidence),
         log_loss=float(pool.whole_losses[one]),
         gain=gain,
         status=CHOSEN if own == winner else _status(gain) if run.whole else GIVEN_UP,
@@ -216,7 +220,7 @@ def _entry(
     )
 
 
-def _seen(pool: Pool, run: Scored, own: int, winner: int) -> Pool:
+def _seen(pool: Pool, run: ScoredCandidate, own: int, winner: int) -> Pool:
     """A candidate and the winner on the rows that the candidate was scored on."""
     rows, both = run.seen, [own, winner]
     groups = None if pool.groups is None else pool.groups[rows]

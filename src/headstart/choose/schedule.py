@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.choose.scoring import Promise
+from headstart.choose.scoring import ExpectedGain
 from headstart.metrics.intervals import Reals
 
 _SPREAD = 0.2
@@ -23,7 +23,7 @@ _REACH = 0.5
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredGain:
     """A gain over the reference seen so far, as a share of 1, with its standard error."""
 
     gain: float
@@ -49,11 +49,12 @@ class Belief:
         return over * norm.cdf(z) + self.spread * norm.pdf(z)  # type: ignore[no-any-return]
 
 
-def believe(promises: Sequence[Promise], seen: Sequence[Measured | None], errors: float) -> Belief:
+def update_belief(promises: Sequence[ExpectedGain], seen: Sequence[MeasuredGain | None], errors: float) -> Belief:
     """The candidates' gains after what was seen of each (None: nothing). errors: the share that the reference leaves.
 
-    >>> before = believe([Promise(0.1, 0.2), Promise(0.1, 1.0)], [None, None], errors=0.2)
-    >>> after = believe([Promise(0.1, 0.2), Promise(0.1, 1.0)], [Measured(0.08, 0.02), None], errors=0.2)
+    >>> expected = [ExpectedGain(0.1, 0.2), ExpectedGain(0.1, 1.0)]
+    >>> before = update_belief(expected, [None, None], errors=0.2)
+    >>> after = update_belief(expected, [MeasuredGain(0.08, 0.02), None], errors=0.2)
     >>> before.mean.round(3).tolist(), bool(after.mean[1] > 0.02)
     ([0.02, 0.02], True)
     """
@@ -70,7 +71,7 @@ def believe(promises: Sequence[Promise], seen: Sequence[Measured | None], errors
     return Belief(mean, np.sqrt(np.maximum(np.diag(covariance), 0.0)))
 
 
-def order(worth: Reals, seconds: Sequence[float]) -> list[int]:
+def rank_by_value(worth: Reals, seconds: Sequence[float]) -> list[int]:
     """Positions by what each is expected to be worth for the seconds that it still needs, best first."""
     worth = worth / np.maximum(np.asarray(seconds, np.float64), 1e-9)
     found: list[int] = np.argsort(-worth, kind="stable").tolist()

@@ -2,7 +2,7 @@
 
 `Candidate` is a head or a fine-tune with the features it looks at. `score_whole` scores it on all folds; `Running` does
 so fold by fold, so that a dear one can be given up on the way. Both end in a `Scored`: answers and losses of every
-setting. What is compared with what is decided elsewhere (`choose.anytime`, `choose.race`).
+setting. What is compared with what is decided elsewhere (`choose.budgeted`, `choose.race`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.choose.selection import Pool, highest
+from headstart.choose.selection import Pool, best_columns
 from headstart.errors import InternalError
-from headstart.records import Floats, Ints
-from headstart.trust.temperature import fit_temperature, row_losses
+from headstart.records.arrays import Floats, Ints
+from headstart.trust.calibration.temperature import fit_temperature, row_losses
 
 if TYPE_CHECKING:
     from headstart.heads.base import PathScores
@@ -37,7 +37,7 @@ class Head(Protocol):
 
 
 @dataclass(frozen=True)
-class Promise:
+class ExpectedGain:
     """What is expected of a candidate that is scored fold by fold, before it has been seen on these data.
 
     gain: over frozen features, as a share of the errors that these leave. depth: share of the network that trains, 0 to
@@ -68,11 +68,11 @@ class Candidate:
     backbones: tuple[str, ...] = ()
     prior: float = 0.0
     seconds: float = 0.0
-    promise: Promise | None = None
+    promise: ExpectedGain | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class ScoredCandidate:
     """A candidate's settings with their answers (settings, repeats, n) and losses (settings, n), out of fold.
 
     best: (repeats, n, classes) the scores of the best setting. seen: (n,) the rows that were scored; the others'
@@ -92,7 +92,7 @@ class Scored:
         """Whether every row was scored."""
         return bool(self.seen.all())
 
-    def filled(self, like: Scored, number: int) -> Scored:
+    def filled(self, like: ScoredCandidate, number: int) -> ScoredCandidate:
         """With the answers and losses of another's setting where this one has none.
 
         So that a candidate that was given up stands in the pool as what it was taken for: no better than the other one
@@ -106,17 +106,17 @@ class Scored:
 
 def score_whole(
     candidate: Candidate, y: Ints, folds: Ints, classes: int, metric: str, clock: Clock = time.perf_counter
-) -> Scored:
+) -> ScoredCandidate:
     """Score a candidate on all folds. folds: (repeats, n)."""
     start = clock()
     path = candidate.head.path_scores(candidate.X, y, folds)
     seconds = clock() - start
     _check(candidate, path, folds, classes)
     everywhere = np.ones(len(y), bool)
-    return scored(path.settings, path.scores, y, everywhere, metric, int(folds.max()) + 1, seconds)
+    return summarise_scores(path.settings, path.scores, y, everywhere, metric, int(folds.max()) + 1, seconds)
 
 
-def scored(
+def summarise_scores(
     settings: tuple[dict[str, Any], ...],
     scores: Floats,
     y: Ints,
@@ -124,18 +124,18 @@ def scored(
     metric: str,
     folds: int,
     seconds: float,
-) -> Scored:
+) -> ScoredCandidate:
     """What scores (settings, repeats, n, classes) come to, on the rows seen."""
     answers = scores.argmax(axis=-1).astype(np.int32)
     losses = np.zeros(scores.shape[::2], np.float32)
     losses[:, seen] = [_losses(each[:, seen], y[seen]) for each in scores]
     alone = Pool(y[seen], answers[:, :, seen], losses[:, seen], scores.shape[-1], None, metric)
-    best = int(highest(alone.whole[None], alone.whole_losses[None])[0])
-    return Scored(settings, answers, losses, scores[best].copy(), seen, folds, seconds)
+    best = int(best_columns(alone.whole[None], alone.whole_losses[None])[0])
+    return ScoredCandidate(settings, answers, losses, scores[best].copy(), seen, folds, seconds)
 
 
 @dataclass(eq=False)
-class Running:
+class FoldwiseRun:
     """A candidate that is scored fold by fold, on the first repeat of the folds.
 
     Its answers in the other repeats are taken to be those of the first: the same expectation, from fewer draws.
@@ -181,10 +181,12 @@ class Running:
         self.seconds.append(self.clock() - start)
         self.done += 1
 
-    def so_far(self) -> Scored:
+    def so_far(self) -> ScoredCandidate:
         """What the folds that are done come to."""
         assert self._scores is not None
-        found = scored(self._settings, self._scores, self.y, self.seen, self.metric, self.done, sum(self.seconds))
+        found = summarise_scores(
+            self._settings, self._scores, self.y, self.seen, self.metric, self.done, sum(self.seconds)
+        )
         return replace(found, answers=np.repeat(found.answers, len(self.folds), axis=1))
 
 

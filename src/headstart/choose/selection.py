@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from headstart.checks import one_of
 from headstart.errors import DataError
+from headstart.metrics.classes import METRICS
 from headstart.metrics.intervals import Reals, z_value
-from headstart.metrics.tallies import METRICS
-from headstart.records import Floats, Ints
+from headstart.records.arrays import Floats, Ints
 
 _CHUNK = 2_000_000
 _SAME_PRICE = 1.1
@@ -114,7 +114,7 @@ class Pool:
         return rows / rows.mean()  # type: ignore[no-any-return]
 
     def _shares(self) -> Iterator[tuple[Floats, Floats]]:
-        """Hits and trials of each of the metric's shares (see `metrics.tallies`), (units, configurations or 1).
+        """Hits and trials of each of the metric's shares (see `metrics.classes`), (units, configurations or 1).
 
         They are sums over repeats, whole or half numbers, so that equal scores stay exactly equal in float32.
         """
@@ -138,7 +138,7 @@ class Pool:
 
 
 @dataclass(frozen=True, eq=False)
-class Draws:
+class Resamples:
     """Every configuration on bootstrap samples, each (draws, configurations).
 
     inside, losses: score and mean log-loss on the drawn rows. outside: score on the rows left out.
@@ -156,7 +156,7 @@ class Draws:
         return np.sqrt(np.maximum(own[:, None] + own - 2 * covariance, 0.0))
 
 
-def resample(pool: Pool, *, count: int | None = None, seed: int = 0) -> Draws:
+def resample(pool: Pool, *, count: int | None = None, seed: int = 0) -> Resamples:
     """Score all configurations on `count` bootstrap samples of the rows (of the groups, where there are any).
 
     count None: 1,000, and fewer from 20,000 rows on, down to 200. Draws that leave nothing out are dropped.
@@ -170,7 +170,7 @@ def resample(pool: Pool, *, count: int | None = None, seed: int = 0) -> Draws:
         weights = weights[(weights == 0).any(axis=1)]
         both = pool.scores(np.concatenate([weights, weights == 0], axis=0))
         parts.append((both[: len(weights)], pool.mean_losses(weights), both[len(weights) :]))
-    return Draws(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    return Resamples(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
 def _drawn(rng: np.random.Generator, count: int, units: int) -> Floats:
@@ -180,10 +180,10 @@ def _drawn(rng: np.random.Generator, count: int, units: int) -> Floats:
     return np.bincount(chosen.ravel(), minlength=count * units).reshape(count, units).astype(np.float32)
 
 
-def price_tiers(costs: Reals) -> Ints:
+def cost_tiers(costs: Reals) -> Ints:
     """The price tier of each cost, 0 the cheapest: costs within 10 % of a tier's cheapest belong to it.
 
-    >>> price_tiers(np.array([2.0, 1.0, 1.05, 4.1])).tolist()
+    >>> cost_tiers(np.array([2.0, 1.0, 1.05, 4.1])).tolist()
     [1, 0, 0, 2]
     """
     tiers = np.zeros(len(costs), np.int64)
@@ -231,30 +231,30 @@ class Rule:
     def champions(self, scores: Reals, losses: Reals) -> Ints:
         """(draws, candidates) the configuration that stands for each candidate."""
         columns = [np.flatnonzero(self.owner == candidate) for candidate in range(len(self.tiers))]
-        return np.stack([own[highest(scores[:, own], losses[:, own])] for own in columns], axis=1)
+        return np.stack([own[best_columns(scores[:, own], losses[:, own])] for own in columns], axis=1)
 
     def _best(self, rivals: Ints, scores: Reals, losses: Reals) -> Ints:
         score, loss = (np.take_along_axis(values, rivals, axis=1) for values in (scores, losses))
-        leader = at(rivals, highest(score, loss))
+        leader = take_columns(rivals, best_columns(score, loss))
         band = z_value(self.confidence) * self.noise[leader[:, None], rivals]
         tied = score >= score.max(axis=1, keepdims=True) - band - _HAIR
-        return at(rivals, np.where(tied, loss, np.inf).argmin(axis=1))
+        return take_columns(rivals, np.where(tied, loss, np.inf).argmin(axis=1))
 
     def _pays(self, winner: Ints, rival: Ints, scores: Reals, losses: Reals) -> NDArray[np.bool_]:
-        gain = at(scores, rival) - at(scores, winner)
-        finer = (at(losses, winner) - at(losses, rival)) / LOSS_PER_SHARE
+        gain = take_columns(scores, rival) - take_columns(scores, winner)
+        finer = (take_columns(losses, winner) - take_columns(losses, rival)) / LOSS_PER_SHARE
         clear = np.abs(gain) > z_value(self.confidence) * self.noise[winner, rival] + _HAIR
         enough: NDArray[np.bool_] = np.where(clear, gain, finer) >= self.min_gain - _HAIR
         return enough
 
 
-def highest(scores: Reals, losses: Reals) -> Ints:
+def best_columns(scores: Reals, losses: Reals) -> Ints:
     """The column of the best score in each row; of equal ones, that of the lowest loss."""
     best = scores == scores.max(axis=1, keepdims=True)
     found: Ints = np.where(best, losses, np.inf).argmin(axis=1)
     return found
 
 
-def at(values: NDArray[Any], columns: Ints) -> NDArray[Any]:
+def take_columns(values: NDArray[Any], columns: Ints) -> NDArray[Any]:
     """One value of each row: values (draws, m), columns (draws,)."""
     return np.take_along_axis(values, columns[:, None], axis=1)[:, 0]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from headstart.errors import DataError
 from headstart.metrics.intervals import Reals
-from headstart.records import Floats, Ints
+from headstart.records.arrays import Floats, Ints
 
 _TINY = 1e-12
 """Directions whose share of the largest energy is below this are rounding noise of float64."""

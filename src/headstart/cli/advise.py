@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Place, Run, columns, run
+from headstart.cli.options import ColumnOptions, Place, columns, measurement_options, run
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
-    from headstart.tasks.advice import Advised
-    from headstart.tasks.forecast import Forecast
+    from headstart.verbs.advise.advise import Advised
+    from headstart.verbs.advise.forecast import Forecast
 
 _CLOSING = "This is a prior, from tables that saw other data; to measure on yours: headstart train"
 
@@ -25,7 +26,7 @@ _CLOSING = "This is a prior, from tables that saw other data; to measure on your
 def command(
     data: Path,
     backbone: str,
-    columns: Columns,
+    columns: ColumnOptions,
     run: Run,
     as_json: bool,
 ) -> None:
@@ -36,9 +37,9 @@ def command(
     advice     what each table says there, why, and where the tables contradict each other
     forecast   how long each strategy would take on this machine: a few steps are timed
     """
-    from headstart.tasks.advice import advise_loaded
+    from headstart.verbs.advise.advise import advise_loaded
 
-    options = run.options(backbone)
+    options = measurement_options(run, backbone)
     loaded = columns.load(data)
     plan = f" --exclude {run.exclude}" if run.exclude else ""
     _print(advise_loaded(loaded, options), f"{data}{plan}", as_json)
@@ -57,22 +58,22 @@ def _print(found: Advised, data: str, as_json: bool) -> None:
 
 
 def _position(found: Advised) -> None:
-    from headstart.checks import counted
+    from headstart.checks import quantity
     from headstart.cli import show
 
     where = found.position
     click.echo(
-        f"size        {counted(where.images, 'image')} of {counted(len(where.counts), 'class', 'classes')}; "
+        f"size        {quantity(where.images, 'image')} of {quantity(len(where.counts), 'class', 'classes')}; "
         f"smallest class {where.smallest:,}, median {where.median:,} (the band of {found.prior.band} a class)"
     )
-    click.echo(f"similarity  {found.similarity.words()}, measured on {counted(found.looked_at, 'image')}:\n")
+    click.echo(f"similarity  {found.similarity.words()}, measured on {quantity(found.looked_at, 'image')}:\n")
     rows = [(signal.name, str(signal.verdict), signal.words) for signal in found.similarity.signals]
     rows += [(text, "not measured", "") for text in found.similarity.left_out]
     show.table(("sign", "says", "measured"), rows)
 
 
 def _advice(found: Advised) -> None:
-    from headstart.choose.prior import LARGE, TRY
+    from headstart.choose.prior_knowledge.rule_tables import LARGE, TRY
     from headstart.cli import show
 
     said = found.prior.advice

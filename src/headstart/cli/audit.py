@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Place, columns
+from headstart.cli.options import ColumnOptions, Place, columns
 from headstart.errors import OptionError
 
 if TYPE_CHECKING:
-    from headstart.tasks.findings import Audit
+    from headstart.verbs.audit.findings import Audit
 
 _EXAMPLES = 2
 
@@ -60,7 +60,7 @@ def command(
     fix: Path | None,
     html: Path | None,
     shown: int,
-    columns: Columns,
+    columns: ColumnOptions,
     seed: int,
     device: str,
     cache: bool,
@@ -72,7 +72,7 @@ def command(
     splits and across classes; labels that are probably wrong (needs headstart[audit]); few images of a class; tiny,
     very long, near-black, near-white and blurred images. Nothing is changed.
     """
-    from headstart.tasks.audit import audit
+    from headstart.verbs.audit.audit import audit
 
     files = _Files(listing, fix, html)
     _check(files, shown)
@@ -106,16 +106,18 @@ def _check(files: _Files, shown: int) -> None:
 
 
 def _write(found: Audit, files: _Files, data: str, shown: int) -> None:
+    from headstart.report.audit import write_audit
+
     if files.csv is not None:
         found.write_csv(files.csv)
     if files.fix is not None:
         found.write_plan(files.fix)
     if files.html is not None:
-        found.write_html(files.html, data=data, shown=shown)
+        write_audit(found, files.html, data=data, shown=shown)
 
 
 def _print(found: Audit, as_json: bool) -> None:
-    from headstart.checks import counted, printable
+    from headstart.checks import printable, quantity
     from headstart.cli import show
 
     if as_json:
@@ -131,8 +133,8 @@ def _print(found: Audit, as_json: bool) -> None:
         show.table(("found", "count", "proposed", "for example"), rows, right=(1,))
     elif not found.hindrance:
         click.echo("nothing was found")
-    images = counted(found.images, "image")
-    click.echo(printable(f"data       {images} of {counted(len(found.counts), 'class', 'classes')}"))
+    images = quantity(found.images, "image")
+    click.echo(printable(f"data       {images} of {quantity(len(found.counts), 'class', 'classes')}"))
     if found.hindrance:
         click.echo(printable(f"train      no model can be trained on these images yet: {found.hindrance}"))
     if found.claims is not None:

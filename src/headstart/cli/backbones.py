@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from headstart.backbones.zoo import Entry
+    from headstart.backbones.zoo import ZooEntry
 
 _HEADERS = (
     *("name", "year", "M params", "GFLOPs", "top-1 %", "top-5 %", "pixels", "width", "licence", "weights", "best for"),
@@ -29,7 +29,7 @@ def command(as_json: bool) -> None:
     """
     import sys
 
-    from headstart.backbones.store import converted
+    from headstart.backbones.converted import converted
     from headstart.backbones.zoo import zoo
     from headstart.cli import show
 
@@ -64,15 +64,15 @@ def _columns() -> tuple[int, ...]:
     return next((tuple(range(count)) for least, count in _FITTING if width >= least), _NARROW)
 
 
-def _values(entry: Entry, here: tuple[str, ...]) -> dict[str, Any]:
+def _values(entry: ZooEntry, here: tuple[str, ...]) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {**asdict(entry), "weights": _state(entry, here)}
 
 
-def _state(entry: Entry, here: tuple[str, ...]) -> str:
-    from headstart.backbones.graph import PACKAGED
-    from headstart.backbones.store import downloaded
+def _state(entry: ZooEntry, here: tuple[str, ...]) -> str:
+    from headstart.backbones.converted import downloaded
+    from headstart.backbones.packaged import PACKAGED
 
     if entry.name in PACKAGED:
         return "packaged"

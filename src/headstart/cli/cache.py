@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from headstart.embed.kept import Kept
+    from headstart.storage.inventory import CachedFiles
 
 
 @click.command("cache")
@@ -21,19 +21,19 @@ def command(clear: bool, as_json: bool) -> None:
     embeddings may take (4 GB), HEADSTART_ACTIVATIONS_GB the most that all activations may take (8 GB).
     """
     from headstart.cli import show
-    from headstart.embed import kept
-    from headstart.embed.cache import default_limit
-    from headstart.folders import cache_folder
+    from headstart.storage import inventory
+    from headstart.storage.folders import cache_folder
+    from headstart.storage.row_cache import default_limit
 
     limit = default_limit()
     if clear:
-        freed = kept.clear()
+        freed = inventory.clear_cache()
         if as_json:
             show.as_json({"cleared": freed, "folder": str(cache_folder())})
         else:
             click.echo(f"{freed / 1e6:,.1f} MB cleared from {cache_folder()}")
         return
-    found = kept.everything()
+    found = inventory.cached_files()
     if as_json:
         files = [{"file": str(f.path), "rows": f.rows, "bytes": f.bytes} for f in found]
         show.as_json({"folder": str(cache_folder()), "limit": limit, "files": files})
@@ -44,5 +44,5 @@ def command(clear: bool, as_json: bool) -> None:
     click.echo(f"{total:,.1f} MB in {cache_folder()}; at most {limit / 1e9:g} GB of embeddings a backbone")
 
 
-def _rows(file: Kept) -> str:
+def _rows(file: CachedFiles) -> str:
     return "" if file.rows is None else f"{file.rows:,}"

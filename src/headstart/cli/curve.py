@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from headstart import checks
-from headstart.cli.options import Columns, Drawing, Place, Run, columns, run, words
+from headstart.cli.options import ColumnOptions, Drawing, Place, columns, run, words
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
-    from headstart.tasks.curve import Curve, Series
+    from headstart.verbs.curve.curve import Curve
+    from headstart.verbs.curve.series import Series
 
 
 @click.command("curve")
@@ -42,7 +44,7 @@ def command(
     backbones: str | None,
     random: bool,
     scratch: bool,
-    columns: Columns,
+    columns: ColumnOptions,
     run: Run,
     as_json: bool,
 ) -> None:
@@ -51,7 +53,7 @@ def command(
     A linear model learns from 1, 2, 5, 10, … labels of each class, drawn many times, and is tested on other images; a
     curve fitted to that is continued, with a band. Answers are given up to 8 times the labels there are.
     """
-    from headstart.tasks.curve import learning_curve
+    from headstart.verbs.curve.curve import learning_curve
 
     checks.between("--target", target, 1, 100)
     loaded = columns.load(data)
@@ -73,17 +75,17 @@ def command(
 
 
 def _draw(found: Curve, place: Path, data: Path) -> None:
-    from headstart.files import put
-    from headstart.report.curve_plot import Line, curve_svg
+    from headstart.report.plots.curve import CurveLine, curve_svg
+    from headstart.storage.files import write_atomically
 
-    lines = [Line(_title(each), each.measured, each.curve) for each in found.series]
+    lines = [CurveLine(_title(each), each.measured, each.curve) for each in found.series]
     title = f"Accuracy against labels per class: {data.resolve().name}"
-    put(place, curve_svg(lines, found.answer, title=title).encode())
+    write_atomically(place, curve_svg(lines, found.answer, title=title).encode())
 
 
 def _title(series: Series) -> str:
     """What the line is called in the table and in the plot."""
-    from headstart.tasks.from_scratch import SCRATCH
+    from headstart.verbs.curve.from_scratch import SCRATCH
 
     return series.name if series.name == SCRATCH else f"{series.name} features"
 
@@ -106,7 +108,7 @@ def _print(found: Curve, svg: Path | None, as_json: bool) -> None:
 
 def _rows(found: Curve) -> list[list[str]]:
     """A row for each number of labels; the last for all images there are, where classes are unequal."""
-    from headstart.cli import show
+    from headstart.report import numbers
 
     rows = []
     for size in found.series[0].measured.sizes.tolist():
@@ -114,9 +116,11 @@ def _rows(found: Curve) -> list[list[str]]:
         for each in found.series:
             points = dict(zip(each.measured.sizes.tolist(), each.points, strict=True))
             point = points.get(size)
-            row += ["", ""] if point is None else [show.percent(point.value), show.interval(point.low, point.high)]
+            row += (
+                ["", ""] if point is None else [numbers.percent(point.value), numbers.interval(point.low, point.high)]
+            )
         rows.append(row)
     if found.whole is not None:
-        whole = [show.percent(found.whole.value), show.interval(found.whole.low, found.whole.high)]
+        whole = [numbers.percent(found.whole.value), numbers.interval(found.whole.low, found.whole.high)]
         rows.append(["all, unequal", *whole, *[""] * (2 * len(found.series) - 2)])
     return rows

@@ -24,13 +24,13 @@ def command(output: Path, backbones: str, seed: int) -> None:
 
     Needs the package elpv-dataset (extra 'demo'; photographs under CC BY-NC-SA 4.0).
     """
-    from headstart.bundle import check_destination
     from headstart.cli.options import words
     from headstart.cli.train import show_trained
-    from headstart.data.solar import solar_cells
-    from headstart.loading import load
-    from headstart.tasks.classify import train_loaded
-    from headstart.tasks.options import Options
+    from headstart.demo.solar import solar_cells
+    from headstart.model.bundle import check_destination
+    from headstart.model.load import load_model
+    from headstart.pipeline.options import Options
+    from headstart.verbs.train.train import train_loaded
 
     options = Options(backbones=words(backbones) or (), strategies=(), seed=seed)
     check_destination(output)
@@ -40,7 +40,7 @@ def command(output: Path, backbones: str, seed: int) -> None:
     trained = train_loaded(apart, options)
     trained.save(output, command=["headstart", "demo"])
     show_trained(trained, output, as_json=False)
-    _show_some(load(output), apart.samples)
+    _show_some(load_model(output), apart.samples)
 
 
 def _keep_apart(cells: Any, seed: int) -> Any:
@@ -49,9 +49,9 @@ def _keep_apart(cells: Any, seed: int) -> Any:
 
     import numpy as np
 
-    from headstart.data.splits import folds
+    from headstart.data.splits import assign_folds
 
-    fold = folds(cells.samples.labels, None, count=5, repeats=1, seed=seed)[0]
+    fold = assign_folds(cells.samples.labels, None, count=5, repeats=1, seed=seed)[0]
     splits = np.where(fold == 0, "test", "train")
     return replace(cells, samples=replace(cells.samples, splits=splits))
 
@@ -61,6 +61,7 @@ def _show_some(predictor: Any, samples: Any) -> None:
     import numpy as np
 
     from headstart.cli import show
+    from headstart.report import numbers
 
     rows = np.flatnonzero(samples.splits == "test")[:: max(1, (samples.splits == "test").sum() // 6)][:6]
     shown = samples.take(rows)
@@ -70,6 +71,6 @@ def _show_some(predictor: Any, samples: Any) -> None:
     lines = zip(found.names, truth, found.labels, found.confidences, strict=True)
     show.table(
         ("image", "truth", "prediction", "confidence"),
-        [(Path(name).name, true, said, show.percent(sure)) for name, true, said, sure in lines],
+        [(Path(name).name, true, said, numbers.percent(sure)) for name, true, said, sure in lines],
         right=(3,),
     )

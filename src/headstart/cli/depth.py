@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Drawing, Place, Run, columns, metric, run
+from headstart.cli.options import ColumnOptions, Drawing, Place, columns, measurement_options, metric, run
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
-    from headstart.tasks.depth import Depth, Depths
+    from headstart.verbs.depth import Depth, Depths
 
 _HEADERS = ("layer", "width", "score", "95 %", "against the best", "")
 _NUMBERS = (1, 2, 3, 4)
@@ -31,7 +32,7 @@ def command(
     backbones: str | None,
     svg: Path | None,
     metric: str,
-    columns: Columns,
+    columns: ColumnOptions,
     run: Run,
     as_json: bool,
 ) -> None:
@@ -41,9 +42,9 @@ def command(
     into the head, or fine-tune from the stage after the best layer. All scores are on images left out.
     """
     from headstart.cli import show
-    from headstart.tasks.depth import depth_loaded
+    from headstart.verbs.depth import depth_loaded
 
-    options = run.options("auto" if backbones is None else backbones, metric)
+    options = measurement_options(run, "auto" if backbones is None else backbones, metric)
     loaded = columns.load(data)
     found = depth_loaded(loaded, options)
     _print(found, as_json)
@@ -53,8 +54,8 @@ def command(
 
 
 def _draw(found: Depths, place: Path) -> None:
-    from headstart.files import put
-    from headstart.report.panels import Panel, panels_svg
+    from headstart.report.plots.panels import Panel, panels_svg
+    from headstart.storage.files import write_atomically
 
     panels = [
         Panel(
@@ -68,7 +69,9 @@ def _draw(found: Depths, place: Path) -> None:
     first = found.backbones[0]
     metric = first.best.score.metric.replace("-", " ")
     title = f"{metric.capitalize()} of a linear probe at each layer, with 95 % intervals"
-    put(place, panels_svg(panels, title=title, baseline=first.baseline, words="most frequent class").encode())
+    write_atomically(
+        place, panels_svg(panels, title=title, baseline=first.baseline, words="most frequent class").encode()
+    )
 
 
 def _print(found: Depths, as_json: bool) -> None:
@@ -96,14 +99,15 @@ def _print_one(found: Depth) -> None:
     from dataclasses import asdict
 
     from headstart.cli import show
-    from headstart.tasks.summary import gain_words
+    from headstart.model.summary import gain_words
+    from headstart.report import numbers
 
     rows = [
         (
             tap.name,
             str(tap.width),
-            show.percent(tap.score.value),
-            show.interval(tap.score.low, tap.score.high),
+            numbers.percent(tap.score.value),
+            numbers.interval(tap.score.low, tap.score.high),
             "" if tap.gain is None else gain_words(asdict(tap.gain)),
             "best" if tap is found.best else tap.status,
         )

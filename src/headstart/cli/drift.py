@@ -13,7 +13,7 @@ from headstart.errors import OptionError
 
 if TYPE_CHECKING:
     from headstart.report.page import Gallery, Picture
-    from headstart.tasks.drift import BatchDrift
+    from headstart.verbs.drift.drift import BatchDrift
 
 _NAMED = 5
 _MOST_SHARES = 5
@@ -78,15 +78,15 @@ def command(
 
     Exit code 0 whether or not there is drift; with --fail-on-drift 1 where there is. 2: it could not be tested.
     """
-    from headstart import bundle
-    from headstart.data.batches import find_batch
-    from headstart.tasks.drift import drift
+    from headstart.data.sources.unlabelled import load_unlabelled
+    from headstart.model import bundle
+    from headstart.verbs.drift.drift import drift
 
     _check(html, svg)
-    bundle.read(model)
+    bundle.read_bundle(model)
     found = drift(
         model,
-        find_batch(list(images), path_column=path_column, group_column=group_column),
+        load_unlabelled(list(images), path_column=path_column, group_column=group_column),
         reference=reference,
         level=level,
         shown=shown,
@@ -113,24 +113,24 @@ def _check(html: Path | None, svg: Path | None) -> None:
 
 
 def _write(found: BatchDrift, html: Path | None, svg: Path | None) -> None:
-    from headstart.files import put
+    from headstart.storage.files import write_atomically
 
     if html is not None:
-        put(html, _page(found).encode("utf-8", "backslashreplace"))
+        write_atomically(html, _page(found).encode("utf-8", "backslashreplace"))
     if svg is not None:
-        from headstart.report.score_plot import scores_svg
+        from headstart.report.plots.scores import scores_svg
 
         title = f"How foreign the images are to {found.model.resolve().name}"
         plot = scores_svg(found.reference_scores, found.scores, title=title, name=found.compared.name)
-        put(svg, plot.encode("utf-8", "backslashreplace"))
+        write_atomically(svg, plot.encode("utf-8", "backslashreplace"))
 
 
 def _page(found: BatchDrift) -> str:
-    from headstart.checks import counted
-    from headstart.report.drift_page import Shown, drift_page
+    from headstart.checks import quantity
+    from headstart.report.drift import Shown, drift_page
 
     shown = Shown(
-        heading=f"Model {found.model.resolve().name}: {counted(len(found.batch), 'new image')}, compared with "
+        heading=f"Model {found.model.resolve().name}: {quantity(len(found.batch), 'new image')}, compared with "
         f"{found.compared.words}",
         name=found.compared.name,
         galleries=(_foreign(found), _usual(found)),
@@ -168,10 +168,10 @@ def _usual(found: BatchDrift) -> Gallery:
 
 
 def _picture(found: BatchDrift, row: int) -> Picture:
-    from headstart.cli import show
+    from headstart.report import numbers
     from headstart.report.page import Picture
 
-    sure = show.percent(float(found.answers.confidences[row]))
+    sure = numbers.percent(float(found.answers.confidences[row]))
     return Picture(found.batch.images[row], found.batch.names[row], f"{found.answers.labels[row]}, {sure}")
 
 
@@ -183,6 +183,7 @@ def _label(found: BatchDrift, row: int) -> str:
 def _print(found: BatchDrift, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
+    from headstart.report import numbers
 
     show.unreadable(found.failures)
     if as_json:
@@ -191,7 +192,7 @@ def _print(found: BatchDrift, as_json: bool) -> None:
     for sentence in found.notes:
         show.note(sentence)
     rows = [
-        (found.batch.names[row], found.answers.labels[row], show.percent(float(found.answers.confidences[row])))
+        (found.batch.names[row], found.answers.labels[row], numbers.percent(float(found.answers.confidences[row])))
         for row in found.most_foreign[:_NAMED]
     ]
     if found.drifted:

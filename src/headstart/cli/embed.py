@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Place, columns
+from headstart.cli.options import ColumnOptions, Place, columns
 from headstart.errors import OptionError
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headstart.backbones.graph import Backbone
-    from headstart.records import Embeddings, Samples
+    from headstart.records.embeddings import Embeddings
+    from headstart.records.samples import Samples
 
 
 @click.command("embed")
@@ -35,7 +36,7 @@ def command(
     weights: Path | None,
     taps: str,
     unlabelled: bool,
-    columns: Columns,
+    columns: ColumnOptions,
     device: str,
     cache: bool,
 ) -> None:
@@ -44,20 +45,20 @@ def command(
     One row an image: path, label and split where there are any, then the embedding; with several backbones or layers,
     one embedding each, named <backbone>.<layer>. Unreadable images are left out and named on standard error.
     """
-    from headstart.backbones.graph import open_backbone
+    from headstart.backbones.opening import open_backbone
     from headstart.cli import show
-    from headstart.data.sources import find_images
-    from headstart.device import choose
+    from headstart.data.sources.load import find_images
+    from headstart.device import choose_device
     from headstart.embed import save
-    from headstart.embed.cache import open_cache
+    from headstart.embed.embedding_cache import open_cache
     from headstart.embed.extract import embed
 
-    save.check(output)
+    save.check_format(output)
     if weights is not None and len(backbones) != 1:
         raise OptionError("--weights is for one backbone: name it with --backbone.")
     opened = [open_backbone(name, weights=weights) for name in backbones or ("lite0",)]
     wanted = [_taps(backbone, taps) for backbone in opened]
-    chosen = choose(device)
+    chosen = choose_device(device)
     if unlabelled:
         samples = find_images(data)
     else:
@@ -79,7 +80,7 @@ def command(
         for backbone, names in zip(opened, wanted, strict=True)
     ]
     rows = _readable(samples, embedded)
-    save.write(output, _words(samples, rows), _matrices(embedded, rows))
+    save.write_embeddings(output, _words(samples, rows), _matrices(embedded, rows))
     click.echo(f"{len(rows):,} rows written to {output}")
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Place, columns
+from headstart.cli.options import ColumnOptions, Place, columns
 
 if TYPE_CHECKING:
-    from headstart.tasks.evaluate import Evaluation
+    from headstart.model.evaluation import Evaluation
 
 
 @click.command("evaluate")
@@ -27,7 +27,7 @@ def command(
     model: Path,
     data: Path,
     split: str | None,
-    columns: Columns,
+    columns: ColumnOptions,
     device: str,
     cache: bool,
     as_json: bool,
@@ -37,14 +37,14 @@ def command(
     Copies of one picture (turned or cropped ones too) do not count as independent images in the intervals. Where the
     model was trained on some of the images, a note says so.
     """
-    from headstart import bundle
     from headstart.cli import show
-    from headstart.loading import load as load_model
-    from headstart.tasks.evaluate import evaluate
-    from headstart.tasks.training_rows import trained_on
+    from headstart.model import bundle
+    from headstart.model.load import load_model
+    from headstart.model.rows import training_content
+    from headstart.verbs.evaluate import evaluate
 
     predictor = load_model(model)
-    known = trained_on(bundle.read(model), predictor)
+    known = training_content(bundle.read_bundle(model), predictor)
     loaded = columns.load(data)
     for sentence in loaded.notes:
         show.note(sentence)
@@ -54,6 +54,7 @@ def command(
 
 def _print(found: Evaluation, as_json: bool) -> None:
     from headstart.cli import show
+    from headstart.report import numbers
 
     if show.json_or_notes(found, as_json):
         return
@@ -61,7 +62,7 @@ def _print(found: Evaluation, as_json: bool) -> None:
         (
             row.name,
             f"{row.count:,}",
-            *(show.percent(value) if row.count else "–" for value in (row.recall, row.precision, row.f1)),
+            *(numbers.percent(value) if row.count else "–" for value in (row.recall, row.precision, row.f1)),
         )
         for row in found.card.per_class
     ]

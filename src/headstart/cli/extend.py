@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Place, columns, share
+from headstart.cli.options import ColumnOptions, Place, columns, share
 from headstart.errors import OptionError
 
 if TYPE_CHECKING:
-    from headstart.tasks.extend import Extended
+    from headstart.verbs.extend.extend import Extended
 
 
 @click.command("extend")
@@ -53,7 +53,7 @@ def command(
     old_data: Path | None,
     retune: bool,
     max_unreadable: float,
-    columns: Columns,
+    columns: ColumnOptions,
     device: str,
     cache: bool,
     keep_training: bool,
@@ -65,18 +65,18 @@ def command(
     fitted anew over old and new images together, and the accuracy on the old classes is compared
     before and after, on the same images and folds. MODEL itself stays as it is.
     """
-    from headstart import bundle
-    from headstart.data.sources import load
-    from headstart.tasks.extend import extend
+    from headstart.data.sources.load import load_dataset
+    from headstart.model import bundle
+    from headstart.verbs.extend.extend import extend
 
     place = _place(model, new_data, output)
-    bundle.read(model)
+    bundle.read_bundle(model)
     bundle.check_destination(place)
     new = columns.load(new_data)
     found = extend(
         model,
         new,
-        old=None if old_data is None else load(old_data),
+        old=None if old_data is None else load_dataset(old_data),
         retune=retune,
         max_unreadable=share("--max-unreadable", max_unreadable),
         device=device,
@@ -101,30 +101,31 @@ def _place(model: Path, new_data: Path, output: Path | None) -> Path:
 
 
 def _print(found: Extended, place: Path, as_json: bool) -> None:
-    from headstart import bundle
-    from headstart.checks import counted, listed, printable
+    from headstart.checks import join_words, printable, quantity
     from headstart.cli import show
+    from headstart.model import bundle
+    from headstart.report import numbers
 
     if as_json:
-        show.as_json(bundle.read(place).manifest)
+        show.as_json(bundle.read_bundle(place).manifest)
         return
     manifest, report = found.manifest(), found.report
     for sentence in manifest["notes"]:
         show.note(sentence)
     show.table(("class", "images", "before", "after", "95 % after"), _rows(found), right=(1, 2, 3, 4))
     seconds = sum(manifest["seconds"].values())
-    added = counted(manifest["extension"]["added"], "image")
-    fresh = listed(found.new_classes) or "none"
+    added = quantity(manifest["extension"]["added"], "image")
+    fresh = join_words(found.new_classes) or "none"
     click.echo(printable(f"added       {added} (new classes: {fresh}) in {seconds:.1f} s"))
     click.echo(f"done        {found.how}")
     click.echo(f"old classes before {report.before}, after {report.after} accuracy, out of fold")
     click.echo(
-        f"            {show.points(report.gain.value)} points "
-        f"({show.points(report.gain.low)} to {show.points(report.gain.high)}) on the same "
-        f"{counted(report.images, 'image')}; {show.percent(report.into_new)} of them now answered as a new class"
+        f"            {numbers.points(report.gain.value)} points "
+        f"({numbers.points(report.gain.low)} to {numbers.points(report.gain.high)}) on the same "
+        f"{quantity(report.images, 'image')}; {numbers.percent(report.into_new)} of them now answered as a new class"
     )
     if report.taken:
-        pairs = ", ".join(f"{each.old} as {each.new} {show.percent(each.share)}" for each in report.taken)
+        pairs = ", ".join(f"{each.old} as {each.new} {numbers.percent(each.share)}" for each in report.taken)
         click.echo(printable(f"            most often: {pairs}"))
     if report.new is not None:
         click.echo(f"new classes {report.new} accuracy, out of fold")
@@ -133,15 +134,15 @@ def _print(found: Extended, place: Path, as_json: bool) -> None:
 
 
 def _rows(found: Extended) -> list[tuple[str, ...]]:
-    from headstart.cli import show
+    from headstart.report import numbers
 
     return [
         (
             each.name,
             f"{each.images:,}",
-            "new" if each.before is None else show.percent(each.before),
-            show.percent(each.after),
-            show.interval(each.low, each.high),
+            "new" if each.before is None else numbers.percent(each.before),
+            numbers.percent(each.after),
+            numbers.interval(each.low, each.high),
         )
         for each in found.report.classes
     ]

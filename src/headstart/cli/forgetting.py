@@ -10,7 +10,7 @@ import click
 from headstart.cli.options import Place
 
 if TYPE_CHECKING:
-    from headstart.tasks.forgetting import Forgotten, OriginalHead
+    from headstart.verbs.forgetting import ForgettingReport, OriginalHead
 
 
 @click.command("forgetting")
@@ -26,13 +26,13 @@ def command(model: Path, images: tuple[str, ...], device: str, as_json: bool) ->
     the same class, and, where images lie in folders named by ImageNet's WordNet ids, how often the right one.
     """
     from headstart.cli import show
-    from headstart.data.sources import find_images
-    from headstart.device import choose
-    from headstart.loading import load
-    from headstart.tasks.forgetting import fine_tuned, forgetting
+    from headstart.data.sources.load import find_images
+    from headstart.device import choose_device
+    from headstart.model.load import load_model
+    from headstart.verbs.forgetting import fine_tuned, forgetting
 
-    predictor = load(model)
-    found = forgetting(predictor, find_images(images), device=choose(device)) if fine_tuned(predictor) else ()
+    predictor = load_model(model)
+    found = forgetting(predictor, find_images(images), device=choose_device(device)) if fine_tuned(predictor) else ()
     if as_json:
         show.as_json({"backbones": [each.to_dict() for each in found]})
     elif not found:
@@ -46,11 +46,11 @@ def command(model: Path, images: tuple[str, ...], device: str, as_json: bool) ->
             _print(each)
 
 
-def _print(found: Forgotten) -> None:
-    from headstart.checks import counted, printable
+def _print(found: ForgettingReport) -> None:
+    from headstart.checks import printable, quantity
     from headstart.cli import show
 
-    changed = f"{counted(found.tensors, 'tensor')} changed; compared on {counted(found.images, 'image')}"
+    changed = f"{quantity(found.tensors, 'tensor')} changed; compared on {quantity(found.images, 'image')}"
     click.echo(f"{printable(found.backbone)}: {changed}")
     rows = [
         (each.stage, f"{each.cka:.3f}", f"{each.chance:.3f}", "unchanged" if each.unchanged else "")
@@ -62,13 +62,13 @@ def _print(found: Forgotten) -> None:
 
 
 def _print_head(head: OriginalHead) -> None:
-    from headstart.checks import counted
-    from headstart.cli import show
+    from headstart.checks import quantity
+    from headstart.report import numbers
 
     click.echo(f"original head   names the same class as before on {head.agreement} of the images")
     if head.accuracy is None:
         return
     before, after, gain = head.accuracy.before, head.accuracy.after, head.accuracy.gain
     click.echo(f"accuracy        before {before}, after {after}")
-    change = f"{show.points(gain.value)} points ({show.points(gain.low)} to {show.points(gain.high)})"
-    click.echo(f"                {change} on {counted(head.accuracy.images, 'image')} of ImageNet's classes")
+    change = f"{numbers.points(gain.value)} points ({numbers.points(gain.low)} to {numbers.points(gain.high)})"
+    click.echo(f"                {change} on {quantity(head.accuracy.images, 'image')} of ImageNet's classes")

@@ -16,10 +16,10 @@ def command(model: Path, as_json: bool) -> None:
     """Say what the saved MODEL is: classes, backbone, head, measured accuracy, and the data it was trained on."""
     from headstart.cli import show
     from headstart.errors import BundleError, InternalError
-    from headstart.loading import load
-    from headstart.tasks.summary import summary
+    from headstart.model.load import load_model
+    from headstart.model.summary import summary
 
-    manifest = load(model).manifest
+    manifest = load_model(model).manifest
     if as_json:
         show.as_json(manifest)
         return

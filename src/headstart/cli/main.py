@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from headstart import __version__
-from headstart.checks import nearest, printable
+from headstart._version import __version__
+from headstart.checks import printable, suggest
 from headstart.errors import UserError
 
 VERBS = (
@@ -63,7 +63,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest right spelling in the error."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            near = nearest(args[0], VERBS, 1)
+            near = suggest(args[0], VERBS, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"there is no command {args[0]!r}.{hint} The commands are: {', '.join(VERBS)}.")
         return super().resolve_command(ctx, args)

@@ -13,10 +13,11 @@ import click
 
 from headstart import checks
 from headstart.errors import OptionError
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
-    from headstart.data.loaded import Loaded
-    from headstart.tasks.options import Options
+    from headstart.data.sources.dataset import Dataset
+    from headstart.pipeline.options import Options
 
 Verb: TypeAlias = Callable[..., Any]
 
@@ -32,7 +33,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnOptions:
     """Names of a table's columns; None where they are found by their usual names."""
 
     path_column: str | None
@@ -40,11 +41,11 @@ class Columns:
     group_column: str | None
     split_column: str | None
 
-    def load(self, data: Path) -> Loaded:
+    def load(self, data: Path) -> Dataset:
         """The labelled images in a folder or table."""
-        from headstart.data.sources import load
+        from headstart.data.sources.load import load_dataset
 
-        return load(
+        return load_dataset(
             data,
             path_column=self.path_column,
             label_column=self.label_column,
@@ -56,32 +57,7 @@ class Columns:
 def columns(function: Verb) -> Verb:
     """Add the options that name a table's columns; the function gets them as one, `columns`."""
     options = [click.option(name, help=f"In a table: {text[0].lower()}{text[1:]}") for name, text in _COLUMNS]
-    return gathered(function, "columns", options, Columns)
-
-
-@dataclass(frozen=True)
-class Run:
-    """How a measurement runs. exclude: a plan to follow. max_unreadable: a share of 1."""
-
-    exclude: str | None
-    max_unreadable: float
-    seed: int
-    device: str
-    cache: bool
-
-    def options(self, backbones: str, metric: str = "accuracy") -> Options:
-        """The options of a measurement. backbones: comma-separated."""
-        from headstart.tasks.options import Options
-
-        return Options(
-            backbones=words(backbones) or (),
-            metric=metric,
-            exclude=self.exclude,
-            max_unreadable=self.max_unreadable,
-            seed=self.seed,
-            device=self.device,
-            cache=self.cache,
-        )
+    return gathered(function, "columns", options, ColumnOptions)
 
 
 def run(function: Verb) -> Verb:
@@ -185,15 +161,15 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The seconds."""
-        from headstart.choose.budget import seconds
+        from headstart.choose.budget import parse_seconds
 
-        return seconds(value) if isinstance(value, str) else value
+        return parse_seconds(value) if isinstance(value, str) else value
 
 
 NONE = "none"
 
 
-class Share(click.ParamType[float | str]):
+class ShareType(click.ParamType[float | str]):
     """A share such as 0.02 or 2%, within limits; where it may be left open, also 'none'."""
 
     name = "share"
@@ -231,3 +207,18 @@ class Drawing(Place):
                 f"{param.opts[0] if param else 'a plot'} must name a file that ends in .svg; found {str(place)!r}."
             )
         return place
+
+
+def measurement_options(run: Run, backbones: str, metric: str = "accuracy") -> Options:
+    """The options of a measurement. backbones: comma-separated."""
+    from headstart.pipeline.options import Options
+
+    return Options(
+        backbones=words(backbones) or (),
+        metric=metric,
+        exclude=run.exclude,
+        max_unreadable=run.max_unreadable,
+        seed=run.seed,
+        device=run.device,
+        cache=run.cache,
+    )

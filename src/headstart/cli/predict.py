@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.options import NONE, Place, Share
+from headstart.cli.options import NONE, Place, ShareType
 from headstart.errors import OptionError
 
 if TYPE_CHECKING:
-    from headstart.records import Decisions, Predictions
-    from headstart.runtime import Predictor
+    from headstart.model.predictor import Predictor
+    from headstart.records.predictions import Decisions, Predictions
 
 
 @click.command("predict")
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True)
 @click.option(
     "--max-error",
-    type=Share(1e-4, 0.5, none=True),
+    type=ShareType(1e-4, 0.5, none=True),
     help="Accept answers automatically as long as at most this share of the accepted ones is wrong, such as 0.02 or "
     "2%, and send the others to review; default: what the model was trained with; 'none' turns it off.",
 )
-@click.option("--confidence", type=Share(0.8, 0.9999), help="How sure that is; default: as trained, else 0.95.")
+@click.option("--confidence", type=ShareType(0.8, 0.9999), help="How sure that is; default: as trained, else 0.95.")
 @click.option(
     "--per-class/--overall",
     default=None,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--sets",
-    type=Share(0.5, 0.9999),
+    type=ShareType(0.5, 0.9999),
     help="Add the classes that each image may be, the true one among them in this share of cases, such as 0.95.",
 )
 @click.option("--by-class", is_flag=True, help="With --sets: in that share of the cases of every class.")
@@ -71,20 +71,20 @@ def command(
     could be read. Unreadable ones are named on standard error.
     """
     from headstart.cli import show
-    from headstart.data.sources import find_images
-    from headstart.device import choose
-    from headstart.embed.cache import open_cache
+    from headstart.data.sources.load import find_images
+    from headstart.device import choose_device
+    from headstart.embed.embedding_cache import open_cache
     from headstart.errors import DataError
-    from headstart.loading import load
+    from headstart.model.load import load_model
 
-    predictor = load(model)
+    predictor = load_model(model)
     asked = _asked(predictor, max_error, confidence, per_class)
     if by_class and sets is None:
         raise OptionError("--by-class says how --sets are made: give --sets too, such as --sets 0.95.")
     limits = None if sets is None else predictor.sets(sets, by_class=by_class)
     if asked:
         predictor.triage(_number(max_error), confidence=confidence, per_class=per_class)  # refused before any work
-    chosen = choose(device)
+    chosen = choose_device(device)
     found = find_images(images)
     predictions = predictor.predict(found.images, names=found.names, device=chosen, cache=open_cache if cache else None)
     show.unreadable(predictions.failures)
@@ -136,13 +136,13 @@ def _sets(predictions: Predictions, limits: Any) -> tuple[tuple[str, ...], ...]:
 
 def _announce(predictions: Predictions, decisions: Decisions | None, form: str | None) -> None:
     """The promise, and how many images are accepted; on standard error where the output may be read by a program."""
-    from headstart.checks import counted, printable
+    from headstart.checks import printable, quantity
     from headstart.cli import show
 
     if decisions is None:
         _warn_of_novel(predictions)
         return
-    from headstart.trust.deciding import SHIFTED
+    from headstart.trust.triage.decide import SHIFTED
 
     aside = form is not None or not sys.stdout.isatty()
     of_what = "Of images like the labelled ones " if decisions.kept else ""
@@ -150,7 +150,7 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
     accepted = int(decisions.accepted.sum())
     why = Counter(reason for reason in decisions.reasons if reason)
     reviewed = ", ".join(f"{number:,} {reason}" for reason, number in why.most_common())
-    here = f"Accepted here: {accepted:,} of {counted(len(decisions), 'image')}"
+    here = f"Accepted here: {accepted:,} of {quantity(len(decisions), 'image')}"
     click.echo(f"{here}; to review: {reviewed or 'none'}.", err=aside)
     for sentence in (*decisions.notes, *decisions.promise[1:]):  # first what voids the promise
         show.note(sentence)
@@ -175,6 +175,7 @@ def _warn_of_novel(predictions: Predictions) -> None:
 
 def _print(told: Told, form: str | None) -> None:
     from headstart.cli import show
+    from headstart.report import numbers
 
     if form == "json":
         show.as_json(as_records(told.predictions, told.decisions, told.sets))
@@ -182,7 +183,7 @@ def _print(told: Told, form: str | None) -> None:
         _print_csv(told)
     else:
         predictions, more = told.predictions, _columns(told, ", ")
-        sure = [show.percent(each) for each in predictions.confidences]
+        sure = [numbers.percent(each) for each in predictions.confidences]
         rows = list(zip(predictions.names, predictions.labels, sure, *more.values(), strict=True))
         show.table(("image", "class", "confidence", *more), rows, right=(2,))
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Columns, Place, Run, columns, metric, run
+from headstart.cli.options import ColumnOptions, Place, columns, measurement_options, metric, run
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
-    from headstart.tasks.ranking import Ranked, Ranking
+    from headstart.verbs.rank import Ranked, Ranking
 
 _HEADERS = ("backbone", "LogME", "H-score", "kNN", "probe", "95 %", "against the chosen", "ms/image", "")
 _NUMBERS = (1, 2, 3, 4, 5, 6, 7)
@@ -36,7 +37,7 @@ def command(
     data: Path,
     backbones: str,
     metric: str,
-    columns: Columns,
+    columns: ColumnOptions,
     run: Run,
     as_json: bool,
 ) -> None:
@@ -49,9 +50,9 @@ def command(
 
     With more than three backbones LogME and kNN pick three, and the probe decides among these.
     """
-    from headstart.tasks.ranking import rank_loaded
+    from headstart.verbs.rank import rank_loaded
 
-    options = run.options(backbones, metric)
+    options = measurement_options(run, backbones, metric)
     loaded = columns.load(data)
     _print(rank_loaded(loaded, options), data, as_json)
 
@@ -65,8 +66,8 @@ def _print(found: Ranking, data: Path, as_json: bool) -> None:
     rows = [_row(line) for line in found.backbones]
     rows += [(each.name, *[""] * 7, "not here") for each in found.unavailable]
     shown = _columns()
-    numbers = [place for place, i in enumerate(shown) if i in _NUMBERS]
-    show.table([_HEADERS[i] for i in shown], [[row[i] for i in shown] for row in rows], right=numbers)
+    right = [place for place, i in enumerate(shown) if i in _NUMBERS]
+    show.table([_HEADERS[i] for i in shown], [[row[i] for i in shown] for row in rows], right=right)
     for line in _reasons(found):
         show.note(line)
     click.echo(show.measured_on(found.data, found.baseline))
@@ -87,16 +88,16 @@ def _columns() -> tuple[int, ...]:
 def _row(line: Ranked) -> tuple[str, ...]:
     from dataclasses import asdict
 
-    from headstart.cli import show
-    from headstart.tasks.summary import gain_words
+    from headstart.model.summary import gain_words
+    from headstart.report import numbers
 
     return (
         line.name,
         f"{line.logme:.3f}",
         f"{line.h_score:.2f}",
-        show.percent(line.neighbours.value),
-        "" if line.probe is None else show.percent(line.probe.value),
-        "" if line.probe is None else show.interval(line.probe.low, line.probe.high),
+        numbers.percent(line.neighbours.value),
+        "" if line.probe is None else numbers.percent(line.probe.value),
+        "" if line.probe is None else numbers.interval(line.probe.low, line.probe.high),
         "" if line.gain is None else gain_words(asdict(line.gain)),
         f"{1000 * line.seconds_per_image:.1f}",
         line.status,

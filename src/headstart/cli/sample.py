@@ -25,16 +25,16 @@ def command(what: str, output: Path, per_class: int, seed: int, as_json: bool) -
     """
     from shlex import quote
 
-    from headstart.checks import counted
+    from headstart.checks import quantity
     from headstart.cli import show
-    from headstart.data.screens.generate import KINDS, generate
+    from headstart.demo.screens.generate import KINDS, generate
 
     made = generate(output, per_class, seed)
     if as_json:
         show.as_json({"known": str(made.known), "unseen": str(made.unseen), "images": made.images, "drawn": made.drawn})
         return
     there = "" if made.drawn == made.images else f", {made.images - made.drawn:,} of which were there already"
-    click.echo(f"{counted(made.images, 'screenshot')} in {output}{there}:")
+    click.echo(f"{quantity(made.images, 'screenshot')} in {output}{there}:")
     click.echo(f"  {made.known}/    {per_class:,} of each of {len(KINDS)} kinds: {', '.join(KINDS)}")
     click.echo(f"  {made.unseen}/   {per_class:,} of office programs, which belong to no kind\n")
     click.echo(f"try        headstart train {quote(str(made.known))} -o screens-model")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from headstart.checks import printable
+from headstart.report.numbers import percent
 
 if TYPE_CHECKING:
-    from headstart.records import Failure
-    from headstart.tasks.result import DataFacts
+    from headstart.pipeline.prepare import DataFacts
+    from headstart.records.samples import Failure
 
 
 _KEPT_WHOLE = 22
@@ -42,7 +43,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
 
 def comparison(manifest: Mapping[str, Any]) -> None:
     """Every candidate's line, and why some were given up or left out."""
-    from headstart.tasks.summary import candidate_rows, reasons
+    from headstart.model.summary import candidate_rows, reasons
 
     headers, rows = candidate_rows(manifest)
     table(headers, rows, right=(2, 3, 4, 5))
@@ -100,28 +101,10 @@ def measured_on(data: DataFacts, baseline: float) -> str:
     """The data in a line, and what knowing nothing would score."""
     from dataclasses import asdict
 
-    from headstart.tasks.summary import data_words
+    from headstart.model.summary import data_words
 
     nothing = f"always the most frequent class: {percent(baseline)}"
     return printable(f"{'data':<10} {data_words(asdict(data))}; {nothing}")
-
-
-def percent(value: float) -> str:
-    """A share as a percentage with one decimal.
-
-    >>> percent(0.9246)
-    '92.5 %'
-    """
-    return f"{100 * value:.1f} %"
-
-
-def interval(low: float, high: float) -> str:
-    """The ends of an interval of shares, as percentages.
-
-    >>> interval(0.9012, 0.9423)
-    '90.1–94.2'
-    """
-    return f"{100 * low:.1f}–{100 * high:.1f}"
 
 
 def bar(value: float, low: float, high: float, width: int) -> str:
@@ -135,12 +118,3 @@ def bar(value: float, low: float, high: float, width: int) -> str:
     if not (sys.stdout.encoding or "").lower().startswith("utf"):
         return "#" * round(eighths / 8)
     return "█" * (eighths // 8) + "▏▎▍▌▋▊▉"[eighths % 8 - 1 : eighths % 8]
-
-
-def points(value: float) -> str:
-    """A difference of shares in percentage points, signed.
-
-    >>> points(-0.0312)
-    '-3.1'
-    """
-    return f"{100 * value:+.1f}"

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import Columns, Duration, Place, Run, Share, columns, run, share, words
+from headstart.cli.options import ColumnOptions, Duration, Place, ShareType, columns, run, share, words
 from headstart.cli.recipe import Sections, recipe
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
+from headstart.records.run import Run
 
 FROZEN = "frozen"
 
@@ -61,13 +62,13 @@ FROZEN = "frozen"
 )
 @click.option(
     "--max-error",
-    type=Share(1e-4, 0.5, none=True),
+    type=ShareType(1e-4, 0.5, none=True),
     help="Promise that at most this share of the automatically accepted answers is wrong, such as 0.02 or 2%: says how "
     "many answers could be accepted so, and becomes what 'headstart predict' promises. Default: none.",
 )
 @click.option(
     "--confidence",
-    type=Share(0.8, 0.9999),
+    type=ShareType(0.8, 0.9999),
     help="How sure the promise of --max-error is; default: 0.95.",
 )
 @click.option("--per-class", is_flag=True, help="Promise it for each answered class, not only for all together.")
@@ -86,7 +87,7 @@ def command(
     folds: int | None,
     repeats: int | None,
     min_gain: float,
-    columns: Columns,
+    columns: ColumnOptions,
     run: Run,
     keep_training: bool,
     max_error: float | str | None,
@@ -101,9 +102,9 @@ def command(
     expected and --budget lasts. The number printed for the winner is corrected for its having been chosen. A test split
     (or, without one, a val split) is kept apart until the end.
     """
-    from headstart.bundle import check_destination
-    from headstart.tasks.classify import train_loaded
-    from headstart.tasks.options import Options
+    from headstart.model.bundle import check_destination
+    from headstart.pipeline.options import Options
+    from headstart.verbs.train.train import train_loaded
 
     promised = None if isinstance(max_error, str) else max_error
     if promised is None and (per_class or confidence is not None):
@@ -143,8 +144,8 @@ def _sorted_out(
     strategies: tuple[str, ...] | None, heads: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """Heads, and fine-tunes with 'auto', as `Options` takes them; heads named in either option are compared."""
-    from headstart.backbones.here import AUTO
-    from headstart.finetune.strategies import is_fine_tune, parse
+    from headstart.backbones.names import AUTO
+    from headstart.finetune.strategies import is_fine_tune, parse_strategy
     from headstart.heads.catalog import HEADS
 
     if strategies == ():
@@ -153,7 +154,7 @@ def _sorted_out(
         return heads, None
     fine_tunes = tuple(word for word in strategies if word not in HEADS and word != FROZEN)
     if unknown := [word for word in fine_tunes if word != AUTO and not is_fine_tune(word)]:
-        parse(unknown[0], [AUTO, FROZEN, *HEADS])
+        parse_strategy(unknown[0], [AUTO, FROZEN, *HEADS])
     named = tuple(word for word in strategies if word in HEADS)
     return (heads if not named else (*(heads or ()), *named)), fine_tunes
 
@@ -169,11 +170,11 @@ def _check_outside(output: Path, data: Path) -> None:
 
 def show_trained(trained: Any, output: Path, as_json: bool) -> None:
     """Print what was measured and where the model lies."""
-    from headstart import bundle
     from headstart.cli import show
-    from headstart.tasks.summary import summary
+    from headstart.model import bundle
+    from headstart.model.summary import summary
 
-    manifest = bundle.read(output).manifest if as_json else trained.manifest()
+    manifest = bundle.read_bundle(output).manifest if as_json else trained.manifest()
     if as_json:
         show.as_json(manifest)
         return

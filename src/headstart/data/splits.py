@@ -9,18 +9,24 @@ counting.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.checks import at_least, counted, listed
+from headstart.checks import at_least, join_words, quantity
 from headstart.errors import DataError
-from headstart.records import Ints
+from headstart.records.arrays import Ints
+from headstart.records.samples import Samples
+
+_FEW, _SOME = 500, 2000
+
+_SMALL_CLASS = 10
 
 _TRIES = 50
 _LEAST = 2
 
 
-def folds(
+def assign_folds(
     labels: Ints,
     groups: Ints | None = None,
     *,
@@ -37,7 +43,7 @@ def folds(
     on much less than the final model sees. classes: names, for messages. Raises `DataError` when a class is too small
     to be cross-validated.
 
-    >>> folds(np.array([0, 0, 1, 1]), count=2).sum(axis=1)
+    >>> assign_folds(np.array([0, 0, 1, 1]), count=2).sum(axis=1)
     array([2])
     """
     at_least("folds", count, _LEAST)
@@ -57,13 +63,13 @@ def check_enough(labels: Ints, classes: Sequence[str] | None = None, groups: Int
     sizes = np.bincount(labels, minlength=number)
     if number < 2:
         raise DataError(
-            f"there is only one class, {names[0]!r} ({counted(int(sizes[0]), 'image')}): at least two are "
+            f"there is only one class, {names[0]!r} ({quantity(int(sizes[0]), 'image')}): at least two are "
             "needed to tell apart."
         )
     few = [f"{name} ({size})" for name, size in zip(names, sizes, strict=True) if size < _LEAST]
     if few:
         raise DataError(
-            f"too few images to measure a model on: {listed(few)}, where every class needs at least "
+            f"too few images to measure a model on: {join_words(few)}, where every class needs at least "
             f"{_LEAST}: add images, or take the class out."
         )
     if groups is not None:
@@ -74,7 +80,7 @@ def _check_groups(labels: Ints, names: Sequence[str], groups: Ints) -> None:
     alone = [name for i, name in enumerate(names) if len(np.unique(groups[labels == i])) < _LEAST]
     if alone:
         raise DataError(
-            f"every image of {listed(alone)} belongs to one group (of copies, or by the group column), so no "
+            f"every image of {join_words(alone)} belongs to one group (of copies, or by the group column), so no "
             "model can be measured on images of it that it was not trained on: add images of another group, "
             "or take the class out."
         )
@@ -94,7 +100,7 @@ def _dealt(labels: Ints, members: Ints, count: int, seed: int, repeat: int) -> I
         if shares.sum(axis=1).all() and ((shares > 0).sum(axis=0) >= _LEAST).all():
             return fold[members]
     raise DataError(
-        f"the groups are too large or too mixed to make {counted(count, 'fold')} in which every class can be "
+        f"the groups are too large or too mixed to make {quantity(count, 'fold')} in which every class can be "
         "measured: use smaller groups, or fewer folds."
     )
 
@@ -147,3 +153,62 @@ def _levelled(shares: Ints, label: int, number: int) -> Ints:
     crowd = np.repeat(shares.sum(axis=1), number)
     owner = np.repeat(np.arange(count), number)
     return owner[np.lexsort((owner, crowd, places))[:number]]
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """fit, held_out: row numbers. folds: (repeats, fit rows). groups: of the fit rows, None where all are alone."""
+
+    fit: Ints
+    held_out: Ints
+    folds: Ints
+    groups: Ints | None
+    notes: tuple[str, ...]
+
+
+def divide(samples: Samples, *, count: int | None, repeats: int | None, seed: int) -> Division:
+    """Set the test split apart (or, without one, the validation split), and lay the folds over the rest."""
+
+    held, notes = held_out_rows(samples)
+    fit = np.flatnonzero(~held)
+    groups = None if samples.groups is None else samples.groups[fit]
+    laid = assign_folds(
+        samples.labels[fit],
+        groups,
+        count=count or folds_for(len(fit), len(samples.classes)),
+        repeats=repeats or repeats_for(len(fit)),
+        seed=seed,
+        classes=samples.classes,
+    )
+    return Division(fit, np.flatnonzero(held), laid, groups, notes)
+
+
+def held_out_rows(samples: Samples) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Which rows are kept apart until the end (the test split, or else the val split), and notes of that."""
+    nothing = np.zeros(len(samples), bool)
+    if samples.splits is None:
+        return nothing, ()
+    if "test" in samples.splits:
+        joined = "; the val split is cross-validated together with train" if "val" in samples.splits else ""
+        return samples.splits == "test", (f"The test split is kept apart until the end{joined}.",)
+    if "val" in samples.splits:
+        return samples.splits == "val", ("There is no test split, so the val split is kept apart until the end.",)
+    return nothing, ()
+
+
+def folds_for(images: int, classes: int) -> int:
+    """How many folds: more where classes are small, so that each model is trained on nearly all that there is.
+
+    >>> folds_for(60, 20), folds_for(400, 4)
+    (10, 5)
+    """
+    return 10 if images < _SMALL_CLASS * classes else 5
+
+
+def repeats_for(images: int) -> int:
+    """How often the cross-validation is repeated: the fewer images, the more the luck of one division matters.
+
+    >>> [repeats_for(n) for n in (60, 800, 20_000)]
+    [5, 3, 1]
+    """
+    return 5 if images <= _FEW else 3 if images <= _SOME else 1

@@ -12,22 +12,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.data.images import decode
-from headstart.data.loaded import contents
-from headstart.device import Device, choose
-from headstart.embed import pipeline
-from headstart.embed.cache import EmbeddingCache, Key, key
-from headstart.embed.engine import open_engine, recipe
+from headstart.data.images.decode import decode
+from headstart.data.sources.dataset import hash_contents
+from headstart.device import Device, choose_device
+from headstart.embed import batching
+from headstart.embed.embedding_cache import row_key
+from headstart.embed.engines import engine_recipe, open_engine
 from headstart.errors import BackboneError, InternalError
 from headstart.progress import Advance, bar
-from headstart.records import Embeddings, Failure, Floats, ImageSource
+from headstart.records.arrays import Floats
+from headstart.records.embeddings import Embeddings
+from headstart.records.samples import Failure, ImageSource
+from headstart.storage.row_cache import EmbeddingCache, Key
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone, Tap
 
 _ROWS_A_WRITE = 256
 
-Copies = dict[str, list[int]]
+RowsByContent = dict[str, list[int]]
 """Content → the positions of the images that have it."""
 
 
@@ -50,7 +53,7 @@ def embed(
     cache bit for bit what it gave fresh. Raises `BackboneError` for an unknown tap.
 
     >>> import numpy as np
-    >>> from headstart.backbones.graph import open_backbone
+    >>> from headstart.backbones.opening import open_backbone
     >>> embed([np.zeros((64, 64, 3), np.uint8)], open_backbone("lite0")).last.shape
     (1, 1280)
     """
@@ -58,9 +61,9 @@ def embed(
     table = _Table(backbone, taps, len(images))
     names = names or _names(images)
     if content is None:  # without a cache nobody asks which images are alike
-        content = contents(images, names) if cache is not None else [str(i) for i in range(len(images))]
+        content = hash_contents(images, names) if cache is not None else [str(i) for i in range(len(images))]
     with bar(label, len(images)) as advance:
-        work = _Work(images, _copies(content), backbone, device or choose(), cache, table, advance)
+        work = _Work(images, _copies(content), backbone, device or choose_device(), cache, table, advance)
         work.fetch()
         work.compute()
     return table.embeddings(names)
@@ -123,8 +126,8 @@ def _closed_up(array: Floats, rows: np.ndarray[tuple[int, ...], np.dtype[np.int6
     return array[: len(rows)]
 
 
-def _copies(content: Iterable[str]) -> Copies:
-    copies: Copies = {}
+def _copies(content: Iterable[str]) -> RowsByContent:
+    copies: RowsByContent = {}
     for position, name in enumerate(content):
         copies.setdefault(name, []).append(position)
     return copies
@@ -136,7 +139,7 @@ class _Work:
     def __init__(
         self,
         images: Sequence[ImageSource],
-        copies: Copies,
+        copies: RowsByContent,
         backbone: Backbone,
         device: Device,
         cache: EmbeddingCache | None,
@@ -145,14 +148,14 @@ class _Work:
     ) -> None:
         self.images, self.copies, self.backbone, self.device = images, copies, backbone, device
         self.cache, self.table, self.advance = cache, table, advance
-        self.recipe = recipe(backbone, device)
+        self.recipe = engine_recipe(backbone, device)
         self.fresh: list[tuple[Key, Floats]] = []
 
     def fetch(self) -> None:
         """Fill in what the cache knows."""
         if self.cache is None:
             return
-        contents_by_key = {key(content, self.recipe): content for content in self.copies}
+        contents_by_key = {row_key(content, self.recipe): content for content in self.copies}
         try:
             for found, row in self.cache.find(list(contents_by_key)):
                 if len(row) == self.table.width:
@@ -170,7 +173,7 @@ class _Work:
             return
         engine = open_engine(self.backbone, self.device)
         spec = self.backbone.spec
-        batches = pipeline.run(lambda i: decode(self.images[i], spec), list(missing), spec.size, engine)
+        batches = batching.run_batches(lambda i: decode(self.images[i], spec), list(missing), spec.size, engine)
         try:
             for batch in batches:
                 self._check_width(batch)
@@ -184,7 +187,7 @@ class _Work:
             if self.cache is not None:
                 self.cache.close()
 
-    def _check_width(self, batch: pipeline.Done) -> None:
+    def _check_width(self, batch: batching.BatchResult) -> None:
         """What a description says of its graph may come from a stranger, or belong to another graph."""
         if batch.positions and batch.rows.shape[1] != self.table.width:
             raise BackboneError(
@@ -197,7 +200,7 @@ class _Work:
         self.table.fill(positions, row)
         self.advance(len(positions))
         if self.cache is not None:
-            self.fresh.append((key(content, self.recipe), row))
+            self.fresh.append((row_key(content, self.recipe), row))
             if len(self.fresh) == _ROWS_A_WRITE:
                 self._keep()
 

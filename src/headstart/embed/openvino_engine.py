@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
-from headstart.backbones.changes import fitting
+from headstart.backbones.deltas import fit_tensors
 from headstart.device import threads
-from headstart.embed import compiled
 from headstart.embed.engine import Engine
 from headstart.errors import BackboneError
-from headstart.records import Floats
+from headstart.records.arrays import Floats
+from headstart.storage import file_cache
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
@@ -103,13 +103,13 @@ def compiled_network(model: Callable[[], Any], *made_from: object, batch: int, p
         "INFERENCE_NUM_THREADS": threads(),
     }
     name = _name(*made_from, batch, options)
-    if kept := compiled.load(name):
+    if kept := file_cache.read_blob(name):
         try:
             return _core().import_model(io.BytesIO(kept), "CPU", options)
         except RuntimeError:  # another build of OpenVINO may refuse what this version wrote
             pass
     network = _core().compile_model(model(), "CPU", options)
-    compiled.save(name, network.export_model().getvalue())
+    file_cache.write_blob(name, network.export_model().getvalue())
     return network
 
 
@@ -119,7 +119,7 @@ def _name(*made_from: object) -> str:
 
     processor = _core().get_property("CPU", "FULL_DEVICE_NAME")
     abilities = sorted(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-    return fingerprint.of_parts(*made_from, openvino.get_version(), processor, abilities)
+    return fingerprint.hash_parts(*made_from, openvino.get_version(), processor, abilities)
 
 
 def _pruned(backbone: Backbone, batch: int) -> Any:
@@ -155,7 +155,7 @@ def _put_changes(model: Any, backbone: Backbone) -> None:
 
     constants = {node.get_friendly_name(): node for node in model.get_ops() if _is_numbers(node)}
     shapes = {name: tuple(node.get_output_shape(0)) for name, node in constants.items()}
-    for name, array in fitting(backbone, shapes).items():
+    for name, array in fit_tensors(backbone, shapes).items():
         constant = op.Constant(array)
         constant.set_friendly_name(name)
         for taker in constants[name].output(0).get_target_inputs():  # a cast to float32, where it was stored as float16

@@ -16,18 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from headstart.checks import listed
+from headstart.checks import join_words
 from headstart.errors import MissingExtra, OptionError
-from headstart.records import Floats
+from headstart.records.arrays import Floats
 
 Words = Mapping[str, Sequence[str]]
 Matrices = Mapping[str, Floats]
 
 
-def check(path: Path) -> None:
+def check_format(path: Path) -> None:
     """Raise `OptionError` or `MissingExtra` now if `write` could not write to `path` later."""
     if path.suffix.lower() not in _WRITERS:
-        raise OptionError(f"embeddings are written to files ending in {listed(list(_WRITERS))}; found {str(path)!r}.")
+        raise OptionError(
+            f"embeddings are written to files ending in {join_words(list(_WRITERS))}; found {str(path)!r}."
+        )
     if path.is_dir() or not path.absolute().parent.is_dir():
         found = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
         raise OptionError(f"the embeddings cannot be written to {path}: it {found}. Choose another file with -o.")
@@ -35,9 +37,9 @@ def check(path: Path) -> None:
         raise MissingExtra("writing Parquet", "parquet", "pyarrow")
 
 
-def write(path: Path, words: Words, matrices: Matrices) -> None:
+def write_embeddings(path: Path, words: Words, matrices: Matrices) -> None:
     """Write columns of words, then matrices (n, width) of numbers, all with the same rows."""
-    check(path)
+    check_format(path)
     beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         _WRITERS[path.suffix.lower()](beside, words, matrices)

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from headstart.device import keep_freed_memory
 from headstart.embed.engine import Engine
 from headstart.errors import MissingExtra
-from headstart.records import Floats
+from headstart.records.arrays import Floats
 
 if TYPE_CHECKING:
+    from headstart.backbones.conversion.stages import Stages
     from headstart.backbones.graph import Backbone
-    from headstart.backbones.stages import Stages
     from headstart.device import Device
 
 _BATCH = {"cpu": 8, "mps": 32, "cuda": 64}
@@ -79,10 +79,10 @@ def _require(work: str, *packages: str) -> None:
 
 
 def _network(backbone: Backbone) -> Stages:
-    from headstart.backbones.convert import network
-    from headstart.backbones.stages import cut
+    from headstart.backbones.conversion.convert import build_network
+    from headstart.backbones.conversion.families import cut_network
 
-    return cut(network(backbone).requires_grad_(False))
+    return cut_network(build_network(backbone).requires_grad_(False))
 
 
 def _on_cpu(backbone: Backbone) -> Stages:

@@ -1,9 +1,9 @@
 """Augmented views of a picture: the same picture cut, turned and coloured anew, as a network's input.
 
 `view` takes a picture and the number of a view and returns (size, size, 3) uint8. View 0 is the clean one, exactly what
-`data.images.decode` makes; every other number is drawn by a generator seeded from the seed, the picture's fingerprint
-and the number, so that a view does not depend on the machine, the thread or what came before. Pixels are changed by PIL
-alone. Safe to call from threads; neither torch nor a cache here.
+`data.images.decode.decode` makes; every other number is drawn by a generator seeded from the seed, the picture's
+fingerprint and the number, so that a view does not depend on the machine, the thread or what came before. Pixels are
+changed by PIL alone. Safe to call from threads; neither torch nor a cache here.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from headstart import fingerprint
 from headstart.checks import one_of
-from headstart.data.images import ImageSpec, decode, read
-from headstart.records import ImageSource
+from headstart.data.images.decode import ImageSpec, decode, read_image
+from headstart.records.samples import ImageSource
 
 AUGMENTING = 1  # Raise when a view of the same number gets other pixels: a cache must not mix the two.
 
@@ -56,20 +56,20 @@ def view(source: ImageSource, spec: ImageSpec, kind: str, *, seed: int, content:
     one_of("augmentation", kind, KINDS)
     if kind == "none" or number == 0:
         return decode(source, spec)
-    return changed(whole(source, spec, kind), spec, kind, seed=seed, content=content, number=number)
+    return augment_image(whole(source, spec, kind), spec, kind, seed=seed, content=content, number=number)
 
 
 def whole(source: ImageSource, spec: ImageSpec, kind: str) -> Image.Image:
     """The picture that augmented views are cut from: large enough for the smallest cut. Raises `UnreadableImage`."""
-    return read(source, near=math.ceil(spec.size / math.sqrt(_KINDS[kind].least_area)))
+    return read_image(source, near=math.ceil(spec.size / math.sqrt(_KINDS[kind].least_area)))
 
 
-def changed(
+def augment_image(
     picture: Image.Image, spec: ImageSpec, kind: str, *, seed: int, content: str, number: int
 ) -> NDArray[np.uint8]:
     """An augmented view as `view` makes it, of what `whole` gave (which serves many views, and stays as it is)."""
     chosen = _KINDS[kind]
-    draw = np.random.default_rng(int(fingerprint.of_parts(seed, content, number), 16))
+    draw = np.random.default_rng(int(fingerprint.hash_parts(seed, content, number), 16))
     square = _cut(picture, chosen.least_area, spec, draw)
     for change in chosen.after:
         square = change(square, draw, spec)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart import fingerprint
-from headstart.files import put
-from headstart.folders import cache_folder
+from headstart.storage.files import write_atomically
+from headstart.storage.folders import cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,7 +71,7 @@ class Checkpoint:
         tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
         with contextlib.suppress(OSError):
             body = save(tensors, {"phase": str(phase), "epoch": str(epoch)})
-            put(self.path, fingerprint.of_bytes(body).encode() + body)
+            write_atomically(self.path, fingerprint.hash_bytes(body).encode() + body)
             self._written = time.monotonic()
             _trim(self.folder, keep=self.path)
 
@@ -87,7 +87,7 @@ class Checkpoint:
         try:
             content = self.path.read_bytes()
             mark, body = content[:32], content[32:]
-            if mark != fingerprint.of_bytes(body).encode():
+            if mark != fingerprint.hash_bytes(body).encode():
                 return None
             length = int.from_bytes(body[:8], "little")
             facts = json.loads(body[8 : 8 + length])["__metadata__"]

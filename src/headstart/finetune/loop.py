@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from headstart.finetune.mixing import mixed, soft
+from headstart.finetune.mixup import mix_batch, soft_labels
 from headstart.finetune.recipe import Settings
 from headstart.finetune.tail import Tail, set_mode
-from headstart.records import Floats, Ints
+from headstart.records.arrays import Floats, Ints
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from headstart.finetune.feed import Feed
+    from headstart.finetune.batches import BatchSource
 
 _EVALUATED = 64
 """Images that are scored at a time."""
@@ -48,7 +48,7 @@ class Work:
     for the forward pass.
     """
 
-    feed: Feed
+    feed: BatchSource
     labels: Ints
     train: Ints
     inner: Ints | None
@@ -60,7 +60,9 @@ class Work:
     autocast: Callable[[], Any]
 
 
-def train(tail: Tail, work: Work, settings: Settings, keeper: Keeper | None, advance: Callable[[int], None]) -> str:
+def train_tail(
+    tail: Tail, work: Work, settings: Settings, keeper: Keeper | None, advance: Callable[[int], None]
+) -> str:
     """Train the tail in place; return why it stopped before its last epoch, or nothing.
 
     A loss that is not finite stops the run: the tail then has the weights of the last whole epoch.
@@ -84,8 +86,8 @@ def train(tail: Tail, work: Work, settings: Settings, keeper: Keeper | None, adv
             set_mode(tail.module, run.moving, training=True)
             for step, ((rows, _), x) in enumerate(zip(order, work.feed.batches(order), strict=True)):
                 run.schedule(epoch + step / len(order))
-                targets = soft(work.labels[rows], work.classes, settings.recipe.smoothing, device)
-                x, targets = mixed(x, targets, settings.recipe, draw)
+                targets = soft_labels(work.labels[rows], work.classes, settings.recipe.smoothing, device)
+                x, targets = mix_batch(x, targets, settings.recipe, draw)
                 with work.autocast():
                     loss = cross_entropy(module(x), targets)
                 if not torch.isfinite(loss):
@@ -172,7 +174,7 @@ class _Run:
     def _judge(self, inner: Ints) -> None:
         if self.mean is not None:
             self.tail.load(self.mean)
-        found = mean_loss(scores(self.tail, self.work.feed, inner, self.moving), self.work.labels[inner])
+        found = mean_loss(score_rows(self.tail, self.work.feed, inner, self.moving), self.work.labels[inner])
         if found < self.lowest:
             self.lowest, self.waited, self.best = found, 0, self.tail.state()
         else:
@@ -242,7 +244,7 @@ def _groups(tail: Tail, settings: Settings) -> Iterator[dict[str, Any]]:
         yield {"params": parameters, "lr": rate, "weight_decay": decay}
 
 
-def scores(tail: Tail, feed: Feed, rows: Ints, moving: set[Any]) -> Floats:
+def score_rows(tail: Tail, feed: BatchSource, rows: Ints, moving: set[Any]) -> Floats:
     """The tail's scores (n, K) of the clean views of some rows, in evaluation mode and full precision."""
     import torch
 

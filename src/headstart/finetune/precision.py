@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart import fingerprint
-from headstart.files import put
-from headstart.folders import cache_folder
+from headstart.storage.files import write_atomically
+from headstart.storage.folders import cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STEPS, _UNCOUNTED = 2, 2
 
 
-def choose(tail: Tail, sample: Tensor, device: Device, asked: str, name: str) -> tuple[str, str]:
+def choose_precision(tail: Tail, sample: Tensor, device: Device, asked: str, name: str) -> tuple[str, str]:
     """`f32` or `bf16` for training this tail, and the reason.
 
     sample: a batch as the feed gives it. asked: auto, f32 or bf16. name: what the decision is kept under.
@@ -35,13 +35,13 @@ def choose(tail: Tail, sample: Tensor, device: Device, asked: str, name: str) ->
         return asked, "as asked"
     if device.precision != "bf16":
         return "f32", device.reason
-    path = cache_folder() / "precision" / fingerprint.of_parts(name, _machine())
+    path = cache_folder() / "precision" / fingerprint.hash_parts(name, _machine())
     if known := _read(path):
         return known, "as timed before"
     seconds = _timed(tail, sample, device.kind)
     found = min(seconds, key=lambda precision: seconds[precision])
     with contextlib.suppress(OSError):
-        put(path, found.encode())
+        write_atomically(path, found.encode())
     return found, f"a step takes {seconds['bf16'] / seconds['f32']:.2f} times as long in bf16 as in f32"
 
 

@@ -117,10 +117,10 @@ class Settings:
     reasons: tuple[str, ...] = field(default=(), compare=False)
 
 
-def settle(recipe: Recipe, strategy: Strategy, images: int) -> Settings:
+def settle_recipe(recipe: Recipe, strategy: Strategy, images: int) -> Settings:
     """The recipe for a strategy and so many training images. Raises `OptionError` for a batch larger than these.
 
-    >>> settle(Recipe(), Strategy("last-1", "stages", 1), 300).epochs
+    >>> settle_recipe(Recipe(), Strategy("last-1", "stages", 1), 300).epochs
     20
     """
     if recipe.batch is not None and recipe.batch > images:

@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headstart.checks import nearest
+from headstart.checks import suggest
 from headstart.errors import OptionError
 
 NAMES = (
@@ -59,12 +59,12 @@ _PLAIN = {
 }
 
 
-def parse(word: str, others: Sequence[str] = ()) -> Strategy:
+def parse_strategy(word: str, others: Sequence[str] = ()) -> Strategy:
     """The strategy that a word names; raises `OptionError` with the nearest right spellings.
 
     others: further words that would have been right here, for the message.
 
-    >>> parse("last-2")
+    >>> parse_strategy("last-2")
     Strategy(name='last-2', kind='stages', count=2, stage='')
     """
     if word in _PLAIN:
@@ -80,7 +80,7 @@ def parse(word: str, others: Sequence[str] = ()) -> Strategy:
         return Strategy(word, "surgical", stage=word.partition(":")[2])
     if word in NAMES:
         return Strategy(word, "surgical", stage=word.partition("-")[2])
-    near = nearest(word, [*NAMES, *others])
+    near = suggest(word, [*NAMES, *others])
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose from {', '.join([*others, *NAMES])}."
     raise OptionError(f"strategy {word!r} is not known: {hint}")
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.backbones.stages import Stages, piece
-from headstart.finetune.freeze import Phase, embedding, units
+from headstart.backbones.conversion.stages import Stages, piece
+from headstart.finetune.freeze_plan import Phase, embedding, units
+from headstart.finetune.head_init import HeadInit
 from headstart.finetune.recipe import Settings
-from headstart.finetune.start import HeadStart
-from headstart.heads.forms import Linear
-from headstart.records import Floats
+from headstart.heads.forms.linear import Linear
+from headstart.records.arrays import Floats
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -48,7 +48,7 @@ class Tail:
                 value.copy_(state[name])
 
 
-def head_of(start: HeadStart) -> nn.Module:
+def torch_head(start: HeadInit) -> nn.Module:
     """A linear layer that begins as `start` says."""
     import torch
 
@@ -59,13 +59,13 @@ def head_of(start: HeadStart) -> nn.Module:
     return layer
 
 
-def form_of(start: HeadStart, weight: Floats, bias: Floats) -> Linear:
+def linear_form_of(start: HeadInit, weight: Floats, bias: Floats) -> Linear:
     """A trained head (weight (K, d), bias (K,)) as the form that a bundle stores."""
     folded = (weight / start.spread).T.astype(np.float32)
     return Linear(start.centre, np.ascontiguousarray(folded), bias.astype(np.float32), np.array(0, np.uint8))
 
 
-def tail(stages: Stages, phase: Phase, start: HeadStart, head: nn.Module, settings: Settings) -> Tail:
+def build_tail(stages: Stages, phase: Phase, start: HeadInit, head: nn.Module, settings: Settings) -> Tail:
     """Freeze the network but for the phase's parameters, and join what lies behind the boundary with the head."""
     import torch
 

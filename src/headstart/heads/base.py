@@ -22,9 +22,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from headstart.checks import one_of
 from headstart.device import threads
 from headstart.errors import DataError, OptionError
-from headstart.heads.forms import Form
-from headstart.heads.selection import best_setting, internal_folds
-from headstart.records import Floats, Ints
+from headstart.heads.forms.linear import Form
+from headstart.heads.tuning import best_configuration, internal_folds
+from headstart.records.arrays import Floats, Ints
 
 Setting = Mapping[str, Any]
 ClassWeight: TypeAlias = str | Mapping[Any, float] | None
@@ -145,7 +145,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return settings[0]
         folds = internal_folds(labels) if folds is None else folds
         scores = self._path(prepared, labels, count, settings, folds)
-        return settings[best_setting(scores, labels, folds)]
+        return settings[best_configuration(scores, labels, folds)]
 
     def _fixed(self) -> dict[str, Any]:
         """The tuned parameters that the user has fixed."""
@@ -188,10 +188,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             head = self._narrowed(present)
             columns = head._fold_scores(prepared[train], relabelled, len(present), settings, prepared[test])
             for s, found in enumerate(columns):
-                scores[s, r, test] = spread_over(found, present, count)
+                scores[s, r, test] = expand_classes(found, present, count)
 
         with threadpool_limits(1), ThreadPoolExecutor(threads()) as pool:
-            list(pool.map(fill, each_fold(folds)))
+            list(pool.map(fill, iterate_folds(folds)))
         return scores
 
     def _fold_scores(
@@ -204,7 +204,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return [self._train(prepared, labels, count, setting).scores(held) for setting in settings]
 
 
-def each_fold(folds: Ints) -> list[tuple[int, int, NDArray[np.bool_], NDArray[np.bool_]]]:
+def iterate_folds(folds: Ints) -> list[tuple[int, int, NDArray[np.bool_], NDArray[np.bool_]]]:
     """(repeat, fold, training rows, held-out rows) for every fold of every repeat; rows of fold -1 are never held."""
     found = []
     for r, numbers in enumerate(folds):
@@ -214,7 +214,7 @@ def each_fold(folds: Ints) -> list[tuple[int, int, NDArray[np.bool_], NDArray[np
     return found
 
 
-def spread_over(scores: Floats, present: Ints, count: int) -> Floats:
+def expand_classes(scores: Floats, present: Ints, count: int) -> Floats:
     """Scores of the `present` classes set into (n, count); the classes not trained on lie well below."""
     if len(present) == count:
         return scores

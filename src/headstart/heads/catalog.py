@@ -26,7 +26,7 @@ _SPEED = 100.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class HeadEntry:
     """A head that can be asked for: where it lives, what it is in a line, whether it takes `root`."""
 
     name: str
@@ -95,23 +95,23 @@ def _forest(n: int, d: int, K: int, fits: int) -> float:
     return (fits + 1) * (200 * n * sqrt(d) * 15_000.0 / 1e9 + 0.3 * _SPEED)
 
 
-HEADS: Mapping[str, Entry] = {
+HEADS: Mapping[str, HeadEntry] = {
     entry.name: entry
     for entry in (
-        Entry("probe", "logistic", "LogisticProbe", "logistic regression, strength tuned", _logistic, True),
-        Entry("ridge", "ridge", "RidgeProbe", "least squares, strength by exact leave-one-out", _ridge, True),
-        Entry("lda", "lda", "ShrinkageLDA", "Gaussian classes, one shrunk covariance", _lda, True),
-        Entry("class-mean", "neighbours", "NearestMean", "nearest class mean", _means),
-        Entry("knn", "neighbours", "NearestNeighbours", "nearest neighbours by cosine", _neighbours),
-        Entry("linear-svm", "svm", "LinearSVM", "linear support-vector machine, tuned", _linear_svm, True),
-        Entry("svm", "svm", "KernelSVM", "support-vector machine, RBF kernel, tuned", _kernel_svm),
-        Entry("mlp", "mlp", "Perceptron", "256 ReLU units, dropout 0.5: the tutorials' head", _perceptron),
-        Entry("forest", "forest", "Forest", "random forest of 200 trees", _forest),
+        HeadEntry("probe", "logistic", "LogisticProbe", "logistic regression, strength tuned", _logistic, True),
+        HeadEntry("ridge", "ridge", "RidgeProbe", "least squares, strength by exact leave-one-out", _ridge, True),
+        HeadEntry("lda", "lda", "ShrinkageLDA", "Gaussian classes, one shrunk covariance", _lda, True),
+        HeadEntry("class-mean", "neighbours", "NearestMean", "nearest class mean", _means),
+        HeadEntry("knn", "neighbours", "NearestNeighbours", "nearest neighbours by cosine", _neighbours),
+        HeadEntry("linear-svm", "svm", "LinearSVM", "linear support-vector machine, tuned", _linear_svm, True),
+        HeadEntry("svm", "svm", "KernelSVM", "support-vector machine, RBF kernel, tuned", _kernel_svm),
+        HeadEntry("mlp", "mlp", "Perceptron", "256 ReLU units, dropout 0.5: the tutorials' head", _perceptron),
+        HeadEntry("forest", "forest", "Forest", "random forest of 200 trees", _forest),
     )
 }
 
 
-def make(
+def make_head(
     name: str,
     *,
     root: bool = False,
@@ -124,7 +124,7 @@ def make(
     root: signed square root of the features first (linear heads only). class_weight: None or "balanced" (a head that
     counts classes alike anyway takes no notice). setting: one of `PathScores.settings`, which fixes what is tuned.
 
-    >>> make("ridge", root=True, setting={"alpha": 10.0})
+    >>> make_head("ridge", root=True, setting={"alpha": 10.0})
     RidgeProbe(alpha=10.0, root=True)
     """
     from importlib import import_module

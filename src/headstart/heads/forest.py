@@ -9,8 +9,8 @@ import numpy as np
 
 from headstart import checks
 from headstart.heads.base import ClassWeight, Head, Setting
-from headstart.heads.tree_form import Trees
-from headstart.records import Floats, Ints
+from headstart.heads.forms.trees import Trees
+from headstart.records.arrays import Floats, Ints
 
 _DEEPEST = 64
 

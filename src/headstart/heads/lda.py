@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import OptionError
-from headstart.heads.base import ClassWeight, Head, Setting, spread_over
-from headstart.heads.basis import Basis, Standard, basis, standard
-from headstart.heads.forms import Linear
+from headstart.heads.base import ClassWeight, Head, Setting, expand_classes
+from headstart.heads.forms.linear import Linear
 from headstart.heads.logistic import linear_form
-from headstart.heads.moments import Moments, fold_moments, moments
-from headstart.heads.ridge_solver import solve_ridges
-from headstart.records import Floats, Ints
+from headstart.heads.solvers.basis import Basis, Standard, basis, standardise
+from headstart.heads.solvers.moments import Moments, fold_moments, moments
+from headstart.heads.solvers.ridge import solve_ridges
+from headstart.records.arrays import Floats, Ints
 
 SHRINKAGES = (1.0, 0.97, 0.9, 0.6, 0.3, 0.1, 0.03)
 
@@ -59,7 +59,7 @@ class ShrinkageLDA(Head):
         return [fixed] if fixed else [{"shrinkage": s} for s in SHRINKAGES]
 
     def _prepare(self, X: Floats, labels: Ints, count: int) -> _Prepared:
-        learned = standard(X, root=self.root)
+        learned = standardise(X, root=self.root)
         indicator = (labels[:, None] == np.arange(count)).astype(np.float32)
         return _Prepared(learned, basis(learned.apply(X)), indicator)
 
@@ -76,7 +76,7 @@ class ShrinkageLDA(Head):
             present = np.flatnonzero(trained.targets > 0.5)
             for s, coefficients in enumerate(found):
                 raw = Z[held] @ coefficients[present, :-1].T + coefficients[present, -1]
-                scores[s, r, held] = spread_over(raw, present, count)
+                scores[s, r, held] = expand_classes(raw, present, count)
         return scores
 
     def _discriminants(self, sums: Moments, settings: Sequence[Setting], width: int) -> list[NDArray[Any]]:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.heads.base import ClassWeight, Head, Setting
-from headstart.heads.basis import Basis, Standard, basis, standard
-from headstart.heads.forms import Linear
-from headstart.heads.softmax_loss import NOTHING_HELD, Design
-from headstart.heads.softmax_solver import solve
-from headstart.records import Floats, Ints
+from headstart.heads.forms.linear import Linear
+from headstart.heads.solvers.basis import Basis, Standard, basis, standardise
+from headstart.heads.solvers.lbfgs import solve
+from headstart.heads.solvers.softmax_loss import NOTHING_HELD, Design
+from headstart.records.arrays import Floats, Ints
 
 STRENGTHS = tuple(0.1 * 10 ** (step / 2) for step in range(10))
 """C times the number of features: 0.1 to 3162 in half decades. |x|² is about d, so this is free of scale."""
@@ -71,7 +71,7 @@ class LogisticProbe(Head):
         return [fixed] if fixed else [{"C": float(f"{s / X.shape[1]:.3g}")} for s in STRENGTHS]
 
     def _prepare(self, X: Floats, labels: Ints, count: int) -> _Prepared:
-        learned = standard(X, root=self.root)
+        learned = standardise(X, root=self.root)
         rows: NDArray[Any] = learned.apply(X)
         if self.tol < 1e-6:
             rows = rows.astype(np.float64)

@@ -12,9 +12,9 @@ import numpy as np
 
 from headstart import checks
 from headstart.heads.base import ClassWeight, Head, Setting, softmax
-from headstart.heads.basis import standard
-from headstart.heads.forms import Layered
-from headstart.records import Floats, Ints
+from headstart.heads.forms.linear import Layered
+from headstart.heads.solvers.basis import standardise
+from headstart.records.arrays import Floats, Ints
 
 _RATE, _DECAY, _MEAN, _SQUARE = 1e-3, 1e-4, 0.9, 0.999
 _BATCH = 64
@@ -73,7 +73,7 @@ class Perceptron(Head):
     def _stations(self, X: Floats, labels: Ints, count: int, epochs: Sequence[int]) -> Iterator[Layered]:
         """Train to the last of the `epochs`, ascending, handing out the head at each."""
         random = np.random.default_rng(self.random_state)
-        learned = standard(X)
+        learned = standardise(X)
         rows = learned.apply(X)
         weights = self._row_weights(labels)
         importance = np.ones(len(X), np.float32) if weights is None else weights.astype(np.float32)

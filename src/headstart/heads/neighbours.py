@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from headstart.errors import OptionError
-from headstart.heads.arrays import unit
 from headstart.heads.base import ClassWeight, Head, Setting
-from headstart.heads.basis import standard
-from headstart.heads.forms import Cosine, Form, Linear
-from headstart.heads.stored_forms import Neighbours, nearest_rows, votes
-from headstart.records import Floats, Ints
+from headstart.heads.forms.arrays import unit_rows
+from headstart.heads.forms.linear import Cosine, Form, Linear
+from headstart.heads.forms.stored_rows import Neighbours, nearest_rows, votes
+from headstart.heads.solvers.basis import standardise
+from headstart.records.arrays import Floats, Ints
 
 COUNTS = (50, 20, 10, 5, 3, 1)
 _VOTE_WIDTH = 0.1
@@ -50,7 +50,7 @@ class NearestNeighbours(Head):
         centre = prepared.mean(axis=0)
         return Neighbours(
             centre,
-            unit(prepared - centre),
+            unit_rows(prepared - centre),
             labels,
             np.ones(count, np.float32) if self._class_weights is None else self._class_weights.astype(np.float32),
             np.array(min(int(setting["k"]), len(prepared)), dtype=np.int64),
@@ -62,7 +62,7 @@ class NearestNeighbours(Head):
     ) -> Sequence[Floats]:
         """One search for the largest k serves all."""
         form = self._train(X, labels, count, max(settings, key=lambda setting: setting["k"]))
-        rows = unit(held - form.centre)
+        rows = unit_rows(held - form.centre)
         nearest, similarity = nearest_rows(rows, form.stored, int(form.k))
         counts = [int(setting["k"]) for setting in settings]
         weight = form.class_weight
@@ -95,9 +95,9 @@ class NearestMean(Head):
     def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Form:
         if setting["metric"] == "cosine":
             centre = prepared.mean(axis=0)
-            directions = unit(_class_means(unit(prepared - centre), labels, count))
+            directions = unit_rows(_class_means(unit_rows(prepared - centre), labels, count))
             return Cosine(centre, directions, np.array(_COSINE_SCALE, dtype=np.float32))
-        learned = standard(prepared)
+        learned = standardise(prepared)
         means = _class_means(learned.apply(prepared), labels, count)
         # -|x - m|²/2 without |x|², per feature and in the unit of the mean's own spread.
         scale = np.float32(_COSINE_SCALE / max(float((means**2).sum(axis=1).mean()), 1e-12))

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.heads.base import ClassWeight, Head, Setting
-from headstart.heads.basis import Basis, Standard, basis, standard
-from headstart.heads.forms import Linear
+from headstart.heads.forms.linear import Linear
 from headstart.heads.logistic import linear_form
-from headstart.heads.moments import fold_moments
-from headstart.heads.ridge_solver import solve_ridges
-from headstart.heads.selection import best_setting
-from headstart.records import Floats, Ints
+from headstart.heads.solvers.basis import Basis, Standard, basis, standardise
+from headstart.heads.solvers.moments import fold_moments
+from headstart.heads.solvers.ridge import solve_ridges
+from headstart.heads.tuning import best_configuration
+from headstart.records.arrays import Floats, Ints
 
 STRENGTHS = tuple(10 ** (4 - step / 2) for step in range(15))
 """Alpha over the number of features: 10⁴ down to 10⁻³ in half decades, the strongest first."""
@@ -70,7 +70,7 @@ class RidgeProbe(Head):
 
     def _prepare(self, X: Floats, labels: Ints, count: int) -> _Prepared:
         weights = self._row_weights(labels)
-        learned = standard(X, root=self.root)
+        learned = standardise(X, root=self.root)
         rows = learned.apply(X)
         targets = np.where(labels[:, None] == np.arange(count), 1.0, -1.0).astype(np.float32)
         targets = targets[:, 1:] if count == 2 else targets
@@ -89,7 +89,7 @@ class RidgeProbe(Head):
             return super()._chosen(prepared, labels, count, settings, folds)
         self.loo_scores_ = leave_one_out(prepared, np.array([setting["alpha"] for setting in settings]))
         every_row = np.arange(len(labels))[None]
-        return settings[best_setting(self.loo_scores_[:, None], labels, every_row)]
+        return settings[best_configuration(self.loo_scores_[:, None], labels, every_row)]
 
     def _train(self, prepared: _Prepared, labels: Ints, count: int, setting: Setting) -> Linear:
         weight = prepared.products / (prepared.basis.energy + setting["alpha"])[:, None]

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.heads.base import ClassWeight, Head, PathScores, Setting
-from headstart.heads.basis import standard
-from headstart.heads.forms import Linear
-from headstart.heads.stored_forms import Kernel, pair_scores, rbf
-from headstart.records import Floats, Ints
+from headstart.heads.forms.linear import Linear
+from headstart.heads.forms.stored_rows import Kernel, pair_scores, rbf
+from headstart.heads.solvers.basis import standardise
+from headstart.records.arrays import Floats, Ints
 
 LINEAR_STRENGTHS = (0.03, 0.3, 3.0)
 """C times the number of features."""
@@ -61,7 +61,7 @@ class LinearSVM(Head):
     def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Linear:
         from sklearn.svm import LinearSVC
 
-        learned = standard(prepared, root=self.root)
+        learned = standardise(prepared, root=self.root)
         machine = LinearSVC(C=setting["C"], class_weight=self._by_number(), dual="auto", random_state=0)
         machine.fit(learned.apply(prepared), labels)
         weight, bias = machine.coef_, machine.intercept_
@@ -113,7 +113,7 @@ class KernelSVM(Head):
         return [{"C": C, "gamma": gamma} for C in strengths for gamma in widths]
 
     def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Kernel:
-        learned = standard(prepared)
+        learned = standardise(prepared)
         rows = learned.apply(prepared)
         machine = self._machine(_kernel(rows, rows, setting["gamma"]), labels, setting)
         kept = machine.support_
@@ -134,7 +134,7 @@ class KernelSVM(Head):
         """The kernel matrices serve every C."""
         if count < 2:
             return super()._fold_scores(X, labels, count, settings, held)
-        learned = standard(X)
+        learned = standardise(X)
         rows, others = learned.apply(X), learned.apply(held)
         found: dict[int, Floats] = {}
         for gamma in sorted({setting["gamma"] for setting in settings}):

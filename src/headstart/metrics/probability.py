@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.records import Ints
+from headstart.records.arrays import Ints
 
 Probabilities = NDArray[Any]
 

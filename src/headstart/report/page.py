@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from html import escape
 
 from headstart.checks import printable
-from headstart.data.images import read
+from headstart.data.images.decode import read_image
 from headstart.errors import UnreadableImage
-from headstart.records import ImageSource
-from headstart.report.svg import BLUE, GRID, INK, ORANGE, PALE
+from headstart.records.samples import ImageSource
+from headstart.report.plots.svg import BLUE, GRID, INK, ORANGE, PALE
 
 _SIDE = 256
 _QUALITY = 82
@@ -143,7 +143,7 @@ def image(source: ImageSource, name: str, side: int = _SIDE) -> str:
 
 def data_uri(source: ImageSource, side: int = _SIDE) -> str:
     """A picture as a JPEG in a data URI; raises `UnreadableImage`. side: the longer one's most pixels."""
-    picture = read(source, near=side)
+    picture = read_image(source, near=side)
     picture.thumbnail((side, side))
     file = io.BytesIO()
     picture.convert("RGB").save(file, "JPEG", quality=_QUALITY)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.records import Floats
+from headstart.records.arrays import Floats
 
 
 def max_softmax(scores: NDArray[Any], temperature: float = 1.0) -> Floats:

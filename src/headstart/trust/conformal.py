@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.checks import between, counted, one_of
+from headstart.checks import between, one_of, quantity
 from headstart.errors import DataError
 from headstart.metrics.intervals import Reals
-from headstart.records import Ints
-from headstart.trust.selective_error import Flags
+from headstart.records.arrays import Ints
+from headstart.trust.triage.fixed_sequence import Flags
 
 METHODS = ("lac", "aps")
 
@@ -54,7 +54,7 @@ class ConformalSets:
         never_empty: the most probable class is in the set even where it is too strange itself, which only adds to the
         level. An empty set otherwise says that the image is unlike those of every class.
         """
-        found = strangeness(probabilities, self.method) <= np.asarray(self.limits) + _ROUNDING
+        found = nonconformity(probabilities, self.method) <= np.asarray(self.limits) + _ROUNDING
         if never_empty and len(found):
             found[np.arange(len(found)), np.asarray(probabilities).argmax(axis=1)] = True
         return found
@@ -91,7 +91,7 @@ def conformal_sets(
     one_of("method", method, METHODS)
     mean = np.asarray(probabilities, np.float64)
     mean = mean.mean(axis=0) if mean.ndim == 3 else mean
-    own = strangeness(mean, method)[np.arange(len(y)), y]
+    own = nonconformity(mean, method)[np.arange(len(y)), y]
     if by_class:
         _check_classes(np.bincount(y, minlength=len(classes)), classes, level)
         limits = [_limit(own[y == k], level) for k in range(len(classes))]
@@ -101,16 +101,16 @@ def conformal_sets(
     return ConformalSets(level, method, by_class, tuple(limits), len(y))
 
 
-def images_needed(level: float) -> int:
+def samples_needed(level: float) -> int:
     """The fewest labelled images (of a class, where the level is to hold for each) from which limits can be read.
 
-    >>> images_needed(0.9), images_needed(0.95), images_needed(0.99)
+    >>> samples_needed(0.9), samples_needed(0.95), samples_needed(0.99)
     (9, 19, 99)
     """
     return int(np.ceil(level / (1 - level) - 1e-9))
 
 
-def strangeness(probabilities: NDArray[Any], method: str) -> Reals:
+def nonconformity(probabilities: NDArray[Any], method: str) -> Reals:
     """How ill each class fits each image, (n, K) in 0..1. 'lac': 1 - p. 'aps': p of all likelier classes together."""
     likely = np.asarray(probabilities, np.float64)
     if method == "lac":
@@ -129,19 +129,19 @@ def _limit(strange: Reals, level: float) -> float:
 
 
 def _check(rows: int, level: float) -> None:
-    if rows < images_needed(level):
+    if rows < samples_needed(level):
         raise DataError(
             f"prediction sets that hold the true class in {100 * level:g} % of cases need at least "
-            f"{counted(images_needed(level), 'labelled image')}; found {rows:,}: label more, or ask for less."
+            f"{quantity(samples_needed(level), 'labelled image')}; found {rows:,}: label more, or ask for less."
         )
 
 
 def _check_classes(sizes: Ints, classes: Sequence[str], level: float) -> None:
-    needed = images_needed(level)
+    needed = samples_needed(level)
     few = [f"{name} ({size})" for name, size in zip(classes, sizes.tolist(), strict=True) if size < needed]
     if few:
         raise DataError(
             f"prediction sets that hold the true class in {100 * level:g} % of each class's images need at least "
-            f"{counted(needed, 'labelled image')} of every class; found {', '.join(few[:12])}: label more, ask for "
+            f"{quantity(needed, 'labelled image')} of every class; found {', '.join(few[:12])}: label more, ask for "
             "less, or let the level hold over all images only."
         )

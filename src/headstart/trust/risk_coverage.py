@@ -1,7 +1,8 @@
 """The risk–coverage curve: how often the accepted answers are wrong, for every share of images accepted.
 
 Takes confidences and whether each answer was right; gives the curve and its area. It promises nothing of new images:
-`trust.triage` does. Rows of equal confidence count as if accepted in random order, so the order of rows is nothing.
+`trust.triage.thresholds` does. Rows of equal confidence count as if accepted in random order, so the order of rows is
+nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from headstart.errors import DataError
 from headstart.metrics.intervals import Reals
-from headstart.trust.selective_error import Flags
+from headstart.trust.triage.fixed_sequence import Flags
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,138 @@
+"""A fine-tuned backbone: the graph of a known one, and the tensors that training changed.
+
+The changed tensors are safetensors: name in the network's state dict → array, matrices and kernels as float16, the rest
+as float32, as in the graph itself. `changed` gives a backbone with changed tensors, `read` one with those of a file,
+`original` the one without. What opens a graph puts them in with `fitting`, which refuses what the graph does not hold.
+This module opens no graph and needs neither torch nor OpenVINO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import fingerprint
+from headstart.backbones.graph import WeightDelta
+from headstart.checks import join_words
+from headstart.errors import BundleError
+from headstart.records.arrays import Floats
+
+if TYPE_CHECKING:
+    from headstart.backbones.graph import Backbone
+
+SUFFIX = ".changes.safetensors"
+_LEAST_HALVED = 256  # numbers: below that, half precision saves nothing
+_MOST_HALF = 65504.0
+_SLACK = 1 << 20  # bytes for a file's header
+
+
+def apply_delta(backbone: Backbone, arrays: Mapping[str, NDArray[Any]]) -> Backbone:
+    """The backbone with these tensors in place of its own; tensors changed earlier stay so.
+
+    arrays: name in the network's state dict → values of the tensor's shape; matrices and kernels are rounded to half
+    precision. No arrays, no change. Raises `BundleError` for values that are not finite.
+
+    >>> from headstart.backbones.opening import open_backbone
+    >>> lite0 = open_backbone("lite0")
+    >>> tuned = apply_delta(lite0, {"bn2.bias": np.zeros(1280, np.float32)})
+    >>> tuned.name == lite0.name, tuned.weights == lite0.weights, without_delta(tuned) == lite0
+    (True, False, True)
+    """
+    return _with(without_delta(backbone), pack_tensors({**delta_tensors(backbone), **arrays})) if arrays else backbone
+
+
+def read_delta(backbone: Backbone, path: Path) -> Backbone:
+    """The backbone with the changed tensors in a file.
+
+    Raises `BundleError` when the file is absent, damaged, or cannot hold tensors of this backbone.
+    """
+    try:
+        if path.stat().st_size > 2 * backbone.graph.stat().st_size + _SLACK:
+            raise BundleError(f"the changes {path} are larger than the backbone {backbone.name}: do not trust them.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"the changes {path} cannot be read: {error.strerror}.") from error
+    return _with(backbone, content)
+
+
+def without_delta(backbone: Backbone) -> Backbone:
+    """The backbone as it was before any tensor was changed."""
+    changes = backbone.changes
+    return backbone if changes is None else replace(backbone, weights=changes.base, changes=None)
+
+
+def _with(backbone: Backbone, content: bytes) -> Backbone:
+    made = replace(
+        backbone,
+        weights=fingerprint.hash_parts(backbone.weights, fingerprint.hash_bytes(content)),
+        changes=WeightDelta(content, backbone.weights),
+    )
+    delta_tensors(made)  # what cannot be used is refused now
+    return made
+
+
+def delta_tensors(backbone: Backbone) -> dict[str, Floats]:
+    """The changed tensors as float32 by name; empty for a backbone that is as it was published."""
+    return {} if backbone.changes is None else _unpack(backbone.changes.content, backbone.name)
+
+
+def fit_tensors(backbone: Backbone, shapes: Mapping[str, Sequence[int]]) -> dict[str, Floats]:
+    """The changed tensors, after a check that the graph or network holds each of them.
+
+    shapes: of all tensors that may be changed, by name. Raises `BundleError` for a strange name or another shape.
+    """
+    found = delta_tensors(backbone)
+    if strange := [name for name in found if name not in shapes]:
+        raise _refuse(backbone.name, f"the network has no tensor {join_words(strange, 3)}")
+    for name, array in found.items():
+        if array.shape != tuple(shapes[name]):
+            raise _refuse(backbone.name, f"{name!r} has the shape {array.shape}, in the network {tuple(shapes[name])}")
+    return found
+
+
+def pack_tensors(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Tensors as the content of a changes file; equal tensors give equal bytes."""
+    from safetensors.numpy import save
+
+    return save({name: _stored(np.array(arrays[name], np.float32, order="C")) for name in sorted(arrays)})
+
+
+def _stored(array: Floats) -> NDArray[Any]:
+    return array.astype(np.float16) if fits_half(array) else array
+
+
+def fits_half(array: NDArray[Any]) -> bool:
+    """Whether a tensor is stored in half precision: matrices and kernels, unless they are tiny or have huge values."""
+    if array.dtype != np.float32 or array.ndim < 2 or array.size < _LEAST_HALVED:
+        return False
+    return bool(np.abs(array).max() <= _MOST_HALF)
+
+
+def _unpack(content: bytes, name: str) -> dict[str, Floats]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
+        raise _refuse(name, f"their file is damaged ({error})") from error
+    if not arrays:
+        raise _refuse(name, "their file holds none")
+    return {tensor: _checked(name, tensor, array) for tensor, array in sorted(arrays.items())}
+
+
+def _checked(name: str, tensor: str, array: NDArray[Any]) -> Floats:
+    if array.dtype not in (np.dtype(np.float16), np.dtype(np.float32)):
+        raise _refuse(name, f"{tensor!r} holds {array.dtype} numbers, not float16 or float32")
+    if not np.isfinite(array).all():
+        raise _refuse(name, f"{tensor!r} holds numbers that are not finite")
+    return array.astype(np.float32)
+
+
+def _refuse(name: str, what: str) -> BundleError:
+    return BundleError(f"the changes to the backbone {name} cannot be used: {what}; copy or train the model again.")

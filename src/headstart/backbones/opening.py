@@ -1,0 +1,26 @@
+"""Opens a backbone by name: packaged, converted before, or converted now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headstart.backbones.graph import Backbone, read_backbone
+from headstart.backbones.packaged import PACKAGED, PACKAGED_FOLDER, SHORT
+
+
+def open_backbone(name: str, *, weights: Path | None = None) -> Backbone:
+    """The backbone of this name: packaged with Headstart, else from the cache, else converted now.
+
+    weights: a checkpoint for the named architecture, instead of the published weights. Conversion needs
+    `headstart[finetune]`, and the network's weights where they are not on this machine. Raises `BackboneError` for a
+    name that nobody knows or weights that cannot be had, `MissingExtra` without the extra.
+
+    >>> open_backbone("lite0").last
+    Tap(name='conv_head', width=1280, depth=8, kind='last')
+    """
+    name = SHORT.get(name, name)
+    if name in PACKAGED and weights is None:
+        return read_backbone(PACKAGED_FOLDER, name)
+    from headstart.backbones.conversion.convert import convert, find_converted
+
+    return find_converted(name, weights=weights) or convert(name, weights=weights)

@@ -1,0 +1,1 @@
+"""What tutorials say, and how alike the data are to ImageNet."""

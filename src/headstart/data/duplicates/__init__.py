@@ -1,0 +1,1 @@
+"""Exact and near duplicates, their groups, and thumbnails to find them by."""

@@ -1,0 +1,258 @@
+"""Near duplicates: pictures that are one picture turned, mirrored, re-encoded, resized, cropped or brightened a little.
+
+`near_groups` gives each row of samples a group number so that near copies share one; `near_copies` takes thumbnails and
+returns the groups that were found, with how alike each member is to the group's first. Candidates come from the low
+frequencies of the thumbnails in all eight orientations, block by block; `data.duplicates.alignment` confirms them.
+Every member of a group was compared with the group's leading picture itself, so that chains of look-alikes do not
+swallow a class. Pictures that are alike by nature (solar cells, charts) must stand out from the other look-alikes to
+count as copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.data.duplicates import near_memory
+from headstart.data.duplicates.alignment import ORIENTATIONS, SIDE, likeness, rotate
+from headstart.data.duplicates.thumbnails import Thumbnails, make_thumbnails
+from headstart.device import threads
+from headstart.progress import bar
+from headstart.records.arrays import Floats, Ints
+from headstart.records.samples import Samples
+
+ALIKE = 0.9
+"""From this likeness on two pictures are near copies, if they stand out (see docs/audit.md for how it was chosen)."""
+SURE = 0.993
+"""From here on they are, whatever else looks like them."""
+STANDS_OUT = 0.4
+"""Where a crowd is alike, a copy's distance (1 - likeness) is at most this part of the distance of the crowd."""
+_CROWD, _CROWDED = 4, 0.2
+"""A crowd: so many candidates within this distance."""
+_CANDIDATES = 6
+_LOW = 8
+_SIMILAR = 0.85
+_PROMISING = 0.85
+_SECOND_CHOICE = 0.03
+_BLOCK = 512
+_FLAT = 2.0
+"""Standard deviation in grey levels under which a thumbnail shows nothing that could be compared."""
+_PAIRS_A_PIECE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class NearDuplicates:
+    """Groups of near copies.
+
+    groups: rows of each group, its leading picture first. likeness: of each row to its group's leading one (1 for
+    itself), in the same order.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    likeness: tuple[tuple[float, ...], ...]
+
+
+def near_groups(samples: Samples, *, cache: bool = True) -> Ints:
+    """A group number for each row, near copies and rows of one existing group alike: (n,).
+
+    Joined with `samples.groups`, where there are any: a group of the user's is never parted. Images that cannot be read
+    are alone. cache: read thumbnails and the groups from the cache folder where they are there, and keep them.
+    """
+    found = search_samples(samples, cache=cache)
+    return merge_groups(samples, found.groups)
+
+
+def search_samples(samples: Samples, *, cache: bool = True, seen: Thumbnails | None = None) -> NearDuplicates:
+    """The near copies among samples, by row. seen: their looks, where they are known already."""
+    if cache and (kept := near_memory.read_result(samples.content)) is not None:
+        return NearDuplicates(*kept)
+    seen = seen or make_thumbnails(samples, cache=cache)
+    copies = find_near_duplicates(seen.grey)
+    groups = tuple(tuple(int(seen.rows[row]) for row in group) for group in copies.groups)
+    found = NearDuplicates(groups, copies.likeness)
+    if cache:
+        near_memory.store_result(samples.content, found.groups, found.likeness)
+    return found
+
+
+def merge_groups(samples: Samples, groups: tuple[tuple[int, ...], ...]) -> Ints:
+    """Group numbers in which the rows of each group, and of each group of the samples, are together: (n,)."""
+    return join_groups(np.arange(len(samples)) if samples.groups is None else samples.groups, groups)
+
+
+def join_groups(numbers: Ints, groups: tuple[tuple[int, ...], ...]) -> Ints:
+    """Group numbers, (n,), in which the rows of each of `groups` are together as well: (n,), from 0.
+
+    >>> join_groups(np.array([7, 7, 8, 9]), ((1, 3),)).tolist()
+    [0, 0, 1, 0]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n, given = len(numbers), np.unique(numbers, return_inverse=True)[1]
+    pairs = [(given[group[0]], given[row]) for group in groups for row in group[1:]]
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    links = coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
+    _, component = connected_components(links, directed=False)
+    return np.unique(component[given], return_inverse=True)[1].astype(np.int64)
+
+
+def find_near_duplicates(grey: NDArray[np.uint8]) -> NearDuplicates:
+    """The groups of near copies among thumbnails, (n, 64, 64)."""
+    if len(grey) < 2:
+        return NearDuplicates((), ())
+    low = _low(grey)
+    pairs, orientation = _candidates(grey, low)
+    likely = _compared(grey, pairs, orientation)
+    pairs, likely = _best_of_each(pairs, likely)
+    confirmed = pairs[_standing_out(len(grey), pairs, likely)]
+    groups, alike = [], []
+    for members in _components(len(grey), confirmed):
+        for group, values in _stars(grey, low, members, confirmed):
+            groups.append(group)
+            alike.append(tuple(min(round(value, 4), 1.0) for value in values))
+    order = sorted(range(len(groups)), key=lambda i: min(groups[i]))
+    return NearDuplicates(tuple(groups[i] for i in order), tuple(alike[i] for i in order))
+
+
+def _low(grey: NDArray[np.generic]) -> Floats:
+    """The low frequencies of each thumbnail as a unit vector; zeros for one that shows nothing."""
+    step = SIDE // _LOW
+    small = grey.reshape(len(grey), _LOW, step, _LOW, step).mean(axis=(2, 4), dtype=np.float32)
+    flat = small.reshape(len(grey), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    shows = length > _FLAT * _LOW
+    return np.where(shows, flat / np.maximum(length, 1e-6), 0).astype(np.float32)
+
+
+def _oriented(low: Floats, orientation: int) -> Floats:
+    square = rotate(low.reshape(-1, _LOW, _LOW), orientation)
+    return np.ascontiguousarray(square).reshape(len(low), -1).astype(np.float32)
+
+
+def _candidates(grey: NDArray[np.uint8], low: Floats) -> tuple[Ints, Ints]:
+    """Pairs of rows (first, second), first < second, and the orientations of the second worth comparing."""
+    others = [_oriented(low, orientation) for orientation in range(ORIENTATIONS)]
+    found = []
+    with bar("comparing", len(low)) as advance:
+        for start in range(0, len(low), _BLOCK):
+            block = low[start : start + _BLOCK]
+            best = block @ others[0].T
+            for other in others[1:]:
+                np.maximum(best, block @ other.T, out=best)
+            best[np.arange(len(block)), np.arange(start, start + len(block))] = -1
+            found.append(_nearest(best, start))
+            advance(len(block))
+    pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0) if found else np.zeros((0, 2), np.int64)
+    return _with_orientations(low, others, pairs)
+
+
+def _nearest(similar: Floats, start: int) -> Ints:
+    """The most similar rows of each row of a block that are similar enough."""
+    count = min(_CANDIDATES, similar.shape[1] - 1)
+    if count < 1:
+        return np.zeros((0, 2), np.int64)
+    places = np.argpartition(similar, -count, axis=1)[:, -count:]
+    row, column = np.nonzero(np.take_along_axis(similar, places, axis=1) > _SIMILAR)
+    return np.stack([start + row, places[row, column]], axis=1).astype(np.int64)
+
+
+def _with_orientations(low: Floats, others: list[Floats], pairs: Ints) -> tuple[Ints, Ints]:
+    """Each pair with its best orientation, and with any that is nearly as good."""
+    first, second = pairs.T
+    similar = np.stack([np.einsum("ij,ij->i", low[first], other[second]) for other in others], axis=1)
+    worth = similar >= np.maximum(similar.max(axis=1, keepdims=True) - _SECOND_CHOICE, _SIMILAR)
+    ranked = np.argsort(-similar, axis=1, kind="stable")
+    worth &= np.argsort(ranked, axis=1, kind="stable") < 2
+    pair, orientation = np.nonzero(worth)
+    return pairs[pair], orientation.astype(np.int64)
+
+
+def _compared(grey: NDArray[np.uint8], pairs: Ints, orientation: Ints) -> Floats:
+    """The likeness of each pair in its orientation."""
+    pieces = [slice(i, i + _PAIRS_A_PIECE) for i in range(0, len(pairs), _PAIRS_A_PIECE)]
+
+    def compare(piece: slice) -> Floats:
+        """The likeness of each pair of a piece: (p,)."""
+        second = np.stack([rotate(grey[j], o) for j, o in zip(pairs[piece, 1], orientation[piece], strict=True)])
+        return likeness(grey[pairs[piece, 0]], second.astype(np.uint8), promising=_PROMISING)
+
+    result = []
+    with bar("confirming", len(pairs), unit="pairs") as advance, ThreadPoolExecutor(threads()) as pool:
+        for part in pool.map(compare, pieces):
+            result.append(part)
+            advance(len(part))
+    return np.concatenate(result) if result else np.zeros(0, np.float32)
+
+
+def _best_of_each(pairs: Ints, likely: Floats) -> tuple[Ints, Floats]:
+    """Each pair once, with the likeness in its best orientation."""
+    once, place = np.unique(pairs, axis=0, return_inverse=True)
+    best = np.full(len(once), -2, np.float32)
+    np.maximum.at(best, place.ravel(), likely)
+    return once, best
+
+
+def _standing_out(n: int, pairs: Ints, likely: Floats) -> NDArray[np.bool_]:
+    """Which pairs are near copies: alike, and where many resemble either picture, much closer than those."""
+    distance = 1 - likely
+    unsure = likely < SURE
+    crowd = _crowd(n, pairs[unsure], distance[unsure])
+    around = np.minimum(crowd[pairs[:, 0]], crowd[pairs[:, 1]])
+    apart = (around > _CROWDED) | (distance <= STANDS_OUT * around)
+    result: NDArray[np.bool_] = (likely >= SURE) | ((likely >= ALIKE) & apart)
+    return result
+
+
+def _crowd(n: int, pairs: Ints, distance: Floats) -> Floats:
+    """The distance of each row's unsure candidate that is `_CROWD`-th in closeness; infinite where there are fewer."""
+    ends, values = pairs.ravel(), np.repeat(distance, 2)
+    order = np.lexsort((values, ends))
+    ends, values = ends[order], values[order]
+    starts = np.searchsorted(ends, np.arange(n))
+    there = np.bincount(ends, minlength=n) >= _CROWD
+    crowd = np.full(n, np.inf, np.float32)
+    crowd[there] = values[starts[there] + _CROWD - 1]
+    return crowd
+
+
+def _components(n: int, pairs: Ints) -> Iterator[list[int]]:
+    """The rows of each set that confirmed pairs hold together."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, component = connected_components(links, directed=False)
+    for number in np.flatnonzero(np.bincount(component) > 1):
+        yield np.flatnonzero(component == number).tolist()
+
+
+def _stars(
+    grey: NDArray[np.uint8], low: Floats, members: list[int], pairs: Ints
+) -> Iterator[tuple[tuple[int, ...], tuple[float, ...]]]:
+    """A component as groups around leading pictures, each member compared with its leading picture itself."""
+    linked = np.bincount(pairs.ravel(), minlength=len(grey))
+    rest = sorted(members, key=lambda row: (-linked[row], row))
+    while len(rest) > 1:
+        leader, others = rest[0], rest[1:]
+        values = _against(grey, low, leader, others)
+        near = [(row, value) for row, value in zip(others, values, strict=True) if value >= ALIKE]
+        rest = [row for row, value in zip(others, values, strict=True) if value < ALIKE]
+        if near:
+            yield (leader, *(row for row, _ in near)), (1.0, *(value for _, value in near))
+
+
+def _against(grey: NDArray[np.uint8], low: Floats, leader: int, others: list[int]) -> list[float]:
+    """The likeness of each row to one row, in its best orientation."""
+    pairs = np.stack([np.full(len(others), leader), np.array(others)], axis=1).astype(np.int64)
+    pairs, orientation = _with_orientations(low, [_oriented(low, o) for o in range(ORIENTATIONS)], pairs)
+    likely = _compared(grey, pairs, orientation)
+    best = dict.fromkeys(others, -1.0)
+    for row, value in zip(pairs[:, 1].tolist(), likely.tolist(), strict=True):
+        best[row] = max(best[row], value)
+    return [best[row] for row in others]

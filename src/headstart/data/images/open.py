@@ -1,0 +1,163 @@
+"""Opening an encoded picture: which formats, how large it may be, and why it cannot be read.
+
+`opened` yields a PIL image whose pixels are not decoded yet, from a file or from bytes. Anything that goes
+wrong inside a `reasons` block (or while a picture is open) comes out as `UnreadableImage` with one readable
+phrase and no path. Only the formats listed here are tried, by their first bytes, whatever the file is
+called.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from headstart.errors import UnreadableImage
+
+MAX_PIXELS = 250_000_000
+"""A picture that declares more pixels than this is not decoded: a small file may declare any size."""
+
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+    | {".ppm", ".pgm", ".pbm", ".pnm"}
+)
+"""File name endings, in lower case, of the formats that can be read."""
+
+# The base class of JPEG, rather than Pillow's factory: a multi-picture JPEG is its first picture.
+_FORMATS: dict[str, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+}
+_LOOKALIKES = (
+    (b"ftyphei", "a HEIC photograph, which is not supported: convert it to JPEG"),
+    (b"ftypmif1", "a HEIC photograph, which is not supported: convert it to JPEG"),
+    (b"ftypavif", "an AVIF picture, which is not supported: convert it to JPEG or PNG"),
+    (b"<svg", "an SVG drawing, which is not supported: convert it to PNG"),
+    (b"<html", "a web page, not a picture"),
+    (b"<!doctype html", "a web page, not a picture"),
+    (b"%pdf", "a PDF document, not a picture"),
+    (b"pk\x03\x04", "a ZIP archive, not a picture"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the picture itself: run  git lfs pull"),
+)
+
+
+@contextmanager
+def open_image(source: Path | bytes) -> Iterator[ImageFile.ImageFile]:
+    """The picture in a file or in bytes, size known, pixels not decoded yet; open inside the block."""
+    with reasons():
+        if isinstance(source, Path):
+            check_file(source)
+            with source.open("rb") as stream:
+                yield _identified(stream)
+        else:
+            yield _identified(io.BytesIO(source))
+
+
+def check_file(path: Path) -> None:
+    """Raise `UnreadableImage` unless `path` is an ordinary file with something in it (a pipe would block)."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise UnreadableImage("it is a folder, not a file")
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableImage("it is a pipe or a device, not an ordinary file")
+    if found.st_size == 0:
+        raise UnreadableImage("the file is empty (0 bytes)")
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise `UnreadableImage` when a picture of this width and height has more than `MAX_PIXELS` pixels."""
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise UnreadableImage(
+            f"it declares {width:,} x {height:,} pixels; the limit is {MAX_PIXELS // 10**6} million pixels"
+        )
+
+
+@contextmanager
+def reasons() -> Iterator[None]:
+    """Whatever goes wrong inside comes out as `UnreadableImage` with a phrase that a person can act on."""
+    try:
+        _quieten()
+        yield
+    except UnreadableImage:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage("it declares more pixels than can be decoded safely") from error
+    except MemoryError as error:
+        raise UnreadableImage("there is not enough memory to decode it") from error
+    except OSError as error:
+        raise UnreadableImage(_phrase(error)) from error
+    except Exception as error:  # a decoder may raise anything on damaged bytes
+        raise UnreadableImage(f"it is damaged ({_one_line(error)})") from error
+
+
+@functools.cache
+def _quieten() -> None:
+    """Leave out Pillow's remarks on odd metadata, unless this process has its own filter for them."""
+    warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
+
+
+def _identified(stream: IO[bytes]) -> ImageFile.ImageFile:
+    """The picture by the decoder that knows its first bytes.
+
+    Not `PIL.Image.open`: that tries formats which run outside programs, and has a process-wide pixel limit.
+    """
+    start = stream.read(512)
+    if not start:
+        raise UnreadableImage("there is nothing in it (0 bytes)")
+    for name, decoder in _FORMATS.items():
+        accept = Image.OPEN[name][1]
+        if accept is None or accept(start[:16]) is True:
+            stream.seek(0)
+            picture = decoder(stream)
+            check_size(picture.size)
+            return picture
+    raise UnreadableImage(_unknown(start))
+
+
+def _unknown(start: bytes) -> str:
+    lowered = start.lower()
+    for sign, phrase in _LOOKALIKES:
+        if sign in lowered:
+            return f"it is {phrase}"
+    return "it is not a picture in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"
+
+
+def _phrase(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, PermissionError):
+        return "there is no permission to read it"
+    if "truncated" in str(error).lower():
+        return f"the file is cut short ({_one_line(error)})"
+    if isinstance(error, UnidentifiedImageError):
+        return "it is not a picture in a known format"
+    return f"it cannot be read ({error.strerror or _one_line(error)})"
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 120 else text[:117] + "..."

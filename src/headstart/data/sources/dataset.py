@@ -1,0 +1,131 @@
+"""What every source hands on: `Loaded`, and how rows of plain values become one.
+
+`assemble` takes pictures with class, group and split words and returns checked `Samples`: classes sorted by
+name, content fingerprinted in threads. It reads each file once and decodes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from headstart import fingerprint
+from headstart.checks import join_words
+from headstart.data.images.decode import hash_content
+from headstart.device import threads
+from headstart.errors import DataError, UnreadableImage
+from headstart.progress import bar
+from headstart.records.arrays import Ints
+from headstart.records.samples import UNLABELLED, ImageSource, Samples
+
+SPLITS = ("train", "val", "test")
+_SPLIT_OF = MappingProxyType(
+    dict.fromkeys(("train", "training"), "train")
+    | dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val")
+    | dict.fromkeys(("test", "testing"), "test")
+)
+_CHUNK = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled images, with what was left out on the way.
+
+    ignored: what was passed over, kind → count (`hidden`, `not an image (.txt)`, ...).
+    notes: sentences for the user. together: rows that a plan holds together, besides the samples' own groups.
+    """
+
+    samples: Samples
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    together: tuple[tuple[int, ...], ...] = ()
+
+
+def split_of(word: str) -> str | None:
+    """The split that a folder's or a cell's word names, whatever its case; None for any other word.
+
+    >>> split_of("Validation"), split_of("cats")
+    ('val', None)
+    """
+    return _SPLIT_OF.get(word.strip().lower())
+
+
+def assemble_dataset(
+    images: Sequence[ImageSource],
+    names: Sequence[str],
+    labels: Sequence[str] | None,
+    *,
+    groups: Sequence[str] | None = None,
+    splits: Sequence[str] | None = None,
+) -> Samples:
+    """Samples from one name, class, group and split a picture; without `labels`, unlabelled.
+
+    An empty group is a group of its own. A single split is no split. Bytes of a file's name that are not UTF-8 are
+    spelt out in names and classes, so that both can be written anywhere.
+    """
+    names = [_writable(name) for name in names]
+    labels = None if labels is None else [_writable(label) for label in labels]
+    classes = tuple(sorted(set(labels or ())))
+    position = {name: i for i, name in enumerate(classes)}
+    numbers = [position[label] for label in labels] if labels is not None else [UNLABELLED] * len(images)
+    several = splits is not None and len(set(splits)) > 1
+    return Samples(
+        images=tuple(images),
+        names=tuple(names),
+        content=hash_contents(images, names),
+        labels=np.array(numbers, dtype=np.int64),
+        classes=classes,
+        groups=None if groups is None else _numbered(groups),
+        splits=np.array(splits, dtype=np.str_) if several else None,
+    )
+
+
+def _writable(word: str) -> str:
+    return word.encode("utf-8", "backslashreplace").decode()
+
+
+def hash_contents(images: Sequence[ImageSource], names: Sequence[str]) -> tuple[str, ...]:
+    """Each picture's fingerprint; one that cannot be read gets one of its own (decoding it will say why)."""
+    chunks = [range(i, min(i + _CHUNK, len(images))) for i in range(0, len(images), _CHUNK)]
+    found: list[str] = []
+    with bar("reading", len(images)) as advance, ThreadPoolExecutor(2 * threads()) as pool:
+        for part in pool.map(lambda rows: [_content(images[i], i, names[i]) for i in rows], chunks):
+            found += part
+            advance(len(part))
+    return tuple(found)
+
+
+def _content(image: ImageSource, row: int, name: str) -> str:
+    try:
+        return hash_content(image)
+    except UnreadableImage:
+        return fingerprint.hash_parts("unreadable", row, name)
+
+
+def _numbered(groups: Sequence[str]) -> Ints:
+    """Equal words, equal numbers; every empty word a number of its own."""
+    position = {word: i for i, word in enumerate(dict.fromkeys(word for word in groups if word))}
+    alone = iter(range(len(position), len(position) + len(groups)))
+    return np.array([position[word] if word else next(alone) for word in groups], dtype=np.int64)
+
+
+def check_splits(labels: Sequence[str], splits: Sequence[str], where: str) -> tuple[str, ...]:
+    """Raise `DataError` for classes that the train split lacks; note those that another split lacks."""
+    seen: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for label, split in zip(labels, splits, strict=True):
+        seen[split].add(label)
+    notes = []
+    for split in ("val", "test"):
+        if extra := sorted(seen[split] - seen["train"]):
+            raise DataError(
+                f"{where}: the {split} split has the classes {join_words(extra)}, which the train split lacks "
+                f"(train has {join_words(sorted(seen['train']))}): add training images for them, or take them "
+                "out."
+            )
+        if seen[split] and (lacking := sorted(seen["train"] - seen[split])):
+            notes.append(f"The {split} split has no image of {join_words(lacking)}.")
+    return tuple(notes)

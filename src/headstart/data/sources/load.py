@@ -1,0 +1,116 @@
+"""Where labelled images come from: a folder, a table, a sequence in Python, or a Hugging Face dataset.
+
+`load` tells them apart and returns `Loaded`: samples, what was passed over, and notes for the user.
+`find_images` returns unlabelled samples for prediction. Neither decodes a picture; both read each file
+once, for its fingerprint.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from headstart.checks import join_words, suggest
+from headstart.data.sources.dataset import Dataset as Loaded
+from headstart.data.sources.dataset import assemble_dataset
+from headstart.data.sources.folder import images_under, load_folder
+from headstart.data.sources.hub import is_hub_dataset, load_hub
+from headstart.data.sources.in_memory import load_images, unlabelled_samples
+from headstart.data.sources.table import ENDINGS, load_table
+from headstart.errors import DataError, OptionError
+from headstart.records.samples import Samples
+
+
+def load_dataset(
+    source: Any,
+    *,
+    labels: Any = None,
+    groups: Any = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    split_column: str | None = None,
+) -> Loaded:
+    """Labelled images from wherever they are.
+
+    source: a folder of class folders (with or without train/val/test inside); a CSV, TSV or Parquet table;
+    a `datasets.Dataset` or `DatasetDict`; or a sequence of paths, PIL images or arrays, with `labels` and
+    optional `groups` (images of one group are never parted). The column options name a table's or dataset's
+    columns where their names do not tell. Raises `DataError` when the data cannot be used, `OptionError`
+    for an option that does not fit the source, `MissingExtra` for Parquet without pyarrow.
+    """
+    columns = {
+        "path_column": path_column,
+        "label_column": label_column,
+        "group_column": group_column,
+        "split_column": split_column,
+    }
+    if is_hub_dataset(source):
+        _refuse({"labels": labels, "groups": groups}, "a dataset, which has them as columns")
+        return load_hub(source, **columns)
+    if not isinstance(source, (str, os.PathLike)):
+        _refuse(columns, "a sequence of images, which has no columns")
+        return load_images(source, labels, groups=groups)
+    path = existing_path(Path(source))
+    _refuse({"labels": labels, "groups": groups}, "a folder or table, which has its own")
+    if os.path.isdir(path):
+        _refuse(columns, "a folder, which has no columns")
+        return load_folder(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise DataError(
+            f"{path} is a file: a folder of class folders, or a table ({', '.join(ENDINGS)}), was expected."
+        )
+    return load_table(path, **columns)
+
+
+def _refuse(options: dict[str, Any], what: str) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise OptionError(f"{join_words(given)} cannot be given with {what}: leave it out.")
+
+
+def find_images(paths: str | os.PathLike[str] | Iterable[Any]) -> Samples:
+    """Unlabelled images: files, folders (looked through at any depth) and globs, or pictures in memory.
+
+    Each file comes once, in the order given. Raises `DataError` when a path is not there or nothing is
+    found. A file that is named itself is taken whatever its ending; one that is no picture is reported when
+    it is decoded.
+    """
+    items = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if items and not all(isinstance(item, (str, os.PathLike)) for item in items):
+        return unlabelled_samples(items)
+    ignored: Counter[str] = Counter()
+    found = dict.fromkeys(image for item in items for image in _expanded(Path(item), ignored))
+    if not found:
+        others = f" ({', '.join(f'{count:,} {kind}' for kind, count in ignored.items())})" if ignored else ""
+        raise DataError(f"no images were found in {join_words([str(item) for item in items], 3)}{others}.")
+    return assemble_dataset(list(found), [image.as_posix() for image in found], None)
+
+
+def _expanded(path: Path, ignored: Counter[str]) -> list[Path]:
+    if os.path.isdir(path):
+        return list(images_under(path, ignored))
+    if not os.path.exists(path) and glob.has_magic(str(path)):
+        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+        return [image for match in matches for image in _expanded(match, ignored)]
+    return [existing_path(path)]
+
+
+def existing_path(path: Path) -> Path:
+    """The path itself; raises `DataError` with the nearest right spelling where there is nothing at it."""
+    if os.path.exists(path):
+        return path
+    missing = next((part for part in (*reversed(path.parents), path) if not os.path.exists(part)), path)
+    try:
+        hint = suggest(missing.name, os.listdir(missing.parent), 1)
+    except OSError:
+        hint = []
+    if os.path.islink(missing):
+        raise DataError(f"{path} leads nowhere: {missing} is a broken link to {os.readlink(missing)}.")
+    suggestion = f" Did you mean {missing.parent / hint[0]}?" if hint else " Check its spelling."
+    also = "" if missing == path else f" ({missing} is not there)"
+    raise DataError(f"{path} does not exist{also}.{suggestion}")

@@ -1,0 +1,63 @@
+"""A batch of new images, without labels: a folder, files, globs, a table, or pictures in memory.
+
+`find_batch` returns unlabelled `Samples`, each picture once, with groups where a table names them, and notes. It is
+`data.sources.load.find_images` with tables beside; labels that a table or folders may hold are not looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.checks import quantity
+from headstart.data.sources.dataset import Dataset
+from headstart.data.sources.load import existing_path, find_images
+from headstart.data.sources.table import ENDINGS, load_unlabelled_table
+from headstart.errors import OptionError
+from headstart.records.samples import UNLABELLED, Samples
+
+
+def load_unlabelled(source: Any, *, path_column: str | None = None, group_column: str | None = None) -> Dataset:
+    """The images of a batch.
+
+    source: what `find_images` takes, or one CSV, TSV or Parquet table, or a `Loaded`, whose labels are left aside.
+    Further copies of a picture (the same bytes) are left out with a note: they would count as more than they are.
+    Raises `DataError` where no image is found, `OptionError` for a column where there is no table.
+    """
+    table = _table(source)
+    if table is not None:
+        found = load_unlabelled_table(table, path_column=path_column, group_column=group_column)
+    elif path_column is not None or group_column is not None:
+        raise OptionError("--path-column and --group-column are for a table; give one, or leave them out.")
+    else:
+        found = source if isinstance(source, Dataset) else Dataset(find_images(source))
+    samples, notes = _once(_unlabelled(found.samples))
+    return Dataset(samples, found.ignored, (*found.notes, *notes))
+
+
+def _table(source: Any) -> Path | None:
+    """The table that is the whole source; None where it is something else."""
+    items = [source] if isinstance(source, (str, os.PathLike)) else source
+    if not isinstance(items, Sequence) or len(items) != 1 or not isinstance(items[0], (str, os.PathLike)):
+        return None
+    path = Path(items[0])
+    if path.suffix.lower() not in ENDINGS or os.path.isdir(path):
+        return None
+    return existing_path(path)
+
+
+def _unlabelled(samples: Samples) -> Samples:
+    return replace(samples, labels=np.full(len(samples), UNLABELLED, np.int64), classes=(), splits=None)
+
+
+def _once(samples: Samples) -> tuple[Samples, tuple[str, ...]]:
+    rows = sorted({content: row for row, content in reversed(list(enumerate(samples.content)))}.values())
+    copies = len(samples) - len(rows)
+    if not copies:
+        return samples, ()
+    return samples.take(rows), (f"Left out: {quantity(copies, 'further copy', 'further copies')} of the same picture.",)

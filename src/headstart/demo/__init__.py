@@ -1,0 +1,1 @@
+"""Data to try Headstart on: solar cells, drawn screenshots."""

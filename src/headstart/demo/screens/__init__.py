@@ -1,0 +1,1 @@
+"""Drawn screenshots of security tools."""

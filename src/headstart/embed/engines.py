@@ -1,0 +1,63 @@
+"""Picks and opens the engine that runs a backbone on a device."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from headstart import fingerprint
+from headstart.device import threads
+from headstart.embed.engine import Engine
+
+if TYPE_CHECKING:
+    from headstart.backbones.graph import Backbone
+    from headstart.device import Device
+
+_KEPT_OPEN = 4
+
+_open: OrderedDict[str, Engine] = OrderedDict()
+
+_opening = threading.Lock()
+
+
+def engine_for(device: Device) -> str:
+    """The kind of engine that serves a device: `openvino` or `torch`."""
+    return "openvino" if device.kind == "cpu" and find_spec("openvino") is not None else "torch"
+
+
+def engine_recipe(backbone: Backbone, device: Device) -> str:
+    """Names all that an image's row depends on besides the image; equal recipes give equal rows.
+
+    A new version of an engine keeps the recipe: it moves rows by rounding alone.
+    """
+    taps = [tap.name for tap in backbone.taps]
+    return fingerprint.hash_parts(
+        backbone.spec.fingerprint(), backbone.weights, taps, engine_for(device), device.kind, device.precision
+    )
+
+
+def open_engine(backbone: Backbone, device: Device) -> Engine:
+    """An engine for a backbone on a device; the last few are kept, so that asking again costs nothing.
+
+    Raises `MissingExtra` when the device needs torch and torch is not installed.
+    """
+    name = f"{engine_recipe(backbone, device)} {threads()}"
+    with _opening:
+        if name not in _open:
+            _open[name] = _build(backbone, device)
+        _open.move_to_end(name)
+        while len(_open) > _KEPT_OPEN:
+            _open.popitem(last=False)
+        return _open[name]
+
+
+def _build(backbone: Backbone, device: Device) -> Engine:
+    if engine_for(device) == "openvino":
+        from headstart.embed.openvino_engine import OpenVINOEngine
+
+        return OpenVINOEngine(backbone, precision=device.precision)
+    from headstart.embed.torch_engine import TorchEngine
+
+    return TorchEngine(backbone, device)

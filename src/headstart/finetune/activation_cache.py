@@ -1,0 +1,123 @@
+"""Whether the activations of frozen stages are kept on the disk, how many views, and the sentence that says why.
+
+Keeping V augmented views beside the clean one costs 1 + V passes through the frozen stages, once; streaming costs one
+an epoch. So activations are kept where 1 + V passes are fewer than the epochs and they fit the room that `allowance`
+grants, if need be with fewer views. What an earlier run left saves passes and decides nothing: the same command trains
+on the same views whatever lies on the disk. This module fills the file; it trains nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import fingerprint
+from headstart.checks import quantity
+from headstart.device import Device
+from headstart.embed import batching
+from headstart.embed.engine import Engine
+from headstart.finetune.augment import AUGMENTING
+from headstart.finetune.frozen_prefix import Prefix, open_prefix
+from headstart.finetune.views import Views
+from headstart.progress import bar
+from headstart.records.arrays import Ints
+from headstart.storage.disk_budget import OverBudget, format_bytes, remove_file
+from headstart.storage.row_file import RowFile, open_row_file
+
+_BATCHES_AHEAD = 4
+
+
+@dataclass(frozen=True, eq=False)
+class CachedActivations:
+    """A full file of activations: row `image * (1 + views) + view`, and why it was worth its disk."""
+
+    file: RowFile
+    views: int
+    reason: str
+
+
+def cache_activations(
+    prefix: Prefix,
+    pictures: Views,
+    device: Device,
+    *,
+    views: int,
+    epochs: int,
+    limit: int | None = None,
+    folder: Path | None = None,
+) -> CachedActivations:
+    """The activations of all pictures, computed where an earlier run has not left them.
+
+    views: augmented views a picture, 0 for the clean one alone. epochs: how often each picture will be asked for.
+    limit, folder: see `open_activations`. Raises `NoRoom`, with the reason, when they are not to be kept.
+    """
+    refused = ""
+    for count in range(views, min(views, 1) - 1, -1):
+        key = _key(prefix, pictures, device, count)
+        if 1 + count >= epochs:
+            raise OverBudget(refused or _no_gain(count, epochs))
+        try:
+            file = open_row_file(key, len(pictures.samples) * (1 + count), prefix.numbers, limit=limit, folder=folder)
+            with _closed_on_error(file):
+                return _filled(file, prefix, pictures, device, count, refused)
+        except OverBudget as error:
+            refused = refused or str(error)
+    raise OverBudget(refused)
+
+
+def _no_gain(views: int, epochs: int) -> str:
+    kept, passes = quantity(1 + views, "view"), quantity(1 + views, "pass", "passes")
+    return f"keeping the activations of {kept} of each would take {passes}, and there are {quantity(epochs, 'epoch')}"
+
+
+def _key(prefix: Prefix, pictures: Views, device: Device, views: int) -> str:
+    """Names all that the rows of a file depend on; the clean views depend on no augmentation and no seed."""
+    drawn = (AUGMENTING, pictures.kind, pictures.seed, views) if views else ()
+    return fingerprint.hash_parts(list(pictures.samples.content), prefix.recipe(device), *drawn)
+
+
+def _filled(
+    file: RowFile, prefix: Prefix, pictures: Views, device: Device, views: int, refused: str
+) -> CachedActivations:
+    with file.filling() as absent:
+        if len(absent):
+            _fill(file, absent, 1 + views, pictures, open_prefix(prefix, device))
+    return CachedActivations(file, views, _reason(file, prefix, len(pictures.samples), views, len(absent), refused))
+
+
+def _fill(file: RowFile, absent: Ints, each: int, pictures: Views, engine: Engine) -> None:
+    def load(place: int) -> NDArray[np.uint8]:
+        """The view at one place of the file, (size, size, 3) uint8."""
+        return pictures.load(*divmod(place, each))
+
+    with bar("frozen stages", len(absent), unit="views") as advance:
+        batches = batching.run_batches(load, absent.tolist(), pictures.spec.size, engine, ahead=_BATCHES_AHEAD)
+        with contextlib.closing(batches):
+            for done in batches:
+                file.fill(done.positions, done.rows)
+                advance(len(done.positions))
+
+
+@contextlib.contextmanager
+def _closed_on_error(file: RowFile) -> Iterator[None]:
+    """Close the file when it cannot be filled; what is there already serves the next run, unless the disk is full."""
+    try:
+        yield
+    except BaseException as error:
+        file.close()
+        if isinstance(error, OverBudget):
+            remove_file(file.path)
+        raise
+
+
+def _reason(file: RowFile, prefix: Prefix, images: int, views: int, computed: int, refused: str) -> str:
+    row, total = file.rows[:1].nbytes, file.rows.nbytes
+    size = f"{quantity(images, 'image')} × {quantity(1 + views, 'view')} × {row / 1e3:,.0f} kB = {format_bytes(total)}"
+    came = "all from an earlier run" if computed == 0 else f"{quantity(computed, 'pass', 'passes')} now"
+    fewer = f"; with more views {refused}" if refused else ""
+    return f"activations after {prefix.name} are kept on the disk for all epochs: {size}, {came}{fewer}."

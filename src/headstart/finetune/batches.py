@@ -1,0 +1,212 @@
+"""What a training loop reads from: batches of what flows into the trained part of a network.
+
+`open_feed` decides how the batches come about, and says why. Either the frozen stages run once per image and view, and
+their activations lie on the disk for all epochs (`CachedFeed`); or images are decoded, augmented and passed through the
+frozen stages each time they are asked for (`StreamedFeed`), with new views for ever. Both give the same numbers for the
+same row and view, but for the rounding of what is kept to bfloat16. Training itself is not here. Needs torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.checks import at_least, one_of, quantity
+from headstart.data.images.decode import ImageSpec
+from headstart.device import Device, choose_device, keep_freed_memory, threads
+from headstart.embed.engine import Engine
+from headstart.errors import InternalError
+from headstart.finetune.activation_cache import CachedActivations, cache_activations
+from headstart.finetune.augment import KINDS
+from headstart.finetune.frozen_prefix import Normalised, Prefix, TorchPrefix, freeze, open_prefix
+from headstart.finetune.views import Views, prefetch
+from headstart.records.arrays import Floats, Ints
+from headstart.records.samples import Samples
+from headstart.storage.disk_budget import OverBudget
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from headstart.backbones.conversion.stages import Stages
+
+_BATCHES_AHEAD = 3
+_IMAGES_A_PIECE = 8
+
+BatchRequest = tuple[Ints, Ints]
+"""Rows of the samples, and the number of the view of each."""
+
+
+class BatchSource(ABC):
+    """Activations, or images, by row and view.
+
+    shape: of one image's numbers as torch has them: (channels, rows, columns) of a map or an image, (tokens, channels).
+    views: how many augmented views there are beside the clean view 0; None: as many as one likes. reason: a sentence
+    for the user: kept or streamed, how large, and why.
+    """
+
+    shape: tuple[int, ...]
+    views: int | None
+    reason: str
+
+    @abstractmethod
+    def batches(self, order: Iterable[BatchRequest]) -> Iterator[Tensor]:
+        """A batch for each (rows, views): float32 (len(rows), *shape) on the device, maps with channels last.
+
+        order may be endless; a few batches are read ahead. Raises `DataError` when a picture cannot be read any more.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is open; no more batches."""
+
+
+def open_batches(
+    samples: Samples,
+    stages: Stages,
+    frozen: int,
+    spec: ImageSpec,
+    *,
+    epochs: int,
+    device: Device | None = None,
+    augment: str = "light",
+    seed: int = 0,
+    views: int = 4,
+    cache: bool = True,
+    limit: int | None = None,
+    folder: Path | None = None,
+) -> BatchSource:
+    """A feed of what flows into the stages after the first `frozen` ones, for all samples.
+
+    stages: the network as it is now; the frozen stages are copied. spec: what the network expects. epochs: how often
+    each picture will be asked for, over all that the feed is used for. augment: one of `augment.KINDS`. seed: of the
+    views. views: augmented views of a picture where activations are kept; fewer when they do not fit. cache: False
+    streams anyway. limit: bytes that all kept activations may take (`allowance.limit()`). folder: where they lie.
+    Raises `OptionError` for a wrong option and `DataError` when a picture cannot be read.
+    """
+    one_of("augmentation", augment, KINDS)
+    at_least("views", views, 0)
+    device = device or choose_device()
+    if device.kind == "cpu":
+        keep_freed_memory()
+    streamed = Views(samples, spec, augment, seed, keep=True)
+    if frozen == 0:
+        reason = "images are streamed: no stage is frozen, so every epoch passes each through the whole network."
+        return StreamedBatches(streamed, None, device, reason)
+    prefix = freeze(stages, frozen, spec)
+    try:
+        if not cache:
+            raise OverBudget("keeping activations was switched off")
+        pictures = Views(samples, spec, augment, seed)
+        views = 0 if augment == "none" else views
+        kept = cache_activations(prefix, pictures, device, views=views, epochs=epochs, limit=limit, folder=folder)
+        return CachedBatches(kept, prefix.shape, device)
+    except OverBudget as error:
+        through = quantity(frozen, "frozen stage")
+        reason = f"images are streamed, every epoch through the {through} again: {error}."
+        return StreamedBatches(streamed, prefix, device, reason)
+
+
+class CachedBatches(BatchSource):
+    """Rows from a file of activations; `shape` is theirs as torch has it."""
+
+    def __init__(self, kept: CachedActivations, shape: tuple[int, ...], device: Device) -> None:
+        self.shape, self.views, self.reason = shape, kept.views, kept.reason
+        self._file, self._device = kept.file, device
+        self._each = 1 + kept.views
+
+    def batches(self, order: Iterable[BatchRequest]) -> Iterator[Tensor]:
+        """As the contract says."""
+        import torch
+
+        for (bits,) in prefetch(self._read, ([wanted] for wanted in order), workers=1, depth=_BATCHES_AHEAD):
+            rows = bits.to(self._device.kind, non_blocking=True).view(torch.bfloat16).float()
+            yield _shaped(rows, self.shape)
+
+    def _read(self, wanted: BatchRequest) -> Tensor:
+        """The bits of some rows, (n, numbers) int16; for a GPU in memory that it can fetch from by itself."""
+        import torch
+
+        file = self._file.rows.view(np.int16)
+        places = self._places(*wanted)
+        bits = torch.empty(len(places), file.shape[1], dtype=torch.int16, pin_memory=self._device.kind == "cuda")
+        np.take(file, places, axis=0, out=bits.numpy(), mode="clip")  # "raise" would copy everything twice
+        return bits
+
+    def _places(self, rows: Ints, views: Ints) -> Ints:
+        images = len(self._file.rows) // self._each
+        if np.any((rows < 0) | (rows >= images) | (views < 0) | (views >= self._each)):
+            raise InternalError(f"a feed of {images} images with {self._each} views was asked for others.")
+        return rows.astype(np.int64) * self._each + views
+
+    def close(self) -> None:
+        """As the contract says."""
+        self._file.close()
+
+
+class StreamedBatches(BatchSource):
+    """Pictures decoded, augmented and passed through the frozen stages (if any) when they are asked for."""
+
+    def __init__(self, pictures: Views, prefix: Prefix | None, device: Device, reason: str) -> None:
+        size = pictures.spec.size
+        self.shape = (3, size, size) if prefix is None else prefix.shape
+        self.views = 0 if pictures.kind == "none" else None
+        self.reason = reason
+        self._pictures, self._device = pictures, device
+        self._engine = None if prefix is None else open_prefix(prefix, device)
+
+    def batches(self, order: Iterable[BatchRequest]) -> Iterator[Tensor]:
+        """As the contract says."""
+        if self._engine is None or isinstance(self._engine, TorchPrefix):
+            return self._through_torch(order, self._engine)
+        return self._through(order, self._engine)
+
+    def _through_torch(self, order: Iterable[BatchRequest], engine: TorchPrefix | None) -> Iterator[Tensor]:
+        """The frozen stages run in this thread, between the steps of training: they share the device anyway."""
+        import torch
+
+        made = engine.tensor if engine else Normalised(self._pictures.spec, torch.device(self._device.kind))
+        pieces = (_pieces(wanted, _IMAGES_A_PIECE) for wanted in order)
+        for parts in prefetch(self._pixels, pieces, workers=2 * threads(), depth=_BATCHES_AHEAD):
+            images = torch.from_numpy(np.concatenate(parts))
+            yield made(images.pin_memory() if self._device.kind == "cuda" else images)
+
+    def _through(self, order: Iterable[BatchRequest], engine: Engine) -> Iterator[Tensor]:
+        import torch
+
+        def work(piece: BatchRequest) -> Floats:
+            """The activations of one piece, a row each."""
+            return engine.run(self._pixels(piece, engine.batch), len(piece[0]))
+
+        pieces = (_pieces(wanted, engine.batch) for wanted in order)
+        for parts in prefetch(work, pieces, workers=engine.requests + threads(), depth=_BATCHES_AHEAD):
+            yield _shaped(torch.from_numpy(np.concatenate(parts)), self.shape)
+
+    def _pixels(self, piece: BatchRequest, room: int = 0) -> NDArray[np.uint8]:
+        """The views of a piece in a buffer for at least `room` images, (…, size, size, 3) uint8."""
+        rows, views = piece
+        size = self._pictures.spec.size
+        images = np.zeros((max(len(rows), room), size, size, 3), np.uint8)
+        for i, (row, number) in enumerate(zip(rows.tolist(), views.tolist(), strict=True)):
+            images[i] = self._pictures.load(row, number)
+        return images
+
+    def close(self) -> None:
+        """As the contract says; nothing is open between batches."""
+
+
+def _pieces(wanted: BatchRequest, most: int) -> list[BatchRequest]:
+    rows, views = wanted
+    return [(rows[i : i + most], views[i : i + most]) for i in range(0, len(rows), most)]
+
+
+def _shaped(rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Rows (N, numbers), channels last, as (N, *shape); maps keep their channels last in memory."""
+    if len(shape) != 3:
+        return rows.reshape(-1, *shape)
+    channels, height, width = shape
+    return rows.reshape(-1, height, width, channels).permute(0, 3, 1, 2)

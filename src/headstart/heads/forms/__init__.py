@@ -1,0 +1,1 @@
+"""Fitted heads as plain arrays: what is saved and what predicts."""

@@ -1,0 +1,1 @@
+"""The numerical solvers behind the heads."""

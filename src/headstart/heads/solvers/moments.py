@@ -1,0 +1,63 @@
+"""Second moments of the rows outside each fold, by taking the fold's own moments away from everyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.heads.base import iterate_folds
+from headstart.records.arrays import Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Weighted sums over rows Z (n, r) with targets Y (n, J).
+
+    mass: sum of weights. rows: (r,) Σ w z. gram: (r, r) Σ w z zᵀ. targets: (J,) Σ w y. cross: (r, J) Σ w z yᵀ.
+    """
+
+    mass: float
+    rows: NDArray[Any]
+    gram: NDArray[Any]
+    targets: NDArray[Any]
+    cross: NDArray[Any]
+
+    def without(self, other: Moments) -> Moments:
+        """The moments of the rows that `other` does not hold."""
+        return Moments(
+            self.mass - other.mass,
+            self.rows - other.rows,
+            self.gram - other.gram,
+            self.targets - other.targets,
+            self.cross - other.cross,
+        )
+
+    def centred(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """`gram` (r, r) and `cross` (r, J) about the weighted means of rows and targets."""
+        mean = self.rows / self.mass
+        gram = self.gram - np.outer(mean, self.rows)
+        return gram, self.cross - np.outer(mean, self.targets)
+
+
+def moments(Z: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None = None) -> Moments:
+    """Sums over all rows of `Z` and `Y`; weights of 1 where none are given."""
+    if weights is None:
+        return Moments(float(len(Z)), Z.sum(axis=0), Z.T @ Z, Y.sum(axis=0), Z.T @ Y)
+    root = np.sqrt(weights).astype(Z.dtype)[:, None]
+    w = weights.astype(Z.dtype)
+    scaled = Z * root
+    return Moments(float(w.sum()), w @ Z, scaled.T @ scaled, w @ Y, (Z * w[:, None]).T @ Y)
+
+
+def fold_moments(
+    Z: NDArray[Any], Y: NDArray[Any], folds: Ints, weights: NDArray[Any] | None = None
+) -> Iterator[tuple[int, NDArray[np.bool_], Moments]]:
+    """(repeat, held-out rows, moments of the rows trained on) for every fold of every repeat."""
+    everyone = moments(Z, Y, weights)
+    for r, _, _, held in iterate_folds(folds):
+        own = None if weights is None else weights[held]
+        yield r, held, everyone.without(moments(Z[held], Y[held], own))

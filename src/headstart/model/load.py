@@ -1,0 +1,154 @@
+"""Opening a saved model: a bundle's files become a `Predictor`, or a sentence on why they cannot.
+
+`load` trusts nothing in the folder: names, shapes, ranges and fingerprints are checked before anything is run, and a
+backbone that the bundle does not hold itself must be one of the packaged ones. It predicts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.checks import join_words
+from headstart.embed.features import Part
+from headstart.errors import BundleError, DataError
+from headstart.heads.forms.linear import form_from_arrays
+from headstart.model import bundle
+from headstart.model.predictor import Predictor
+from headstart.trust.calibration.methods import Calibration
+from headstart.trust.calibration.methods import calibration_from_dict as calibration_of
+
+if TYPE_CHECKING:
+    from headstart.backbones.graph import Backbone
+    from headstart.heads.forms.linear import Form
+    from headstart.trust.evidence import GuaranteeRequest, TrustRecord
+
+MOST_CLASSES = 100_000
+
+
+def load_model(folder: Path | str) -> Predictor:
+    """Open a saved model. Raises `BundleError` when it is absent, damaged, hostile or too new."""
+    saved = bundle.read_bundle(folder)
+    try:
+        return _assemble(saved)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise BundleError(
+            f"the manifest of {saved.folder} is damaged ({type(error).__name__}: {error}): train the model again."
+        ) from error
+
+
+def _assemble(saved: bundle.Bundle) -> Predictor:
+
+    manifest = saved.manifest
+    if manifest["task"] != "classify":
+        raise BundleError(f"{saved.folder} is a model for {manifest['task']!r}, not for classifying images.")
+    classes = _classes(saved)
+    calibration = _calibration(saved, len(classes))
+    parts = tuple(_part(saved, entry) for entry in manifest["backbones"])
+    form = form_from_arrays(manifest["head"]["kind"], saved.arrays(manifest["head"]["file"]))
+    _check_shapes(saved, form, parts, len(classes))
+    return Predictor(classes, parts, form, calibration, manifest, _trust(saved, parts, len(classes)))
+
+
+def _calibration(saved: bundle.Bundle, classes: int) -> Calibration:
+    """The calibration; for a bundle of before there were several, its temperature."""
+    head = saved.manifest["head"]
+    temperature = float(head["temperature"])
+    if not 1e-6 < temperature < 1e6:
+        raise BundleError(
+            f"the manifest of {saved.folder} is damaged: its temperature is {temperature}: train it again."
+        )
+    if "calibration" not in head:
+        return Calibration("temperature", temperature, {})
+    return calibration_of(head["calibration"], classes)
+
+
+def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustRecord | None:
+    """What promises are made from; None where the bundle holds nothing of the kind."""
+    entry = saved.manifest.get("trust")
+    if entry is None:
+        return None
+    from headstart.trust.evidence import evidence_from_arrays
+
+    kind = None if entry["novelty"] is None else str(entry["novelty"]["kind"])
+    asked = None if entry["promise"] is None else _promised(entry["promise"])
+    joined = sum(part.width for part in parts)
+    looked_at = parts[0].taps[-1:] if kind is None else entry["novelty"].get("taps", parts[0].taps[-1:])
+    backbone = parts[0].backbone
+    taps = {name: backbone.tap(name).width for name in _taps(saved, looked_at, backbone, backbone.name)}
+    return evidence_from_arrays(
+        saved.arrays(entry["file"]), classes=classes, kind=kind, taps=taps, joined=joined, asked=asked
+    )
+
+
+def _promised(entry: Mapping[str, Any]) -> GuaranteeRequest:
+    from headstart.trust.evidence import GuaranteeRequest
+
+    if entry["scope"] not in ("all", "class"):
+        raise ValueError(f"a promise of the scope {entry['scope']!r}")
+    return GuaranteeRequest(float(entry["max_error"]), float(entry["confidence"]), entry["scope"] == "class")
+
+
+def _classes(saved: bundle.Bundle) -> tuple[str, ...]:
+    found = saved.manifest["classes"]
+    names = isinstance(found, list) and all(isinstance(name, str) for name in found)
+    if not names or not 2 <= len(found) <= MOST_CLASSES or len(set(found)) < len(found):
+        raise BundleError(
+            f"the manifest of {saved.folder} is damaged: its classes are not a list of different names: "
+            "train the model again."
+        )
+    return tuple(found)
+
+
+def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
+    from headstart.backbones import deltas
+    from headstart.backbones.graph import read_backbone
+    from headstart.backbones.opening import open_backbone
+    from headstart.backbones.packaged import PACKAGED
+
+    if entry["packaged"]:
+        if entry["name"] not in PACKAGED:  # any other name would be fetched and converted: a stranger's code
+            raise BundleError(
+                f"{saved.folder} asks for the packaged backbone {entry['name']!r}, and this Headstart carries "
+                f"{join_words(PACKAGED)}: upgrade Headstart if you trust the model."
+            )
+        backbone = open_backbone(entry["name"])
+    else:
+        saved.file(f"{entry['file']}.json")
+        saved.file(f"{entry['file']}.onnx")
+        backbone = read_backbone(saved.folder, entry["file"])
+    if entry.get("changes") is not None:
+        backbone = deltas.read_delta(backbone, saved.file(entry["changes"]))
+    if backbone.weights != entry["weights"]:
+        raise BundleError(
+            f"{saved.folder} was trained on other weights of {entry['name']} than this Headstart carries: "
+            "install the version that trained it (see 'headstart info'), or train again."
+        )
+    return Part(backbone, _taps(saved, entry["taps"], backbone, entry["name"]))
+
+
+def _taps(saved: bundle.Bundle, wanted: Sequence[str], backbone: Backbone, name: str) -> tuple[str, ...]:
+    taps, known = tuple(wanted), [tap.name for tap in backbone.taps]
+    if not taps or len(set(taps)) < len(taps) or not set(taps) <= set(known):
+        raise BundleError(
+            f"the manifest of {saved.folder} is damaged: it names the taps {wanted!r}, and {name} has "
+            f"{join_words(known)}: "
+            "train the model again."
+        )
+    return taps
+
+
+def _check_shapes(saved: bundle.Bundle, form: Form, parts: Sequence[Part], classes: int) -> None:
+    """Run the head on one row of zeros: its width must fit the backbones, its columns the classes."""
+    width = sum(part.width for part in parts)
+    try:
+        columns = form.scores(np.zeros((1, width), np.float32)).shape[1]
+    except (ValueError, IndexError) as error:
+        raise BundleError(f"the head of {saved.folder} does not fit its backbones: train the model again.") from error
+    if columns != classes:
+        raise BundleError(f"the head of {saved.folder} knows {columns} classes, its manifest {classes}: do not use it.")

@@ -1,0 +1,197 @@
+"""A trained model at work: pictures in, class probabilities out, without torch, timm or scikit-learn.
+
+`Predictor.predict` runs the same decode, the same graphs and the same head arithmetic that the model was measured with;
+`Predictor.decide` says which answers need no person. It does not train, calibrate or choose; what a promise needs is
+imported only when one is asked for. `loading` makes a `Predictor` of a saved folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.embed.features import Part, join_parts
+from headstart.errors import DataError, OptionError
+from headstart.records.arrays import Floats
+from headstart.records.predictions import Decisions, Drawn, Predictions
+from headstart.records.samples import Failure, ImageSource
+from headstart.trust.calibration.methods import Calibration
+
+if TYPE_CHECKING:
+    from headstart.backbones.graph import Backbone
+    from headstart.device import Device
+    from headstart.heads.forms.linear import Form
+    from headstart.storage.row_cache import EmbeddingCache
+    from headstart.trust.conformal import ConformalSets
+    from headstart.trust.evidence import GuaranteeRequest, TrustRecord
+    from headstart.trust.shift.monitor import ShiftCheck
+    from headstart.trust.triage.records import Triage
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A trained classifier, ready for new pictures.
+
+    classes: what it can answer. parts: where its numbers come from. form: its head. calibration: makes probabilities of
+    its scores. manifest: what is known of it, as saved. trust: what promises are made from and what tells novel
+    pictures; None for a model that holds neither. Novelty looks at taps of the first part's backbone.
+    """
+
+    classes: tuple[str, ...]
+    parts: tuple[Part, ...]
+    form: Form
+    calibration: Calibration
+    manifest: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    trust: TrustRecord | None = field(repr=False, default=None)
+
+    def predict(
+        self,
+        images: Sequence[ImageSource | str],
+        *,
+        names: Sequence[str] | None = None,
+        device: Device | None = None,
+        cache: EmbeddingCache | Callable[[Backbone], EmbeddingCache] | None = None,
+    ) -> Predictions:
+        """Class probabilities of pictures: paths, PIL images or uint8 arrays (height, width[, 1|3|4]).
+
+        Pictures that cannot be read are left out and listed in the result's `failures`. Raises `OptionError` for a
+        single path, and where there are not as many names as pictures.
+        """
+        if isinstance(images, (str, Path)):
+            raise OptionError(
+                f"images must be a list of pictures; found the single path {str(images)!r}: write [path]."
+            )
+        from headstart.embed.extract import embed
+
+        pictures, taps = [Path(image) if isinstance(image, str) else image for image in images], self.novelty_taps
+        names = list(names) if names is not None else [image_name(p, i) for i, p in enumerate(pictures)]
+        if len(names) != len(pictures):
+            raise OptionError(f"names must be one for each of the {len(pictures):,} pictures; found {len(names):,}.")
+        embedded = [
+            embed(
+                pictures,
+                part.backbone,
+                names=names,
+                taps=part.taps if i else tuple(dict.fromkeys((*part.taps, *taps))),
+                device=device,
+                cache=cache(part.backbone) if callable(cache) else cache,
+            )
+            for i, part in enumerate(self.parts)
+        ]
+        joined = join_parts(embedded, [part.taps for part in self.parts])
+        layers = join_parts(embedded[:1], [taps]).X[np.isin(embedded[0].rows, joined.rows)] if taps else None
+        return self.answers(joined.X, tuple(names[row] for row in joined.rows), joined.failures, layers=layers)
+
+    @property
+    def novelty_taps(self) -> tuple[str, ...]:
+        """The taps of the first part's backbone that novelty looks at; none where it is not watched."""
+        return () if self.trust is None or self.trust.novelty is None else self.trust.novelty.taps
+
+    def answers(
+        self, X: Floats, names: tuple[str, ...], failures: tuple[Failure, ...] = (), *, layers: Floats | None = None
+    ) -> Predictions:
+        """As `predict`, from embeddings (n, width), the parts' taps side by side.
+
+        layers: (n, d) the taps that novelty looks at, side by side; needed where the head does not look at all of them.
+        """
+        novelty = None
+        if self.trust is not None and self.trust.novelty is not None:
+            seen = X[:, self.parts[0].columns(self.novelty_taps)] if layers is None else layers
+            novelty = self.trust.novelty.relative(seen) if len(X) else np.zeros(0)
+        return Predictions(names, self.classes, self.probabilities(X), failures, novelty, self._drawn(X))
+
+    def _drawn(self, X: Floats) -> Drawn | None:
+        """What is kept of a batch to compare it with the training images; None where that cannot be done."""
+        if self.trust is None or self.trust.watched is None:
+            return None
+        from headstart.trust.shift.monitor import subsample
+
+        return subsample(X)
+
+    def probabilities(self, X: Floats) -> Floats:
+        """Class probabilities of embeddings (n, width), the parts' taps side by side."""
+        if len(X) == 0:
+            return np.zeros((0, len(self.classes)), np.float32)
+        return self.calibration.apply(self.form.scores(X))
+
+    def decide(
+        self,
+        images: Predictions | Sequence[ImageSource | str],
+        *,
+        max_error: float | None = None,
+        confidence: float | None = None,
+        per_class: bool | None = None,
+        on_shift: str = "review",
+        names: Sequence[str] | None = None,
+        device: Device | None = None,
+    ) -> Decisions:
+        """Which answers are accepted automatically, and why the others go to a person.
+
+        images: pictures as `predict` takes them, or its result. on_shift: what becomes of a batch that is not like the
+        labelled images ('review' or 'warn'; seen from 30 images on). The rest as for `triage`. Where nothing can be
+        promised everything goes to review; novel pictures do in any case.
+        """
+        from headstart.trust.triage.decide import decide
+
+        triage = self.triage(max_error, confidence=confidence, per_class=per_class)
+        found = images if isinstance(images, Predictions) else self.predict(images, names=names, device=device)
+        watched = self._watched(found) if triage.kept else None
+        return decide(found, triage, self._trusted().reference(), watched, on_shift=on_shift)
+
+    def _watched(self, found: Predictions) -> ShiftCheck | None:
+        """How the batch compares with the training images; None where that cannot be told."""
+        against = self._trusted().watched
+        if against is None or found.drawn is None:
+            return None
+        from headstart.trust.shift.monitor import check_shift
+
+        return check_shift(against, found.drawn)
+
+    def triage(
+        self, max_error: float | None = None, *, confidence: float | None = None, per_class: bool | None = None
+    ) -> Triage:
+        """From which confidence on answers are accepted, so that at most `max_error` (a share) of them are wrong.
+
+        max_error, confidence, per_class: by default what the model was trained with; without that, confidence 0.95 and
+        all classes together. per_class: a threshold for each answered class, and the promise for every one of them. A
+        refusal is a result too: `kept` is False and `sentences` say what would carry the promise. Raises `OptionError`
+        where nothing is asked for or it is out of range, and `DataError` where the model keeps no answers to judge by.
+        """
+        return self._trusted().triage(self._asked(max_error, confidence, per_class), self.classes)
+
+    def sets(self, level: float = 0.95, *, by_class: bool = False) -> ConformalSets:
+        """Prediction sets that hold the true class in `level` of cases: `.sets(predictions.probabilities)` is (n, K).
+
+        by_class: in `level` of the cases of every class. Raises `DataError` where there are too few labelled images.
+        """
+        return self._trusted().sets(level, self.classes, by_class=by_class)
+
+    def _trusted(self) -> TrustRecord:
+        if self.trust is None:
+            raise DataError(
+                "this model keeps no answers to judge a promise by (an older model, or one of which none can be made: "
+                "see its notes): train it again, or ask for no promise and no sets."
+            )
+        return self.trust
+
+    def _asked(self, max_error: float | None, confidence: float | None, per_class: bool | None) -> GuaranteeRequest:
+
+        stored = self._trusted().asked
+        if max_error is None and stored is None:
+            raise OptionError(
+                "no promise is asked for, and the model was trained without one: say max_error=0.02, say."
+            )
+        from headstart.trust.evidence import GuaranteeRequest
+
+        said = {"max_error": max_error, "confidence": confidence, "per_class": per_class}
+        given = {name: value for name, value in said.items() if value is not None}
+        return replace(stored, **given) if stored is not None else GuaranteeRequest(**given)  # type: ignore[arg-type]
+
+
+def image_name(image: ImageSource, position: int) -> str:
+    """What to call a picture in tables and messages: its path, or its position."""
+    return str(image) if isinstance(image, Path) else f"image {position}"

@@ -1,0 +1,106 @@
+"""How a saved model's head was made, read from its manifest without trust, so that it can be made again.
+
+It takes a predictor and its bundle and gives a `HeadRecipe`. It fits nothing but a few made-up rows, to see whether
+the settings in the manifest are settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart import checks
+from headstart.errors import BundleError
+from headstart.heads.catalog import HEADS, make_head
+from headstart.metrics.classes import METRICS
+
+if TYPE_CHECKING:
+    from headstart.heads.base import Head
+    from headstart.model.bundle import Bundle
+    from headstart.model.predictor import Predictor
+
+MOST_SEED = 2**32 - 1
+CLOSED_FORM = ("ridge", "lda", "class-mean", "knn")
+_TUNED_HEAD = "ridge"
+
+
+@dataclass(frozen=True)
+class HeadRecipe:
+    """How the old model's head is made: a name from the catalogue, and what it was trained with.
+
+    former: its setting; None for a fine-tuned model, whose own head is not fitted anew. retune: choose another.
+    """
+
+    name: str
+    backbones: tuple[str, ...]
+    root: bool
+    class_weight: str | None
+    metric: str
+    seed: int
+    former: Mapping[str, Any] | None
+    tuned: bool
+    retune: bool
+
+    @property
+    def setting(self) -> Mapping[str, Any] | None:
+        """The setting that is kept; None where it is chosen anew."""
+        return None if self.retune else self.former
+
+    def head(self, setting: Mapping[str, Any]) -> Head:
+        """The head with this setting, unfitted."""
+        return make_head(self.name, root=self.root, class_weight=self.class_weight, seed=self.seed, setting=setting)
+
+    def words(self) -> str:
+        """What is done to the head, for the user."""
+        if self.tuned:
+            return "a ridge head on the fine-tuned network's features, in closed form, its strength chosen by the folds"
+        kept = "its setting chosen anew by the folds" if self.setting is None else "its setting kept"
+        if self.name in CLOSED_FORM:
+            return f"{self.name} solved anew in closed form over all images, {kept}" + (
+                " (exact)" if self.setting is not None else ""
+            )
+        return f"{self.name} refitted to all images, {kept}"
+
+
+def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRecipe:
+    """The recipe of a bundle's head; `BundleError` where the manifest does not tell it."""
+    try:
+        head, options = saved.manifest["head"], saved.manifest["options"]
+        tuned = any(part.backbone.changes is not None for part in predictor.parts)
+        name = _TUNED_HEAD if tuned else checks.one_of("head", head["name"], list(HEADS))
+        made = HeadRecipe(
+            name,
+            tuple(dict.fromkeys(part.backbone.name for part in predictor.parts)),
+            bool(getattr(predictor.form, "root", 0)),
+            options["class_weight"],
+            options["metric"],
+            int(saved.manifest["seed"]),
+            None if tuned else dict(head["settings"]),
+            tuned,
+            retune,
+        )
+        checks.one_of("metric", made.metric, METRICS)
+        checks.one_of("class_weight", made.class_weight or "none", ("none", "balanced"))
+        checks.between("seed", made.seed, 0, MOST_SEED)
+        _check_setting(made)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"the manifest of {saved.folder} is damaged: how its head was trained cannot be read "
+            f"({type(error).__name__}: {error}): train the model again."
+        ) from error
+    return made
+
+
+def _check_setting(recipe: HeadRecipe) -> None:
+    """Raise `ValueError` unless the head has just the one setting, by letting it score a few made-up rows."""
+    if recipe.former is None:
+        return
+    if not all(isinstance(value, (int, float, str)) and value != "auto" for value in recipe.former.values()):
+        raise ValueError(f"its settings are {recipe.former!r}")
+    X = np.random.default_rng(0).standard_normal((8, 2)).astype(np.float32)
+    parted = np.array([[0, 0, 1, 1, 0, 0, 1, 1]])
+    if len(recipe.head(recipe.former).path_scores(X, np.array([0, 1] * 4), parted).settings) != 1:
+        raise ValueError(f"its settings are {recipe.former!r}, which leave something to be chosen")

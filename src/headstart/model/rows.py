@@ -1,0 +1,148 @@
+"""The rows that a head was trained on, kept in the bundle so that classes can be added later without the old images.
+
+A row is what the head looks at (the joined taps, float32 as they were embedded: a refit is then the same computation
+as training), its class, the fold it was measured in, its group, and the fingerprint of its picture. No picture and no
+path is kept. Rows from a bundle are checked like everything else in it. Nothing is fitted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.checks import quantity
+from headstart.errors import BundleError
+from headstart.records.arrays import Floats, Ints
+from headstart.records.samples import Samples
+
+if TYPE_CHECKING:
+    from headstart.data.splits import Division
+    from headstart.embed.features import Part
+    from headstart.model.bundle import Arrays, Bundle
+    from headstart.model.predictor import Predictor
+
+TRAINING_FILE = "training.safetensors"
+MOST_BYTES = 128 << 20
+"""Larger rows are not kept: a bundle is read whole, and checked, whenever the model is opened."""
+_FORMS = {"X": ("float32", 2), "labels": ("int64", 1), "folds": ("int64", 2), "content": ("uint8", 2)}
+_DIGEST = 16
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """What a head was trained on.
+
+    X: (n, d) what the head looks at. labels: (n,) numbers of `classes`. folds: (repeats, n). content: fingerprint of
+    each picture. weights: of the backbones that X comes from. groups: (n,) equal numbers were kept in one fold; None
+    where every row is alone.
+    """
+
+    X: Floats
+    labels: Ints
+    folds: Ints
+    content: tuple[str, ...]
+    classes: tuple[str, ...]
+    weights: tuple[str, ...]
+    groups: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def without(self, contents: set[str]) -> TrainingRows:
+        """The rows of other pictures than these."""
+        kept = np.array([each not in contents for each in self.content], bool)
+        content = tuple(each for each in self.content if each not in contents)
+        groups = None if self.groups is None else self.groups[kept]
+        return replace(
+            self, X=self.X[kept], labels=self.labels[kept], folds=self.folds[:, kept], content=content, groups=groups
+        )
+
+    def to_arrays(self) -> Arrays:
+        """The arrays that `stored` takes back."""
+        digests = np.frombuffer(bytes.fromhex("".join(self.content)), np.uint8).reshape(len(self), _DIGEST)
+        arrays: dict[str, NDArray[Any]] = {"X": self.X, "labels": self.labels, "folds": self.folds, "content": digests}
+        return arrays if self.groups is None else {**arrays, "groups": self.groups}
+
+
+def weight_fingerprints(parts: Sequence[Part]) -> tuple[str, ...]:
+    """The fingerprints of the parts' weights."""
+    return tuple(part.backbone.weights for part in parts)
+
+
+def training_rows(X: Floats, parts: Sequence[Part], samples: Samples, division: Division) -> TrainingRows:
+    """The rows that are fitted. X: (fit rows, d), what the head of these parts looks at."""
+    fit = samples.take(division.fit)
+    return TrainingRows(
+        X, fit.labels, division.folds, fit.content, fit.classes, weight_fingerprints(parts), division.groups
+    )
+
+
+def rows_to_save(rows: TrainingRows, *, wanted: bool, tuned: bool) -> tuple[TrainingRows | None, tuple[str, ...]]:
+    """The rows that a bundle is to hold, or None with a note where the user should know."""
+    if not wanted or tuned:  # a fine-tuned network's embeddings of the training images were never computed
+        return None, ()
+    if rows.X.nbytes <= MOST_BYTES:
+        return rows, ()
+    size = f"{rows.X.nbytes / (1 << 20):,.0f} MB, more than {MOST_BYTES >> 20}"
+    note = (
+        f"The embeddings of the {quantity(len(rows), 'image')} ({size}) are not kept with the model: "
+        "'headstart extend' will ask for the images (--old-data)."
+    )
+    return None, (note,)
+
+
+def read_rows(saved: Bundle, classes: Sequence[str], parts: Sequence[Part]) -> TrainingRows | None:
+    """The rows in a bundle, checked; None where it holds none."""
+    if TRAINING_FILE not in saved.manifest["files"]:
+        return None
+    arrays = saved.arrays(TRAINING_FILE)
+    width = sum(tap.width for part in parts for tap in part.backbone.taps if tap.name in part.taps)
+    wrong = _wrong(arrays, len(classes), width)
+    if wrong:
+        raise BundleError(f"the training rows of {saved.folder} cannot be used: {wrong}: train the model again.")
+    content = tuple(row.tobytes().hex() for row in arrays["content"])
+    return TrainingRows(
+        arrays["X"],
+        arrays["labels"],
+        arrays["folds"],
+        content,
+        tuple(classes),
+        weight_fingerprints(parts),
+        arrays.get("groups"),
+    )
+
+
+def training_content(saved: Bundle, predictor: Predictor) -> frozenset[str]:
+    """Fingerprints of the pictures that a saved model was trained on; empty where the bundle does not hold them."""
+    rows = read_rows(saved, predictor.classes, predictor.parts)
+    return frozenset() if rows is None else frozenset(rows.content)
+
+
+def _wrong(arrays: dict[str, Any], classes: int, width: int) -> str:
+    """What is wrong with the arrays; empty where nothing is."""
+    forms = {**_FORMS, **({"groups": ("int64", 1)} if "groups" in arrays else {})}
+    if set(arrays) != set(forms):
+        return f"they hold the arrays {', '.join(sorted(arrays))}"
+    for name, (kind, axes) in forms.items():
+        if arrays[name].dtype != np.dtype(kind) or arrays[name].ndim != axes:
+            return f"the array {name!r} is not of {kind} with {axes} axes"
+    n = len(arrays["X"])
+    if any(len(array.T if name == "folds" else array) != n for name, array in arrays.items()) or n < 2:
+        return "their arrays are not of one length"
+    if arrays["X"].shape[1] != width or arrays["content"].shape[1] != _DIGEST:
+        return "they do not fit the model's backbones"
+    labels, folds = arrays["labels"], arrays["folds"]
+    if set(np.unique(labels).tolist()) != set(range(classes)):
+        return "their labels are not those of the model's classes"
+    if (
+        not 1 <= len(folds) <= 100
+        or folds.min() < 0
+        or folds.max() >= min(n, 1000)
+        or any(len(np.unique(each)) < 2 for each in folds)
+    ):
+        return "their folds are not folds"
+    return "" if np.isfinite(arrays["X"]).all() else "they hold numbers that are not finite"

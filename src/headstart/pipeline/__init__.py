@@ -1,0 +1,1 @@
+"""The shared way from data to a model."""

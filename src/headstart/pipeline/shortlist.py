@@ -1,0 +1,92 @@
+"""Cheap scores of backbones on labelled images, and the order that they suggest: it shortlists, it does not decide.
+
+One embedding pass each, then LogME, H-score and nearest neighbours on the last layer (`choose.transferability`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headstart.choose.race import CandidateResult
+from headstart.choose.transferability import h_score, logme
+from headstart.metrics.intervals import Reals
+from headstart.pipeline.candidates import last_layer_views
+from headstart.pipeline.comparison import compare_views
+from headstart.progress import bar
+
+if TYPE_CHECKING:
+    from headstart.data.splits import Division
+    from headstart.pipeline.options import Options
+    from headstart.pipeline.prepare import Prepared
+
+MEASURED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Shortlist:
+    """Scores of each backbone, in their order, and their numbers by what the scores suggest, best first.
+
+    evidence: LogME. separation: H-score; it takes no part in the order, because it favours wide features, random ones
+    too (benchmarks/shortlist.py). neighbours: scores of nearest neighbours, out of fold.
+    """
+
+    evidence: tuple[float, ...]
+    separation: tuple[float, ...]
+    neighbours: tuple[CandidateResult, ...]
+    order: tuple[int, ...]
+
+    @property
+    def chosen(self) -> tuple[int, ...]:
+        """The numbers of those that are to be measured, best first."""
+        return self.order[:MEASURED]
+
+
+def shortlist(prepared: Prepared, division: Division, options: Options) -> Shortlist:
+    """Score every backbone cheaply, and order them."""
+    neighbours = compare_views(prepared, division, last_layer_views(prepared.backbones), "knn", options).entries
+    evidence, separation = _scores(prepared, division)
+    cheap = np.array([evidence, [entry.score.value for entry in neighbours]])
+    return Shortlist(tuple(evidence), tuple(separation), neighbours, tuple(by_mean_rank(cheap)))
+
+
+def by_mean_rank(scores: Reals) -> list[int]:
+    """Positions, best first, by the mean rank over several scores (scores, backbones); equals: as they come.
+
+    >>> by_mean_rank(np.array([[1.0, 3.0, 2.0, 0.0], [0.7, 0.9, 0.8, 0.8]]))
+    [1, 2, 3, 0]
+    """
+    beaten = (scores[:, :, None] > scores[:, None, :]).sum(axis=2)
+    equal = (scores[:, :, None] == scores[:, None, :]).sum(axis=2)
+    order: list[int] = np.argsort(-(beaten + equal / 2).mean(axis=0), kind="stable").tolist()
+    return order
+
+
+def narrow_backbones(prepared: Prepared, division: Division, options: Options) -> Prepared:
+    """The prepared data with the shortlisted backbones alone, in the order that they came in."""
+    if len(prepared.backbones) <= MEASURED:
+        return prepared
+    kept = sorted(shortlist(prepared, division, options).chosen)
+    left = [prepared.backbones[i].name for i in range(len(prepared.backbones)) if i not in kept]
+    note = f"By cheap scores {MEASURED} of {len(prepared.backbones)} backbones were measured; not {', '.join(left)}."
+    return replace(
+        prepared,
+        backbones=tuple(prepared.backbones[i] for i in kept),
+        embedded=tuple(prepared.embedded[i] for i in kept),
+        notes=(*prepared.notes, note),
+    )
+
+
+def _scores(prepared: Prepared, division: Division) -> tuple[list[float], list[float]]:
+    """LogME and H-score of each backbone's last layer."""
+    y = prepared.samples.labels[division.fit]
+    evidence, separation = [], []
+    with bar("scoring", len(prepared.embedded), unit="backbones") as advance:
+        for each in prepared.embedded:
+            X = each.last[division.fit]
+            evidence.append(logme(X, y))
+            separation.append(h_score(X, y))
+            advance(1)
+    return evidence, separation

@@ -1,0 +1,1 @@
+"""The records that travel between rooms: frozen, made of arrays, checked once when built."""

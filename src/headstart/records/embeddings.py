@@ -1,0 +1,50 @@
+"""Embeddings: what a backbone says of each image, one array a tap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.records.arrays import Floats, Ints, require
+from headstart.records.samples import Failure
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """What a backbone says of each image: pooled activations, one float32 array (n, width) a tap.
+
+    backbone: the backbone's name.
+    taps: tap name → (n, width), earliest tap first, the usual embedding last.
+    rows: (n,) which of the asked images each row is (unreadable ones are left out).
+    failures: the images left out.
+    cached: how many rows came from the cache.
+    """
+
+    backbone: str
+    taps: Mapping[str, Floats]
+    rows: Ints
+    failures: tuple[Failure, ...] = ()
+    cached: int = 0
+
+    def __post_init__(self) -> None:
+        require(all(len(v) == len(self.rows) for v in self.taps.values()), "one row an image in every tap")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def last(self) -> Floats:
+        """The last tap's rows: what is usually called the embedding."""
+        return self.taps[next(reversed(list(self.taps)))]
+
+    def joined(self, taps: Sequence[str] | None = None) -> Floats:
+        """The rows of several taps side by side (all of them by default)."""
+        return np.concatenate([self.taps[name] for name in (taps or self.taps)], axis=1)
+
+    def take(self, rows: NDArray[Any]) -> Embeddings:
+        """The embeddings at these positions (indices or a boolean mask)."""
+        return replace(self, taps={k: v[rows] for k, v in self.taps.items()}, rows=self.rows[rows])

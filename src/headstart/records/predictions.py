@@ -1,0 +1,91 @@
+"""Predictions, and the decisions made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.records.arrays import Floats, Ints, require
+from headstart.records.samples import Failure
+
+ACCEPT, REVIEW = "accept", "review"
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Images drawn from a batch. rows: (m,) their positions in it. X: (m, d) what the head looks at."""
+
+    rows: Ints
+    X: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Class probabilities for named images.
+
+    probabilities: (n, classes), rows sum to one.
+    failures: images that could not be read; their names are not among `names`.
+    novelty: (n,) how unlike the training images each is; above 1 is novel. None where the model does not watch that.
+    drawn: some of them, which tell whether they come from elsewhere as a whole; None where the model does not watch
+    that.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    probabilities: Floats
+    failures: tuple[Failure, ...] = field(default=())
+    novelty: NDArray[np.float64] | None = None
+    drawn: Drawn | None = field(repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        shape = (len(self.names), len(self.classes))
+        require(self.probabilities.shape == shape, f"probabilities have the shape {shape}")
+        require(self.novelty is None or len(self.novelty) == len(self.names), "one novelty an image")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The most probable class of each image."""
+        return tuple(self.classes[i] for i in self.probabilities.argmax(axis=1))
+
+    @property
+    def confidences(self) -> Floats:
+        """The probability of the most probable class of each image."""
+        return self.probabilities.max(axis=1)  # type: ignore[no-any-return]
+
+    @property
+    def novel(self) -> NDArray[np.bool_]:
+        """Which images are unlike those that the model was trained on; none where it does not watch that."""
+        return np.zeros(len(self), bool) if self.novelty is None else ~(self.novelty <= 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """Which answers are accepted automatically, and why the others go to a person.
+
+    accepted: (n,). reasons: for each image why it goes to review; empty where it is accepted.
+    promise: what is promised of the accepted ones, or why nothing is, then what limits it. kept: whether anything is
+    promised. notes: what voids the promise for these images, and what else to know of them together.
+    """
+
+    predictions: Predictions
+    accepted: NDArray[np.bool_]
+    reasons: tuple[str, ...]
+    promise: tuple[str, ...]
+    kept: bool
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(len(self.accepted) == len(self.reasons) == len(self.predictions), "one decision an image")
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """'accept' or 'review' for each image."""
+        return tuple(ACCEPT if each else REVIEW for each in self.accepted.tolist())

@@ -1,1 +1,0 @@
-"""What people call: data in, trained and measured model out."""

@@ -1,0 +1,1 @@
+"""How unlike the training images a new image is."""

@@ -1,0 +1,1 @@
+"""Whether a batch comes from another distribution than the training images."""

@@ -1,0 +1,1 @@
+"""Which predictions are accepted automatically, under a guarantee of selective risk."""

@@ -1,0 +1,224 @@
+"""The prior before anything is trained: where the data stand, what rule tables advise there, what each way would cost.
+
+`advise` takes labelled images and returns a frozen `Advised`: the measured position (images per class, similarity to
+ImageNet by several signals), the tables' advice with its contradictions, and a forecast of each strategy's time on this
+machine. It chooses nothing: `train` measures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.choose.prior_knowledge.rule_tables import Position, Prior
+from headstart.choose.prior_knowledge.rule_tables import prior_advice as read_tables
+from headstart.choose.prior_knowledge.similarity import (
+    ImageNetSimilarity,
+    depth_signal,
+    head_signals,
+    shift_signal,
+    vote,
+)
+from headstart.data.cleaning_plan import apply_plan
+from headstart.data.sources.dataset import Dataset
+from headstart.data.sources.load import load_dataset
+from headstart.data.splits import divide, folds_for, repeats_for
+from headstart.errors import DataError, MissingExtra, OptionError
+from headstart.pipeline.candidates import tap_views
+from headstart.pipeline.comparison import compare_views
+from headstart.pipeline.options import Options
+from headstart.pipeline.prepare import Prepared, prepare
+from headstart.records.arrays import Ints
+from headstart.records.samples import Failure, Samples
+from headstart.verbs.advise.forecast import Forecast, forecast_fine_tunes, forecast_heads
+
+if TYPE_CHECKING:
+    from headstart.choose.prior_knowledge.similarity import Signal
+
+REFERENCE = "efficientnet_lite0"
+"""The network by which similarity is judged, whichever is to be trained: its head and statistics are at hand."""
+_NORM = "blocks.6.0.bn3"
+_TAP = "blocks.6"
+"""This tap is the mean over positions of what that norm puts out, so its mean on ImageNet is the norm's bias."""
+MOST = 500
+"""Images that are looked at: the position needs no more, and the verb stays quick."""
+_A_CLASS = 4
+HEADS = ("probe", "ridge", "svm", "mlp")
+_FOLDS_OF_FINE_TUNES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Advised:
+    """The prior for some data. looked_at: images that the signals were measured on.
+
+    position: of all images to train on, with those among them that were not looked at and may be unreadable.
+
+    forecasts: heads, then fine-tunes; these only where their extra is installed, else `without` says what is missing.
+    failures: unreadable images. notes: for the user.
+    """
+
+    backbone: str
+    classes: tuple[str, ...]
+    position: Position
+    similarity: ImageNetSimilarity
+    prior: Prior
+    forecasts: tuple[Forecast, ...]
+    without: str
+    looked_at: int
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-like values."""
+        return {
+            "backbone": self.backbone,
+            "images": self.position.images,
+            "counts": dict(zip(self.classes, self.position.counts, strict=True)),
+            "smallest": self.position.smallest,
+            "median": self.position.median,
+            "looked_at": self.looked_at,
+            "similarity": {**asdict(self.similarity), "words": self.similarity.words()},
+            **self.prior.to_dict(),
+            "forecasts": [{**asdict(each), "words": each.words()} for each in self.forecasts],
+            "without": self.without,
+            "unreadable": [asdict(failure) for failure in self.failures],
+            "notes": list(self.notes),
+        }
+
+
+def advise(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Advised:
+    """Place labelled images in the known rule tables, and forecast what each strategy would cost here.
+
+    data, labels, groups: as `train` takes them. options: as of `train`; one backbone, the one to be trained.
+    Raises `OptionError` for several backbones, `DataError` when the data cannot carry a measurement.
+    """
+    loaded = data if isinstance(data, Dataset) else load_dataset(data, labels=labels, groups=groups)
+    return advise_loaded(loaded, options or Options(backbones=(REFERENCE,)))
+
+
+def advise_loaded(loaded: Dataset, options: Options) -> Advised:
+    """As `advise`, for data that have been loaded already."""
+    from headstart.data.duplicates.resolve import resolve_duplicates
+    from headstart.data.splits import check_enough
+
+    options = _checked(options)
+    loaded, _ = apply_plan(loaded, options.exclude)
+    samples, duplicates = resolve_duplicates(loaded.samples, together=loaded.together)
+    samples = _to_train_on(samples)
+    check_enough(samples.labels, samples.classes, samples.groups)
+    prepared = _looked_at(replace(loaded, samples=samples, together=()), options)
+    counts = tuple(samples.counts().values())
+    similarity = _similarity(prepared, options)
+    position = Position(counts, similarity.verdict)
+    heads, tunes, without = _forecasts(prepared, position, options)
+    return Advised(
+        backbone=prepared.backbones[-1].name,
+        classes=samples.classes,
+        position=position,
+        similarity=similarity,
+        prior=read_tables(position),
+        forecasts=(*heads, *tunes),
+        without=without,
+        looked_at=len(prepared.samples),
+        failures=prepared.failures,
+        notes=(*duplicates.other_notes, *prepared.notes),
+    )
+
+
+def _checked(options: Options) -> Options:
+    """The options with the backbone's full name."""
+    from headstart.backbones.names import resolve_names
+
+    names = resolve_names(options.backbones)
+    if len(names) != 1:
+        raise OptionError(f"advise takes one backbone, and {len(names)} are named: name the one to train.")
+    return replace(options, backbones=names)
+
+
+def _to_train_on(samples: Samples) -> Samples:
+    """The images that would be trained on: those of the test split (or else the val split) are not."""
+    if samples.splits is None:
+        rows = samples.labels >= 0
+    else:
+        held = "test" if "test" in samples.splits else "val"
+        rows = (samples.splits != held) & (samples.labels >= 0)
+    if not rows.any():
+        raise DataError("there is no labelled image to train on: give images in class folders, or a label column.")
+    return replace(samples.take(rows), splits=None)
+
+
+def _looked_at(loaded: Dataset, options: Options) -> Prepared:
+    """At most about `MOST` images, embedded by the reference and by the backbone to be trained."""
+    samples = loaded.samples
+    chosen = samples.take(_some(samples.labels, len(samples.classes), options.seed))
+    return prepare(
+        replace(loaded, samples=chosen),
+        tuple(dict.fromkeys((REFERENCE, *options.backbones))),
+        device=options.device,
+        cache=options.cache,
+        max_unreadable=options.max_unreadable,
+    )
+
+
+def _some(labels: Ints, classes: int, seed: int) -> Ints:
+    """Rows of at most `MOST` images drawn at random, a few of each class at least."""
+    if len(labels) <= MOST:
+        return np.arange(len(labels))
+    order = np.random.default_rng(seed).permutation(len(labels))
+    first = [order[labels[order] == number][:_A_CLASS] for number in range(classes)]
+    chosen = np.concatenate(first)
+    rest = order[~np.isin(order, chosen)]
+    return np.sort(np.concatenate([chosen, rest[: max(0, MOST - len(chosen))]]))
+
+
+def _similarity(prepared: Prepared, options: Options) -> ImageNetSimilarity:
+    from headstart.backbones.weights import read_weights
+
+    reference, found = prepared.backbones[0], prepared.embedded[0]
+    names = ("classifier.weight", "classifier.bias", f"{_NORM}.bias", f"{_NORM}.weight")
+    weight, bias, mean, spread = read_weights(reference, names)
+    logits = found.taps[reference.last.name] @ weight.T + bias
+    signals = (
+        *head_signals(logits, len(prepared.samples.classes)),
+        shift_signal(found.taps[_TAP], mean, np.abs(spread)),
+        _depth(prepared, options),
+    )
+    return vote(signals, ("the gain over random features (headstart curve measures it)",))
+
+
+def _depth(prepared: Prepared, options: Options) -> Signal:
+    """The last tap of the reference against its best one, by linear probes on the same folds, repeated once."""
+    reference = prepared.backbones[0]
+    alone = replace(prepared, backbones=(reference,), embedded=prepared.embedded[:1])
+    division = divide(prepared.samples, count=options.folds, repeats=1, seed=options.seed)
+    found = compare_views(alone, division, tap_views(reference), "probe", options)
+    best, last = found.entries[found.winner], found.entries[-1]
+    lost = best.score.value - last.score.value
+    name = reference.taps[found.winner].name
+    return depth_signal(name, reference.last.name, lost, worse=last.status == "behind")
+
+
+def _forecasts(
+    prepared: Prepared, position: Position, options: Options
+) -> tuple[tuple[Forecast, ...], tuple[Forecast, ...], str]:
+    """Of heads; of fine-tunes; and why there are none of these."""
+    backbone, found = prepared.backbones[-1], prepared.embedded[-1]
+    images, classes = position.images, len(position.counts)
+    fits = (options.folds or folds_for(images, classes)) * (options.repeats or repeats_for(images))
+    heads = forecast_heads(HEADS, images=images, width=backbone.last.width, classes=classes, fits=fits)
+    from headstart.device import choose_device
+
+    try:
+        tunes = forecast_fine_tunes(
+            backbone,
+            found.last,
+            prepared.samples,
+            images=images,
+            folds=options.folds or _FOLDS_OF_FINE_TUNES,
+            device=choose_device(options.device),
+        )
+    except MissingExtra as error:
+        return heads, (), f"Fine-tunes are not forecast: {error}"
+    return heads, tunes, ""

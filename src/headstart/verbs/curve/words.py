@@ -1,0 +1,53 @@
+"""What a learning curve says, in words: the data, what pretraining is worth, what is forecast.
+
+Words only; `verbs.curve.curve` measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headstart import checks
+from headstart.verbs.curve.from_scratch import SCRATCH
+
+if TYPE_CHECKING:
+    from headstart.choose.curves.fit import CurvePoint
+    from headstart.metrics.intervals import Estimate
+    from headstart.verbs.curve.series import Series
+
+_SHOWN = 12
+
+
+def data_words(counts: Mapping[str, int]) -> str:
+    """How many images there are, and of which classes. counts: class → images."""
+    shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:_SHOWN])
+    more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
+    return f"{checks.quantity(sum(counts.values()), 'image')} of {len(counts)} classes ({shown}{more})"
+
+
+def worth(series: Sequence[Series]) -> str:
+    """How few labels pretrained features need for what random ones reach with all of them; '' where there are none.
+
+    series: the pretrained features first.
+    """
+    return "; ".join(_worth_against(series[0].measured, other) for other in series[1:])
+
+
+def _worth_against(first: CurvePoint, other: Series) -> str:
+    reached, last = float(other.measured.accuracy[-1]), other.measured.sizes[-1]
+    what = "a network from scratch" if other.name == SCRATCH else f"{other.name} features of the same networks"
+    enough = np.flatnonzero(first.accuracy >= reached)
+    if not len(enough):
+        return f"{what} with {last:,.0f} labels per class: {100 * reached:.1f} %, above all that was measured here"
+    return (
+        f"{first.sizes[enough[0]]:,.0f} labels per class do what {what} does with {last:,.0f} ({100 * reached:.1f} %)"
+    ).replace("networks does", "networks do")
+
+
+def forecast_words(ahead: Mapping[int, Estimate]) -> str:
+    """The accuracies forecast, with their band. ahead: labels per class → accuracy; not empty."""
+    said = [f"{each} with {size:,} labels per class" for size, each in ahead.items()]
+    return f"{', '.join(said)} ({100 * next(iter(ahead.values())).confidence:.0f} % band)"

@@ -1,0 +1,213 @@
+"""Where in a backbone the data leave ImageNet: a linear probe's score at every tap, on the same folds.
+
+`depth` takes labelled images and returns a frozen `Depths`, one `Depth` a backbone: the score of each layer with its
+interval, the best layer, whether the last is worse by more than noise, and from which stage fine-tuning would start. It
+fits no model and fine-tunes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from headstart.backbones.graph import Backbone, Tap
+from headstart.backbones.names import resolve_names
+from headstart.choose.race import BEHIND, CHOSEN, TIE, CandidateResult, RaceResult
+from headstart.data.cleaning_plan import apply_plan
+from headstart.data.sources.dataset import Dataset
+from headstart.data.sources.load import load_dataset
+from headstart.data.splits import divide, repeats_for
+from headstart.finetune.freeze_plan import first_of_units
+from headstart.metrics.intervals import Estimate
+from headstart.model.summary import gain_words
+from headstart.pipeline.candidates import tap_views
+from headstart.pipeline.comparison import compare_views
+from headstart.pipeline.options import Options
+from headstart.pipeline.prepare import DataFacts, data_facts, prepare
+from headstart.records.samples import Failure
+
+_ROWS = 1500
+"""Images times repeats up to which the folds are repeated."""
+
+
+@dataclass(frozen=True)
+class TapScore:
+    """A layer's line.
+
+    width: length of its embedding. score: of a linear probe on it, out of fold, with its own interval, not corrected
+    for any choice. gain: its score minus the best layer's on the same images, with an interval; None for the best.
+    status: 'chosen' (the best), 'tie' or 'behind'.
+    """
+
+    name: str
+    width: int
+    score: Estimate
+    gain: Estimate | None
+    status: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """From where fine-tuning would train: a stage, and the strategies (`finetune.strategies`) that begin there.
+
+    last: everything from there on. surgical: that stage alone; for the last stage the two are the same.
+    """
+
+    stage: str
+    last: str
+    surgical: str
+
+    def __str__(self) -> str:
+        if self.last == "last-1":
+            return f"train the last stage, {self.stage} ({self.last})"
+        return f"start at {self.stage} ({self.last}; that stage alone: {self.surgical})"
+
+
+@dataclass(frozen=True)
+class Depth:
+    """A backbone's layers, earliest first.
+
+    best: the layer that the race chose: of those that are tied, the one of the lowest log-loss. baseline: the score of
+    always answering the most frequent class. start: the stage after the best layer, or the last one there is.
+    """
+
+    backbone: str
+    taps: tuple[TapScore, ...]
+    best: TapScore
+    baseline: float
+    start: Start
+
+    @property
+    def last(self) -> TapScore:
+        """The layer that is usually called the embedding."""
+        return self.taps[-1]
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the last layer is worse than the best by more than noise.
+
+        That is, by a 95 % paired interval, which is not widened for the best having been picked among all layers.
+        """
+        return self.last.status == BEHIND
+
+    def words(self) -> str:
+        """What was found and what follows from it, in two sentences."""
+        return f"{self._found()} {self._follows()}"
+
+    def _found(self) -> str:
+        if self.last.gain is None:
+            return f"The last layer, {self.last.name}, is the best: {self.best.score}."
+        gap = f"{gain_words(asdict(self.last.gain))} points"
+        if self.leaves:
+            return (
+                f"The data leave ImageNet after {self.best.name}, the best layer: {self.best.score}; "
+                f"the last layer is worse by more than noise: {gap}."
+            )
+        return f"{self.best.name} is the best layer: {self.best.score}; the last layer is tied with it: {gap}."
+
+    def _follows(self) -> str:
+        head = (
+            "A multi-layer head takes the earlier layers in (headstart train compares it); fine-tuning"
+            if self.leaves
+            else "A head on the last layer loses nothing that can be told from noise; fine-tuning, if any,"
+        )
+        return f"{head} would {self.start}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-like values."""
+        return {
+            "backbone": self.backbone,
+            "taps": [asdict(tap) for tap in self.taps],
+            "best": self.best.name,
+            "last_is_worse": self.leaves,
+            "baseline": self.baseline,
+            "start": asdict(self.start),
+            "words": self.words(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Depths:
+    """What was found for each backbone, in the order asked for. failures: unreadable images. notes: for the user."""
+
+    backbones: tuple[Depth, ...]
+    data: DataFacts
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+    options: Options
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-like values."""
+        return {
+            "backbones": [each.to_dict() for each in self.backbones],
+            "data": {**asdict(self.data), "unreadable": len(self.failures)},
+            "notes": list(self.notes),
+            "seed": self.options.seed,
+        }
+
+
+def depth(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Depths:
+    """Score a linear probe at every tap of each backbone on labelled images.
+
+    data, labels, groups: as `train` takes them. options: as of `train`; its heads, strategies and recipe take no part.
+    Raises `BackboneError` for a backbone that cannot be had, `DataError` when the data cannot carry a measurement.
+    """
+    loaded = data if isinstance(data, Dataset) else load_dataset(data, labels=labels, groups=groups)
+    return depth_loaded(loaded, options or Options())
+
+
+def depth_loaded(loaded: Dataset, options: Options) -> Depths:
+    """As `depth`, for data that have been loaded already."""
+    loaded, exclusions = apply_plan(loaded, options.exclude)
+    options = replace(options, backbones=resolve_names(options.backbones))
+    prepared = prepare(
+        loaded,
+        options.backbones,
+        device=options.device,
+        cache=options.cache,
+        max_unreadable=options.max_unreadable,
+        weights=options.weights,
+    )
+    repeats = options.repeats or _repeats(len(prepared.samples))
+    division = divide(prepared.samples, count=options.folds, repeats=repeats, seed=options.seed)
+    return Depths(
+        backbones=tuple(
+            _depth(backbone, compare_views(prepared, division, tap_views(backbone), "probe", options))
+            for backbone in prepared.backbones
+        ),
+        data=replace(data_facts(loaded, prepared, division), exclusions=exclusions),
+        failures=prepared.failures,
+        notes=(*prepared.notes, *division.notes),
+        options=options,
+    )
+
+
+def _repeats(images: int) -> int:
+    """Repeats of the folds: fewer than `train` makes, because every tap is probed and all on the same folds."""
+    return min(repeats_for(images), max(1, _ROWS // images))
+
+
+def _depth(backbone: Backbone, found: RaceResult) -> Depth:
+    taps = tuple(_line(tap, entry) for tap, entry in zip(backbone.taps, found.entries, strict=True))
+    start = start_after(found.winner, [tap.name for tap in backbone.taps])
+    return Depth(backbone.name, taps, taps[found.winner], found.baseline, start)
+
+
+def _line(tap: Tap, entry: CandidateResult) -> TapScore:
+    """No tap costs more than another here, so what is not behind is tied."""
+    status = entry.status if entry.status in (CHOSEN, BEHIND) else TIE
+    return TapScore(tap.name, tap.width, entry.score, None if status == CHOSEN else entry.gain, status)
+
+
+def start_after(best: int, taps: Sequence[str]) -> Start:
+    """Where fine-tuning starts when the tap at position `best` is the best: at the stage that follows it.
+
+    >>> start_after(1, ["stem", "blocks.0", "blocks.1", "conv_head"])
+    Start(stage='blocks.1', last='last-1', surgical='surgical:blocks.1')
+    """
+    firsts = first_of_units(taps)
+    after = min(best + 1, len(taps) - 1)
+    unit = max(i for i, first in enumerate(firsts) if first <= after)
+    stage = taps[firsts[unit]]
+    return Start(stage, f"last-{len(firsts) - unit}", f"surgical:{stage}")

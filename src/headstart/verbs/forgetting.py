@@ -1,0 +1,182 @@
+"""What a fine-tuned backbone has forgotten: how far its features moved, and how its original head still does.
+
+Takes a predictor and images (of the old task, of the new one, or of neither), passes them through the backbone as it
+was and as it is, and compares. Every number is of these images. A model that was not fine-tuned has forgotten nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.backbones.deltas import delta_tensors, without_delta
+from headstart.backbones.graph import LOGITS
+from headstart.backbones.imagenet import classes, with_head
+from headstart.checks import quantity
+from headstart.embed.extract import embed
+from headstart.errors import DataError
+from headstart.metrics.cka import linear_cka
+from headstart.metrics.intervals import Estimate, clopper_pearson, paired_difference
+from headstart.records.embeddings import Embeddings
+from headstart.records.samples import Failure, ImageSource, Samples
+
+if TYPE_CHECKING:
+    from headstart.backbones.graph import Backbone
+    from headstart.device import Device
+    from headstart.model.predictor import Predictor
+
+_WORDNET = re.compile(r"n\d{8}(?!\d)")
+_HIGH_CHANCE = 0.5
+
+
+@dataclass(frozen=True)
+class FeatureMovement:
+    """How far a stage's pooled features moved. unchanged: they are the same, bit for bit. cka: linear CKA of before and
+    after, 1 where nothing moved but for rotation and scale. chance: what unrelated features like these would reach."""
+
+    stage: str
+    unchanged: bool
+    cka: float
+    chance: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The original head on images whose ImageNet class is known: before, after, and the paired difference."""
+
+    images: int
+    before: Estimate
+    after: Estimate
+    gain: Estimate
+
+
+@dataclass(frozen=True)
+class OriginalHead:
+    """The ImageNet head on old and new features. agreement: how often both name the same class. accuracy: None where no
+    image's class is known."""
+
+    agreement: Estimate
+    accuracy: Accuracy | None
+
+
+@dataclass(frozen=True)
+class ForgettingReport:
+    """What one backbone of a model has forgotten.
+
+    backbone: its name. tensors: how many were changed. images: how many were compared. stages: earliest first. head:
+    None where the original head is not known (backbones that are not packaged). failures: images that could not be
+    read. notes: for the user.
+    """
+
+    backbone: str
+    tensors: int
+    images: int
+    stages: tuple[FeatureMovement, ...]
+    head: OriginalHead | None
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON-able values."""
+        return asdict(self)
+
+
+def fine_tuned(predictor: Predictor) -> tuple[Backbone, ...]:
+    """The predictor's backbones that have changed tensors, each once."""
+    found = (part.backbone for part in predictor.parts if part.backbone.changes is not None)
+    return tuple({backbone.weights: backbone for backbone in found}.values())
+
+
+def forgetting(predictor: Predictor, samples: Samples, *, device: Device | None = None) -> tuple[ForgettingReport, ...]:
+    """Compare each fine-tuned backbone of a predictor with what it was before; empty where there is none.
+
+    samples: any images. One in a folder named by a WordNet id of ImageNet's classes (`n02085620`,
+    `n02085620-Chihuahua`) counts for the original head's accuracy. Raises `DataError` where fewer than two can be read.
+    """
+    return tuple(_compared(backbone, samples, device) for backbone in fine_tuned(predictor))
+
+
+def _compared(backbone: Backbone, samples: Samples, device: Device | None) -> ForgettingReport:
+    stages = [tap.name for tap in backbone.taps]
+    whole = with_head(backbone) if backbone.packaged else backbone
+    before, after = (
+        embed(samples.images, each, names=samples.names, content=samples.content, device=device, label=label)
+        for each, label in ((without_delta(whole), "before"), (whole, "after"))
+    )
+    if len(before) < 2:
+        first = "".join(f" ({failure.name}: {failure.reason})" for failure in before.failures[:1])
+        read = f"{len(before)} of {len(samples):,} could be read{first}"
+        raise DataError(f"features are compared on at least 2 images, and {read}: give more.")
+    drifts = tuple(_drift(stage, before, after) for stage in stages)
+    head = _head([samples.images[row] for row in before.rows], before, after) if backbone.packaged else None
+    notes = (*_on_chance(drifts, len(before)), *_on_head(backbone, head, len(before)))
+    return ForgettingReport(
+        backbone.name, len(delta_tensors(backbone)), len(before), drifts, head, before.failures, notes
+    )
+
+
+def _drift(stage: str, before: Embeddings, after: Embeddings) -> FeatureMovement:
+    one, other = before.taps[stage], after.taps[stage]
+    same, found = np.array_equal(one, other), linear_cka(one, other)
+    return FeatureMovement(stage, same, 1.0 if same else found.cka, found.chance)
+
+
+def _head(images: Sequence[ImageSource], before: Embeddings, after: Embeddings) -> OriginalHead:
+    one, other = (each.taps[LOGITS].argmax(axis=1) for each in (before, after))
+    agreement = _share("agreement", int((one == other).sum()), len(one))
+    wanted = np.array([imagenet_class(image) for image in images])
+    known = wanted >= 0
+    accuracy = _accuracy(one[known] == wanted[known], other[known] == wanted[known]) if known.any() else None
+    return OriginalHead(agreement, accuracy)
+
+
+def imagenet_class(image: ImageSource) -> int:
+    """The number of an image's ImageNet class by the nearest folder that is named by its WordNet id; -1 without one.
+
+    >>> imagenet_class(Path("val/n02085620-Chihuahua/1.jpg")), imagenet_class(Path("cats/1.jpg"))
+    (151, -1)
+    """
+    if not isinstance(image, Path):
+        return -1
+    ids = [found[0] for folder in image.parents if (found := _WORDNET.match(folder.name))]
+    return classes().index(ids[0]) if ids and ids[0] in classes() else -1
+
+
+def _accuracy(one: np.ndarray[Any, np.dtype[np.bool_]], other: np.ndarray[Any, np.dtype[np.bool_]]) -> Accuracy:
+    n, wins, losses = len(one), int((other & ~one).sum()), int((one & ~other).sum())
+    low, high = paired_difference(wins, losses, n)
+    value = (wins - losses) / n
+    gain = Estimate(value, min(low, value), max(high, value), "gain in accuracy", method="paired")
+    return Accuracy(n, _share("accuracy", int(one.sum()), n), _share("accuracy", int(other.sum()), n), gain)
+
+
+def _share(metric: str, hits: int, trials: int) -> Estimate:
+    low, high = clopper_pearson(hits, trials)
+    return Estimate(hits / trials, float(low), float(high), metric, method="Clopper–Pearson")
+
+
+def _on_chance(drifts: Sequence[FeatureMovement], images: int) -> list[str]:
+    highest = max((drift.chance for drift in drifts if not drift.unchanged), default=0.0)
+    if highest <= _HIGH_CHANCE:
+        return []
+    return [
+        f"With {quantity(images, 'image')} even unrelated features reach a CKA of up to {highest:.2f}: "
+        "take more images for a CKA that says more."
+    ]
+
+
+def _on_head(backbone: Backbone, head: OriginalHead | None, images: int) -> list[str]:
+    if head is None:
+        return [f"The original head of {backbone.name} is not known (only packaged backbones' are)."]
+    known = 0 if head.accuracy is None else head.accuracy.images
+    if known == images:
+        return []
+    return [
+        f"{known:,} of {quantity(images, 'image')} lie in a folder named by the WordNet id of an ImageNet class "
+        f"(n02085620, say); the original head's accuracy is {'of these' if known else 'not known'}."
+    ]

@@ -1,0 +1,75 @@
+"""What a split that parts copies would have claimed, beside one that holds them together: one probe, both ways.
+
+`claimed` takes prepared data and gives `Claims`, or None where copies are few; `told` says it in the note on copies.
+The probe looks at several layers of the first backbone, at as many images as seconds allow, and at none that are held
+out. It decides nothing: the race measures with copies held together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headstart.data.splits import folds_for
+from headstart.errors import DataError
+from headstart.heads.catalog import HEADS
+from headstart.pipeline.probe import HEAD, LAYERS, MANY_COPIES, AccuracyClaims, accuracy_claims, probe_probabilities
+from headstart.records.arrays import Ints
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headstart.pipeline.prepare import Prepared
+
+_SIZES = (2000, 1000, 500)
+_SECONDS = 3.0
+"""Modelled, for each of the two measurements."""
+
+
+def duplicate_claims(prepared: Prepared, fit: Ints, *, seed: int = 0, cache: bool = True) -> AccuracyClaims | None:
+    """Accuracies of one probe with copies parted and with copies held together.
+
+    fit: (m,) rows that may be looked at. None where fewer than 5 % of them are further copies of others, where the
+    data's own groups hold the copies together anyway, where the probe would take too long, or where the folds cannot
+    be laid.
+    """
+    samples, copies = prepared.samples.take(fit), prepared.copies.take(fit)
+    if samples.groups is None or not copies.further or copies.further < MANY_COPIES * len(fit):
+        return None
+    if copies.named is not None and len(np.unique(copies.named)) == len(np.unique(samples.groups)):
+        return None
+    embedded = prepared.embedded[0]
+    taps = list(embedded.taps)[-LAYERS:]
+    rows = _some(copies.families, sum(embedded.taps[tap].shape[1] for tap in taps), len(samples.classes), seed)
+    if not len(rows):
+        return None
+    X, labels = embedded.take(fit[rows]).joined(taps), samples.labels[rows]
+    try:
+        honest = probe_probabilities(X, labels, samples.groups[rows], seed=seed, cache=cache)
+        named = None if copies.named is None else copies.named[rows]
+        naive = probe_probabilities(X, labels, named, seed=seed, cache=cache)
+    except DataError:
+        return None
+    return accuracy_claims(naive, honest, labels)
+
+
+def _some(families: Ints, width: int, classes: int, seed: int) -> Ints:
+    """All rows, or those of families drawn at random where all would take too long; none where any would."""
+    order = np.random.default_rng(seed).permutation(int(families.max()) + 1)[families]
+    for most in (len(families), *(size for size in _SIZES if size < len(families))):
+        if HEADS[HEAD].seconds(most, width, classes, folds_for(most, classes)) <= _SECONDS:
+            first = np.argsort(order, kind="stable")[:most]
+            return np.sort(first)
+    return np.zeros(0, np.int64)
+
+
+def claim_notes(notes: Sequence[str], note: str, found: AccuracyClaims | None) -> tuple[str, ...]:
+    """The notes, the one on copies with what was claimed."""
+    if found is None:
+        return tuple(notes)
+    more = (
+        f"A split that parts them would have claimed {found.naive} accuracy for a linear probe; with copies held "
+        f"together it is {found.honest}."
+    )
+    return tuple(f"{each} {more}" if each == note else each for each in notes)

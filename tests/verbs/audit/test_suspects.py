@@ -1,0 +1,78 @@
+"""`train` names images whose label or quality is doubtful, and leaves none out for it."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart.data.duplicates.thumbnails import make_thumbnails
+from headstart.data.sources.in_memory import unlabelled_samples
+from headstart.demo.screens.generate import generate
+from headstart.model.summary import suspect_lines
+from headstart.pipeline.options import Options
+from headstart.verbs.audit.suspects import quality_issues
+from headstart.verbs.train.result import Trained
+from headstart.verbs.train.train import train
+
+QUICK = Options(backbones=("efficientnet_lite0",), heads=("ridge",), repeats=1)
+KINDS = ("packet-capture", "port-scan", "web-proxy")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[str]]:
+    """Screens of three kinds, 16 of each; one labelled wrongly, one nearly black."""
+    folder = tmp_path_factory.mktemp("doubts") / "screens"
+    known = generate(folder, 16, 0).known
+    files = sorted(file for kind in KINDS for file in (known / kind).iterdir())
+    labels = [file.parent.name for file in files]
+    labels[20] = "web-proxy"
+    dark = folder / "dark.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 20, (300, 400, 3)).astype(np.uint8)).save(dark)
+    return [*files, dark], [*labels, "port-scan"]
+
+
+@pytest.fixture(scope="module")
+def trained(data: tuple[list[Path], list[str]]) -> Trained:
+    return train(*data, options=QUICK)
+
+
+def test_a_wrong_label_and_a_black_picture_are_named(trained: Trained, data: tuple[list[Path], list[str]]) -> None:
+    found = trained.manifest()["doubts"]
+    first = found["likely mislabelled"]["examples"][0]
+    assert first["image"] == "known/port-scan/00004.jpg"
+    assert first["sentence"].startswith("It is labelled 'web-proxy'; a model that has not seen it says 'port-scan' (")
+    assert found["likely mislabelled"]["count"] <= 3
+    assert found["near-black"]["count"] == 1
+    assert found["near-black"]["examples"][0]["image"] == "dark.png"
+    assert trained.data.images == len(data[0])
+
+
+def test_the_summary_says_so_and_how_to_see_them(trained: Trained) -> None:
+    said = trained.summary()
+    assert "likely mislabelled, such as known/port-scan/00004.jpg: It is labelled 'web-proxy'; a model that " in said
+    assert "           1 near-black, such as " in said
+    assert (
+        "nothing was left out for it; 'headstart audit DATA --html audit.html' looks for such images and shows" in said
+    )
+
+
+def test_without_cleanlab_labels_are_not_checked_and_that_is_said(
+    data: tuple[list[Path], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cleanlab", None)
+    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
+    found = train(*data, options=QUICK)
+    assert "likely mislabelled" not in found.manifest()["doubts"]
+    assert "near-black" in found.manifest()["doubts"]
+    (note,) = [note for note in found.notes if note.startswith("Labels were not checked for mistakes: ")]
+    assert "headstart[audit]" in note
+
+
+def test_nothing_doubtful_takes_no_line() -> None:
+    pictures = [np.random.default_rng(i).integers(0, 256, (64, 64, 3)).astype(np.uint8) for i in range(4)]
+    seen = make_thumbnails(unlabelled_samples(pictures), cache=False)
+    assert quality_issues(seen, ["a", "b", "c", "d"]) == ()
+    assert suspect_lines({"doubts": {}}) == []
+    assert suspect_lines({}) == []
