@@ -36,6 +36,7 @@ from headstart.embed.extract import embed
 from headstart.pipeline.options import Options
 from headstart.pipeline.probe import probe_probabilities
 from headstart.records.samples import Samples
+from headstart.records.targets import Classes
 from headstart.trust.label_errors import find_label_issues
 from headstart.verbs.audit.findings import MISLABEL
 from headstart.verbs.train.train import train
@@ -152,7 +153,7 @@ def flipped(samples: Samples, near: NearDuplicates, share: float, seed: int) -> 
     said = probe_probabilities(X, labels, merge_groups(samples, near.groups), seed=seed, cache=False)
     listed = find_label_issues(labels, said).rows
     right = np.isin(listed, rows)
-    by_train = np.isin(doubted(replace(samples, labels=labels)), rows)
+    by_train = np.isin(doubted(replace(samples, target=Classes(labels, samples.classes))), rows)
     return {
         "flipped": len(rows),
         "listed": len(listed),

@@ -26,18 +26,19 @@ from common import heading, row
 from headstart.backbones.opening import open_backbone
 from headstart.choose.budget import Budget
 from headstart.choose.race import RaceResult, race
-from headstart.choose.scoring import Candidate, ExpectedGain
+from headstart.choose.strategy import About, ExpectedGain, Strategy
 from headstart.data.splits import assign_folds as lay
 from headstart.data.splits import repeats_for
 from headstart.embed.extract import embed
 from headstart.embed.features import join_parts
 from headstart.finetune.recipe import Recipe
 from headstart.heads.base import PathScores
-from headstart.heads.catalog import make_head
 from headstart.metrics.intervals import paired_difference
-from headstart.pipeline.candidates import Plan, plan_heads
+from headstart.pipeline.candidates import HeadStrategy, plan_heads
 from headstart.pipeline.defaults import expected_gain
 from headstart.records.arrays import Floats, Ints
+from headstart.records.rows import Rows
+from headstart.records.targets import Classes
 from strategies import draw, samples_of
 
 BACKBONES = ("lite0", "lite2")
@@ -60,14 +61,17 @@ class Clock:
 class Replayed:
     """A recorded fine-tune: gives the scores of the fold that is asked for, and charges its seconds."""
 
+    about: About
     record: dict[str, Any]
     clock: Clock
     asked: list[int] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
-    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
+    def path(self, rows: Rows) -> PathScores:
         """The recorded scores."""
-        fold = int(self.record["folds"][folds[0] == 0][0])
-        assert ((self.record["folds"] == fold) == (folds[0] == 0)).all()
+        held_out = rows.folds[0] == 0
+        fold = int(self.record["folds"][held_out][0])
+        assert ((self.record["folds"] == fold) == held_out).all()
         self.clock.charged += float(self.record["seconds"][fold])
         self.asked.append(fold)
         settings = tuple(literal_eval(text) for text in self.record["settings"])
@@ -76,19 +80,24 @@ class Replayed:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One set as it was recorded: plans of heads and candidates of fine-tunes, with what is needed to test them."""
+    """One set as it was recorded: heads and fine-tunes, with what is needed to test them."""
 
     name: str
     y: Ints
     truth: Ints
-    plans: list[Plan]
+    plans: list[HeadStrategy]
     tested: list[Floats]
-    tunes: list[Candidate]
+    tunes: list[Replayed]
     records: list[dict[str, Any]]
     folds: Ints
     groups: Ints | None
     clock: Clock
     classes: tuple[str, ...]
+
+    @property
+    def rows(self) -> Rows:
+        """What the strategies are compared on."""
+        return Rows(Classes(self.y, self.classes), self.folds, self.groups)
 
 
 def case(name: str, options: Any) -> Case | None:
@@ -115,16 +124,8 @@ def case(name: str, options: Any) -> Case | None:
     for word, record in found:
         expected, seconds = expected_gain(word, Recipe(), opened[0], len(y) * 4 // 5, len(samples.classes))
         tunes.append(
-            Candidate(
-                word,
-                "",
-                plans[0].candidate.X,
-                Replayed(record, clock),
-                plans[0].candidate.cost,
-                ("lite0",),
-                FINE_TUNE_PRIOR,
-                seconds,
-                expected,
+            Replayed(
+                About(word, "", plans[0].about.cost, ("lite0",), FINE_TUNE_PRIOR, seconds, expected), record, clock
             )
         )
     return Case(
@@ -147,11 +148,16 @@ def run(one: Case, min_gain: float, hope: float | None = None) -> tuple[RaceResu
     begun = one.clock()
     tunes = one.tunes
     if hope is not None:
-        tunes = [replace(each, promise=ExpectedGain(hope, each.promise.depth)) for each in tunes]
-    candidates = [each.candidate for each in one.plans] + tunes
-    shared = {"classes": one.classes, "groups": one.groups, "min_gain": min_gain}
-    found = race(candidates, one.y, one.folds, **shared, budget=Budget(math.inf, one.clock))
+        tunes = [hopeful(tune, hope) for tune in tunes]
+    budget = Budget(math.inf, one.clock)
+    found = race([*one.plans, *tunes], one.rows, min_gain=min_gain, budget=budget)
     return found, one.clock() - begun
+
+
+def hopeful(tune: Replayed, gain: float) -> Replayed:
+    """The fine-tune, with another gain expected of it."""
+    assert tune.about.expected is not None
+    return replace(tune, about=replace(tune.about, expected=ExpectedGain(gain, tune.about.expected.depth)))
 
 
 def right(one: Case, number: int, setting: Any) -> np.ndarray:
@@ -160,8 +166,8 @@ def right(one: Case, number: int, setting: Any) -> np.ndarray:
         record = one.records[number - len(one.plans)]
         place = [literal_eval(text) for text in record["settings"]].index(dict(setting))
         return record["test"][place].argmax(1) == one.truth
-    own = one.plans[number]
-    head = make_head(own.head, root=own.root, seed=0, setting=setting).fit(own.candidate.X, one.y)
+    strategy = one.plans[number]
+    head = strategy.make(setting).fit(strategy.X, one.y)
     return head.form_.scores(one.tested[number]).argmax(1) == one.truth
 
 
@@ -169,31 +175,30 @@ def everything(one: Case) -> tuple[list[np.ndarray], float]:
     """What each candidate answers rightly with its own best setting, and the seconds of scoring all of them."""
     begun = one.clock()
     answers = []
-    for number, candidate in enumerate([each.candidate for each in one.plans] + one.tunes):
-        if candidate.promise is None:
-            found = race([candidate], one.y, one.folds, classes=one.classes)
+    strategies: list[Strategy] = [*one.plans, *one.tunes]
+    for number, strategy in enumerate(strategies):
+        if strategy.about.expected is None:
+            found = race([strategy], one.rows)
         else:
             record = one.records[number - len(one.plans)]
             one.clock.charged += float(record["seconds"].sum())
             whole = PathScores(tuple(literal_eval(t) for t in record["settings"]), record["out_of_fold"][:, None])
-            found = race(
-                [Candidate(candidate.name, "", candidate.X, _Known(whole), 1.0)],
-                one.y,
-                one.folds[:1],
-                classes=one.classes,
-            )
+            rows = Rows(Classes(one.y, one.classes), one.folds[:1])
+            found = race([_Known(About(strategy.about.name, "", 1.0), whole)], rows)
         seconds = one.clock() - begun
-        answers.append((number, found.setting))
+        answers.append((number, found.configuration))
     return [right(one, number, setting) for number, setting in answers], seconds
 
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    found: PathScores
+    about: About
+    scores: PathScores
+    notes: tuple[str, ...] = ()
 
-    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
+    def path(self, rows: Rows) -> PathScores:
         """What is known."""
-        return self.found
+        return self.scores
 
 
 def line(one: Case, options: Any) -> tuple[str, float, float]:
@@ -201,11 +206,11 @@ def line(one: Case, options: Any) -> tuple[str, float, float]:
     found, seconds = run(one, options.min_gain)
     tried = ", ".join(f"{each.name} {len(each.head.asked)}" for each in one.tunes)
     patient = run(one, options.min_gain, hope=_GREAT_HOPE)[0]
-    waited = right(one, patient.best.candidate, patient.setting)
+    waited = right(one, patient.best.strategy, patient.configuration)
     answers, whole = everything(one)
-    names = [f"{each.candidate.name}" for each in one.plans] + [each.name for each in one.tunes]
+    names = [strategy.about.name for strategy in (*one.plans, *one.tunes)]
     best = max(range(len(answers)), key=lambda i: answers[i].mean())
-    mine = right(one, found.best.candidate, found.setting)
+    mine = right(one, found.best.strategy, found.configuration)
     win, loss = int((mine & ~answers[best]).sum()), int((answers[best] & ~mine).sum())
     low, high = paired_difference(win, loss, len(mine)) if win + loss else (0.0, 0.0)
     behind = mine.mean() - answers[best].mean()

@@ -23,7 +23,7 @@ from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
 from headstart.embed.features import join_parts
 from headstart.metrics.intervals import clopper_pearson
-from headstart.model.predictor import Predictor
+from headstart.model.predictor import Features, Predictor
 from headstart.records.arrays import Floats, Ints
 from headstart.trust.triage.decide import SHIFTED
 
@@ -101,7 +101,7 @@ def line(model: Predictor, name: str, draw: Draw, repeats: int) -> str:
     sent, counts = 0, {"warn": np.zeros(3), "review": np.zeros(3)}
     for _ in range(repeats):
         X, y = draw(random)
-        answers = model.answers(X[:, :width], tuple(map(str, range(len(X)))), layers=X[:, width:])
+        answers = model.answer(Features(X[:, :width], tuple(map(str, range(len(X)))), layers=X[:, width:]))
         right = answers.probabilities.argmax(axis=1) == y
         for way, count in counts.items():
             decided = model.decide(answers, on_shift=way)

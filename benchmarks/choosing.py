@@ -22,9 +22,10 @@ from headstart.data.splits import divide
 from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
 from headstart.embed.features import join_parts
-from headstart.heads.catalog import make_head
 from headstart.pipeline.candidates import plan_heads
+from headstart.records.rows import Rows
 from headstart.records.samples import Samples
+from headstart.records.targets import Classes
 
 SETS = ("trashnet", "corn_leaf", "rice_leaf", "pacs/sketch", "pacs/cartoon", "elpv")
 HEADS = ("probe", "ridge", "lda", "class-mean", "knn", "svm")
@@ -40,11 +41,12 @@ def measure(samples: Samples, shots: int, seed: int) -> dict[str, float]:
     y, classes = samples.labels[chosen], samples.classes
     folds = divide(samples.take(chosen), count=None, repeats=None, seed=seed).folds
     plans, _ = plan_heads(backbones, embedded, chosen, classes=len(classes), fits=1, heads=HEADS, seed=seed)
-    built = race([each.candidate for each in plans], y, folds, classes=classes, seed=seed)
-    bare = race([replace(each.candidate, prior=0.0) for each in plans], y, folds, classes=classes, seed=seed)
+    rows = Rows(Classes(y, classes), folds)
+    built = race(plans, rows, seed=seed)
+    bare = race([replace(plan, about=replace(plan.about, prior=0.0)) for plan in plans], rows, seed=seed)
     tested = []
-    for each, entry in zip(plans, built.entries, strict=True):
-        head = make_head(each.head, root=each.root, seed=seed, setting=entry.setting).fit(each.candidate.X, y)
+    for each, entry in zip(plans, built.lines, strict=True):
+        head = each.make(entry.configuration).fit(each.X, y)
         X = join_parts([of[part.backbone.name] for part in each.parts], [part.taps for part in each.parts]).X[rest]
         tested.append(float((head.form_.scores(X).argmax(axis=1) == samples.labels[rest]).mean()))
     return {name: tested[winner] for name, winner in picks(built, bare).items()} | {"best on the test": max(tested)}
@@ -52,10 +54,10 @@ def measure(samples: Samples, shots: int, seed: int) -> dict[str, float]:
 
 def picks(built: RaceResult, bare: RaceResult) -> dict[str, int]:
     """The candidate that each rule takes."""
-    entries = range(len(built.entries))
+    entries = range(len(built.lines))
     return {
-        "highest score": max(entries, key=lambda i: (built.entries[i].score.value, -built.entries[i].log_loss)),
-        "lowest log-loss": min(entries, key=lambda i: built.entries[i].log_loss),
+        "highest score": max(entries, key=lambda i: (built.lines[i].score.value, -built.lines[i].log_loss)),
+        "lowest log-loss": min(entries, key=lambda i: built.lines[i].log_loss),
         "built rule, no prior": bare.winner,
         "built rule": built.winner,
     }

@@ -32,12 +32,15 @@ import numpy as np
 
 from common import arguments, heading, missing, numbers, percent, row, words
 from headstart.choose.race import RaceResult, race
-from headstart.choose.scoring import Candidate, ExpectedGain
 from headstart.choose.selection import cost_tiers
+from headstart.choose.strategy import About, ExpectedGain
 from headstart.data.splits import assign_folds
 from headstart.heads.catalog import make_head
 from headstart.metrics.intervals import clopper_pearson
+from headstart.pipeline.candidates import HeadStrategy
 from headstart.records.arrays import Floats, Ints
+from headstart.records.rows import Rows
+from headstart.records.targets import Classes
 
 HEADS = ("ridge", "lda", "class-mean", "knn")
 BACKBONES = ("efficientnet_lite0", "efficientnet_lite2")
@@ -86,19 +89,20 @@ def embedded(folder: Path) -> Population:
     return Population(folder.name, y[small.rows], features)
 
 
-def candidates(population: Population, rows: Ints, fold_by_fold: bool) -> list[Candidate]:
+def candidates(population: Population, rows: Ints, fold_by_fold: bool) -> list[HeadStrategy]:
     """Every cheap head on every set of features; only linear heads on several layers."""
     found = [
-        Candidate(name, words, X[rows], make_head(name, root=root), cost)
+        HeadStrategy(About(name, words, cost), name, root, (), X[rows])
         for words, (X, cost, root) in population.features.items()
         for name in (HEADS[:2] if root else HEADS)
     ]
     if not fold_by_fold:
         return found
-    sure = [each for each in found if each.name in WHOLE and each.cost == found[0].cost]
+    sure = [each for each in found if each.about.name in WHOLE and each.about.cost == found[0].about.cost]
     others = [each for each in found if each not in sure]
     return sure + [
-        replace(each, seconds=float(i + 1), promise=ExpectedGain(0.1, i / len(others))) for i, each in enumerate(others)
+        replace(each, about=replace(each.about, seconds=float(i + 1), expected=ExpectedGain(0.1, i / len(others))))
+        for i, each in enumerate(others)
     ]
 
 
@@ -116,9 +120,9 @@ def truths(population: Population, rows: Ints, found: RaceResult) -> list[float]
     y = population.y
     rest = np.setdiff1d(np.arange(len(y)), rows)
     result = []
-    for entry in found.entries:
+    for entry in found.lines:
         X, _, root = population.features[entry.features]
-        head = make_head(entry.name, root=root, setting=entry.setting).fit(X[rows], y[rows])
+        head = make_head(entry.name, root=root, setting=entry.configuration).fit(X[rows], y[rows])
         result.append(float((head.predict(X[rest]) == y[rest]).mean()))
     return result
 
@@ -131,16 +135,18 @@ def trials(population: Population, size: int, asked: argparse.Namespace) -> Iter
         rows = draw(population.y, size, rng)
         y = population.y[rows]
         dealt = assign_folds(y, count=asked.folds, seed=number)
-        found = race(candidates(population, rows, asked.fold_by_fold), y, dealt, classes=names, seed=number)
+        found = race(
+            candidates(population, rows, asked.fold_by_fold), Rows(Classes(y, tuple(names)), dealt), seed=number
+        )
         yield found, truths(population, rows, found)
 
 
 def others(found: RaceResult) -> dict[str, int]:
     """Which candidate other rules would have taken."""
-    score = np.array([entry.score.value for entry in found.entries])
-    loss = np.array([entry.log_loss for entry in found.entries])
-    tier = cost_tiers(np.array([entry.cost for entry in found.entries]))
-    tied = np.array([entry.status != "behind" for entry in found.entries])
+    score = np.array([entry.score.value for entry in found.lines])
+    loss = np.array([entry.log_loss for entry in found.lines])
+    tier = cost_tiers(np.array([entry.cost for entry in found.lines]))
+    tied = np.array([entry.status != "behind" for entry in found.lines])
     cheap = tied & (tier == tier[tied].min())
     return {
         "highest score wins": int(np.lexsort((loss, -score))[0]),
@@ -152,9 +158,9 @@ def others(found: RaceResult) -> dict[str, int]:
 
 def done(found: RaceResult) -> float:
     """The share of folds that were done of the candidates that are scored fold by fold, 1 where there are none."""
-    reasons = [entry.reason for entry in found.entries] + list(found.not_begun.values())
+    reasons = [entry.reason for entry in found.lines] + list(found.not_begun.values())
     folds_done = [int(reason.split()[1]) if reason.startswith("after") else 0 for reason in reasons if reason]
-    through = sum(not entry.reason for entry in found.entries if entry.name not in WHOLE)
+    through = sum(not entry.reason for entry in found.lines if entry.name not in WHOLE)
     return (sum(folds_done) + 5 * through) / (5 * (len(folds_done) + through))
 
 
@@ -175,7 +181,7 @@ def measure(population: Population, size: int, asked: argparse.Namespace) -> dic
                 done(found) if asked.fold_by_fold else 1.0,
             )
         )
-        rules.append({k: (truth[i], found.entries[i].cost) for k, i in others(found).items()})
+        rules.append({k: (truth[i], found.lines[i].cost) for k, i in others(found).items()})
     return {"means": np.mean(lines, axis=0), "rules": rules}
 
 

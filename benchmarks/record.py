@@ -45,8 +45,8 @@ def main() -> None:
                 options.output.write_text(json.dumps(found, indent=1, sort_keys=True))
                 print(f"{name}: {found[name]['train']['chosen']}", flush=True)
     if options.against is not None:
-        before = json.loads(options.against.read_text())
-        found = json.loads(options.output.read_text())
+        before = renamed(json.loads(options.against.read_text()))
+        found = renamed(json.loads(options.output.read_text()))
         lines = list(differences({k: v for k, v in before.items() if k in found}, found, ""))
         print("\n".join(lines) if lines else "equal to the last digit")
         sys.exit(bool(lines))
@@ -104,19 +104,19 @@ def headstart(*words: str) -> str:
 
 def facts(text: str, model: Path) -> dict[str, Any]:
     """What a manifest and its files say, without seconds, versions, paths and sentences."""
-    manifest = json.loads(text)
+    manifest = renamed(json.loads(text))
     trust = manifest["trust"]
     asked = trust and trust["promise"]
     return {
         "chosen": [manifest["head"][key] for key in ("candidate", "features", "kind")],
-        "configuration": manifest["head"]["settings"],
+        "configuration": manifest["head"]["configuration"],
         "calibration": {k: v for k, v in manifest["head"]["calibration"].items() if k != "sentences"},
         "scores": without(manifest["scores"]),
         "candidates": [without(line) for line in manifest["candidates"] if "score" in line],
         "guarantee": asked and without(asked),
         "novelty": trust and trust["novelty"] and without(trust["novelty"]),
         "data": {key: manifest["data"][key] for key in ("images", "counts", "held_out", "folds", "repeats", "copies")},
-        "doubts": without(manifest["doubts"]),
+        "suspects": without(manifest["suspects"]),
         "files": {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(model.glob("*.safetensors"))
         },
@@ -131,6 +131,19 @@ def without(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without(inner) for key, inner in value.items() if key not in SILENT}
     return [without(inner) for inner in value] if isinstance(value, list) else value
+
+
+RENAMED = {"setting": "configuration", "settings": "configuration", "doubts": "suspects", "dearer": "costlier"}
+"""Words of older manifests and what they are called now: the same values under better names."""
+
+
+def renamed(value: Any) -> Any:
+    """A JSON value in today's words."""
+    if isinstance(value, dict):
+        return {RENAMED.get(key, key): renamed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [renamed(inner) for inner in value]
+    return RENAMED.get(value, value) if isinstance(value, str) else value
 
 
 def audit(text: str, data: Path) -> Any:

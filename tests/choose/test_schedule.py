@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.choose.schedule import Belief, MeasuredGain, rank_by_value, update_belief
-from headstart.choose.scoring import ExpectedGain
+from headstart.choose.strategy import ExpectedGain
 
 SHALLOW, DEEP, WHOLE = ExpectedGain(0.0, 0.15), ExpectedGain(0.1, 0.3), ExpectedGain(0.1, 1.0)
 

@@ -9,8 +9,22 @@ from hypothesis import strategies as st
 
 from headstart.choose.corrected import corrected_estimate, paired_gain, plain_estimate
 from headstart.choose.selection import Pool, Rule, cost_tiers, resample
-from headstart.errors import DataError, OptionError
+from headstart.errors import DataError
 from headstart.metrics.classes import METRICS, score
+from headstart.records.targets import Classes
+from headstart.tasks.classes import CLASSIFY
+
+
+def make_pool(
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    losses: np.ndarray,
+    classes: int,
+    groups: np.ndarray | None = None,
+    metric: str = "accuracy",
+) -> Pool:
+    target = Classes(labels, tuple(map(str, range(classes))))
+    return Pool(target, predictions, losses, CLASSIFY.metrics[metric], groups)
 
 
 def pool_of(
@@ -22,12 +36,12 @@ def pool_of(
     right = rng.random((len(truths), repeats, n)) < np.array(truths)[:, None, None]
     answers = np.where(right, y, (y + 1) % classes)
     losses = np.where(right, 0.2, 1.5).mean(axis=1).astype(np.float32)
-    return Pool(y, answers, losses, classes, metric=metric)
+    return make_pool(y, answers, losses, classes, metric=metric)
 
 
 def rule_for(pool: Pool, draws_noise: np.ndarray, *, alone: bool = True) -> Rule:
     """All configurations are candidates of their own (or settings of one), at one price."""
-    count = len(pool.answers)
+    count = len(pool.predictions)
     owner = np.arange(count) if alone else np.zeros(count, np.int64)
     return Rule(owner, np.zeros(int(owner.max()) + 1, np.int64), draws_noise)
 
@@ -44,7 +58,7 @@ def honest(pool: Pool, seed: int = 0) -> tuple[int, float, float, float]:
 @pytest.mark.parametrize("metric", METRICS)
 def test_scores_under_even_weights_are_the_plain_metric(metric: str) -> None:
     pool = pool_of([0.5, 0.9], 40, 0, metric=metric)
-    expected = [score(metric, pool.y, answers, 3) for answers in pool.answers]
+    expected = [score(metric, pool.target.labels, answers, 3) for answers in pool.predictions]
     assert pool.whole == pytest.approx(expected, rel=1e-6)
 
 
@@ -53,7 +67,7 @@ def test_scores_under_weights_are_those_of_the_repeated_rows(metric: str) -> Non
     pool = pool_of([0.5, 0.9], 30, 1, metric=metric, repeats=2)
     weights = np.random.default_rng(0).integers(0, 3, size=(1, 30))
     rows = np.repeat(np.arange(30), weights[0])
-    expected = [score(metric, pool.y[rows], answers[:, rows], 3) for answers in pool.answers]
+    expected = [score(metric, pool.target.labels[rows], answers[:, rows], 3) for answers in pool.predictions]
     assert pool.scores(weights.astype(np.float32))[0] == pytest.approx(expected, rel=1e-6)
 
 
@@ -61,17 +75,17 @@ def test_a_class_counts_as_much_as_another_in_the_loss_when_the_metric_says_so()
     y = np.array([0, 0, 0, 1])
     losses = np.array([[1.0, 1, 1, 5]], np.float32)
     answers = np.zeros((1, 1, 4), int)
-    assert Pool(y, answers, losses, 2).whole_losses == pytest.approx([2.0])
-    assert Pool(y, answers, losses, 2, metric="balanced-accuracy").whole_losses == pytest.approx([3.0])
+    assert make_pool(y, answers, losses, 2).whole_losses == pytest.approx([2.0])
+    assert make_pool(y, answers, losses, 2, metric="balanced-accuracy").whole_losses == pytest.approx([3.0])
 
 
 def test_groups_are_drawn_whole() -> None:
     pool = pool_of([0.7], 40, 0)
-    grouped = Pool(pool.y, pool.answers, pool.losses, 3, np.arange(40) // 10)
-    assert grouped.units == 4
+    grouped = make_pool(pool.target.labels, pool.predictions, pool.losses, 3, np.arange(40) // 10)
+    assert grouped.clusters == 4
     assert grouped.whole == pytest.approx(pool.whole)
     outside = resample(grouped, count=200).outside[:, 0]
-    by_group = (pool.answers[0, 0] == pool.y).reshape(4, 10).mean(axis=1)
+    by_group = (pool.predictions[0, 0] == pool.target.labels).reshape(4, 10).mean(axis=1)
     possible = {round(float(by_group[list(part)].mean()), 4) for part in subsets(4)}
     assert {round(float(value), 4) for value in outside} <= possible
 
@@ -83,12 +97,7 @@ def subsets(count: int) -> list[tuple[int, ...]]:
 def test_one_group_cannot_be_resampled() -> None:
     pool = pool_of([0.7], 9, 0)
     with pytest.raises(DataError, match="images of at least two groups; found 1"):
-        Pool(pool.y, pool.answers, pool.losses, 3, np.zeros(9, int))
-
-
-def test_an_unknown_metric_is_refused() -> None:
-    with pytest.raises(OptionError, match="metric must be one of 'accuracy'"):
-        pool_of([0.7], 9, 0, metric="f1")
+        make_pool(pool.target.labels, pool.predictions, pool.losses, 3, np.zeros(9, int))
 
 
 def test_costs_within_a_tenth_are_one_tier() -> None:
@@ -131,7 +140,7 @@ def test_the_third_tier_is_held_against_what_was_chosen_so_far() -> None:
 def test_a_candidate_is_represented_by_its_best_setting_of_equals_the_one_of_least_loss() -> None:
     rule = Rule(np.array([0, 0, 0, 1]), np.array([0, 0]), np.zeros((4, 4)))
     scores, losses = np.array([[0.9, 0.9, 0.8, 0.85]]), np.array([[0.6, 0.5, 0.1, 0.7]])
-    assert rule.champions(scores, losses).tolist() == [[1, 3]]
+    assert rule.representatives(scores, losses).tolist() == [[1, 3]]
     assert rule.pick(scores, losses).tolist() == [1]
 
 
@@ -201,7 +210,7 @@ def test_groups_that_go_wrong_together_widen_the_interval() -> None:
     losses = np.where(right, 0.2, 1.5)[None].astype(np.float32)
     widths = []
     for groups in (None, np.arange(200) // 10):
-        pool = Pool(y, answers, losses, 2, groups)
+        pool = make_pool(y, answers, losses, 2, groups)
         found = plain_estimate(pool, resample(pool), 0)
         widths.append(found.high - found.low)
     assert widths[1] > 2.5 * widths[0]
@@ -212,7 +221,7 @@ def test_groups_that_go_wrong_together_widen_the_interval() -> None:
 def test_a_paired_gain_turned_round_is_the_opposite(seed: int, metric: str, grouped: bool) -> None:
     pool = pool_of([0.6, 0.8], 36, seed, metric=metric)
     if grouped:
-        pool = Pool(pool.y, pool.answers, pool.losses, 3, np.arange(36) // 3, metric)
+        pool = make_pool(pool.target.labels, pool.predictions, pool.losses, 3, np.arange(36) // 3, metric)
     draws = resample(pool, count=200)
     there, back = paired_gain(pool, draws, 0, 1), paired_gain(pool, draws, 1, 0)
     assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
@@ -220,7 +229,7 @@ def test_a_paired_gain_turned_round_is_the_opposite(seed: int, metric: str, grou
 
 def test_equal_answers_are_a_tie_and_many_differences_are_not() -> None:
     pool = pool_of([0.7, 0.7, 0.95], 200, 0)
-    pool = Pool(pool.y, pool.answers[[0, 0, 2]], pool.losses[[0, 0, 2]], 3)
+    pool = make_pool(pool.target.labels, pool.predictions[[0, 0, 2]], pool.losses[[0, 0, 2]], 3)
     draws = resample(pool)
     same, worse = paired_gain(pool, draws, 1, 0), paired_gain(pool, draws, 0, 2)
     assert same.value == 0

@@ -12,25 +12,25 @@ from headstart.backbones.deltas import apply_delta
 from headstart.cli import forgetting
 from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError
+from headstart.model.model import Model
 from headstart.pipeline.options import Options
-from headstart.verbs.train.result import Trained
 from headstart.verbs.train.train import train
 
 
 @pytest.fixture(scope="module")
-def trained(cells: Path) -> Trained:
+def trained(cells: Path) -> Model:
     return train(cells, options=Options(backbones=("efficientnet_lite0",), heads=("ridge",), repeats=1))
 
 
 @pytest.fixture(scope="module")
-def plain(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plain(trained: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plain") / "model"
     trained.save(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def tuned(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tuned(trained: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (part,) = trained.predictor.parts
     shifted = np.random.default_rng(0).standard_normal(1280)
     parts = (Part(apply_delta(part.backbone, {"bn2.bias": shifted}), part.taps),)

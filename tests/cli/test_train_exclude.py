@@ -35,7 +35,7 @@ def test_excluded_images_take_no_part_and_grouped_ones_stay_together(cells: Path
     manifest = json.loads((tmp_path / "model/manifest.json").read_text())
     assert sum(manifest["data"]["counts"].values()) == 48
     assert manifest["data"]["exclusions"] == hash_file(plan)
-    assert manifest["options"]["exclude"] == str(plan)
+    assert manifest["training"]["options"]["exclude"] == str(plan)
 
 
 @pytest.mark.parametrize(

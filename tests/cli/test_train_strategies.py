@@ -25,10 +25,10 @@ def test_a_fine_tune_is_compared_with_the_heads_on_the_same_folds(cells: Path, t
     assert names == ["probe", "ridge", "multi-layer probe", "multi-layer ridge", "last-1"]
     tuned = manifest["candidates"][-1]
     assert tuned["features"] == "efficientnet_lite0, the last 1 stage of 8 (blocks.6)"
-    assert set(tuned["setting"]) == {"wise_ft"}
+    assert set(tuned["configuration"]) == {"wise_ft"}
     assert manifest["data"]["folds"] == 2
     assert manifest["data"]["repeats"] == 1
-    assert manifest["options"]["strategies"] == ["last-1"]
+    assert manifest["training"]["options"]["strategies"] == ["last-1"]
 
 
 def test_a_fine_tune_that_wins_is_saved_with_its_changed_tensors_and_predicts(
@@ -45,7 +45,7 @@ def test_a_fine_tune_that_wins_is_saved_with_its_changed_tensors_and_predicts(
         backbones=("lite0",), heads=("class-mean",), strategies=("last-1",), recipe=recipe, folds=2, min_gain=0.0
     )
     trained = hs.train(cells, options=options)
-    if trained.plan.head != "last-1":
+    if trained.head != "last-1":
         pytest.fail(f"the nearest class mean beat the fine-tune: {trained.summary()}")
     trained.save(tmp_path / "m")
     assert (tmp_path / "m" / "efficientnet_lite0.changes.safetensors").stat().st_size < 3e6
@@ -121,7 +121,7 @@ def test_a_killed_training_run_goes_on_where_it_was(cells: Path, tmp_path: Path)
             process.wait()
         subprocess.run(command, env=environment, check=True, capture_output=True)
         manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
-        outcome.append([(e["name"], e["setting"], e["score"], e["log_loss"]) for e in manifest["candidates"]])
+        outcome.append([(e["name"], e["configuration"], e["score"], e["log_loss"]) for e in manifest["candidates"]])
         assert not list(cache.rglob("*.partial"))
     assert outcome[0] == outcome[1]
 
@@ -166,8 +166,8 @@ def test_the_race_tries_fine_tunes_by_itself_and_every_line_says_what_became_of_
     for line in begun:
         assert (line["status"] in ("given up", "left out")) == bool(line["reason"])
     assert [line["name"] for line in begun if line["status"] != "left out"]
-    assert manifest["options"]["strategies"] is None
-    assert manifest["options"]["budget"] == 240.0
+    assert "strategies" not in manifest["training"]["options"]
+    assert manifest["training"]["options"]["budget"] == 240.0
     assert manifest["data"]["repeats"] == 2
     told = headstart("info", tmp_path / "m").stdout
     assert "a gain of 0.00 points is expected of it" in told

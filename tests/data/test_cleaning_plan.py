@@ -20,6 +20,7 @@ from headstart.data.cleaning_plan import (
 from headstart.data.sources.dataset import Dataset
 from headstart.errors import DataError
 from headstart.records.samples import Samples
+from headstart.records.targets import Classes
 
 
 def samples(names: str, groups: list[int] | None = None) -> Samples:
@@ -27,8 +28,7 @@ def samples(names: str, groups: list[int] | None = None) -> Samples:
         images=tuple(np.zeros((1, 1), np.uint8) for _ in names),
         names=tuple(names),
         content=tuple(names),
-        labels=np.zeros(len(names), np.int64),
-        classes=("cat",),
+        target=Classes(np.zeros(len(names), np.int64), ("cat",)),
         groups=None if groups is None else np.array(groups),
     )
 
@@ -150,7 +150,7 @@ def test_a_plan_that_names_an_absent_image_is_refused() -> None:
 
 
 def test_a_plan_that_empties_a_class_is_refused() -> None:
-    given = replace(samples("abc"), classes=("cat", "dog", "emu"), labels=np.array([0, 0, 1]))
+    given = replace(samples("abc"), target=Classes(np.array([0, 0, 1]), ("cat", "dog", "emu")))
     with pytest.raises(DataError, match=r"the plan excludes every image of 'dog'; set the action of those to use"):
         exclude_rows(given, CleaningPlan(("c",), {}))
 

@@ -244,7 +244,7 @@ def test_whatever_is_opened_the_disk_holds_no_more_than_the_limit(
 @pytest.mark.parametrize("cache", [True, False])
 def test_a_picture_that_is_gone_is_named(opened, samples: Samples, cache: bool) -> None:
     images = (*samples.images[:2], Path("gone.jpg"), *samples.images[3:])
-    lost = Samples(images, samples.names, samples.content, samples.labels, samples.classes)
+    lost = Samples(images, samples.names, samples.content, samples.target)
     with pytest.raises(DataError, match=f"{samples.names[2]} could be read before and cannot be read now"):
         list(opened(samples=lost, cache=cache).batches(order(([0, 2], [1, 1]))))
 

@@ -35,7 +35,7 @@ def change_manifest(folder: Path, **fields: object) -> None:
 def test_what_is_written_is_read_back(saved: Path) -> None:
     opened = bundle.read_bundle(saved)
     assert opened.manifest["task"] == "classify"
-    assert opened.manifest["schema"] == 1
+    assert opened.manifest["schema"] == bundle.SCHEMA == 2
     np.testing.assert_array_equal(opened.arrays("head.safetensors")["weight"], ARRAYS["weight"])
     assert opened.arrays("head.safetensors")["k"].shape == ()
     assert sorted(p.name for p in saved.iterdir()) == ["head.safetensors", "manifest.json", "unreadable.csv"]
@@ -110,8 +110,14 @@ def test_a_missing_file_is_refused(saved: Path) -> None:
 
 
 def test_a_newer_schema_is_refused_with_the_remedy(saved: Path) -> None:
-    change_manifest(saved, schema=2, headstart="9.1")
-    with pytest.raises(BundleError, match=r"newer Headstart \(9\.1, schema 2; this one reads up to 1\)"):
+    change_manifest(saved, schema=3, headstart="9.1")
+    with pytest.raises(BundleError, match=r"newer Headstart \(9\.1, schema 3; this one reads 2\)"):
+        bundle.read_bundle(saved)
+
+
+def test_an_older_schema_is_refused_with_the_remedy(saved: Path) -> None:
+    change_manifest(saved, schema=1)
+    with pytest.raises(BundleError, match=r"older Headstart \(schema 1; this one reads 2\): train it again"):
         bundle.read_bundle(saved)
 
 

@@ -1,6 +1,7 @@
 """The one dial: how long a run may take, counted from when it began.
 
-`seconds` reads what a person writes (`30s`, `5m`, `1h`); a `Budget` says what is left of it. It stops nothing itself.
+`parse_seconds` reads what a person writes (`30s`, `5m`, `1h`); a `Budget` says what is left of it. It stops nothing
+itself.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ def parse_seconds(text: str) -> float:
     """
     if text.strip().lower() == "none":
         return math.inf
-    found = _WRITTEN.fullmatch(text.strip().lower())
-    if found is None or not float(found[1]) > 0:
+    match = _WRITTEN.fullmatch(text.strip().lower())
+    if match is None or not float(match[1]) > 0:
         raise OptionError(
             f"--budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found {text!r}: write a number above 0 "
             "and s, m or h behind it."
         )
-    return float(found[1]) * _UNITS[found[2]]
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def format_seconds(budget: float) -> str:

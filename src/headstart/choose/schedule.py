@@ -1,9 +1,10 @@
-"""Which candidate to try next, and which to give up: expected gain per second, from what was promised and seen.
+"""Which strategy to try next, and which to give up: the expected gain per second, from prior knowledge and
+measurements.
 
-Pure arithmetic on a few numbers a candidate. The gains of all candidates that are scored fold by fold are one Gaussian:
-its mean and spread are what other data sets led one to expect (`Promise`), and candidates that train a like share of
-the network are expected to do alike, so that a fold of `last-2` says something of `last-4`. What was measured is added
-by Bayes' rule. It trains nothing and reads no clock.
+Pure arithmetic on a few numbers a strategy. The gains of all strategies that are scored fold by fold are one Gaussian:
+its mean and spread are what other data sets led one to expect (`ExpectedGain`), and strategies that train a like share
+of the network are expected to do alike, so that a fold of `last-2` says something of `last-4`. What was measured is
+added by Bayes' rule. It trains nothing and reads no clock.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.choose.scoring import ExpectedGain
+from headstart.choose.strategy import ExpectedGain
 from headstart.metrics.intervals import Reals
 
 _SPREAD = 0.2
-"""Standard deviation of a candidate's gain, as a share of the errors that frozen features leave."""
+"""Standard deviation of a strategy's gain, as a share of the errors that frozen features leave."""
 _REACH = 0.5
 """How far apart two depths lie whose gains are correlated by 1/e."""
 
 
 @dataclass(frozen=True)
 class MeasuredGain:
-    """A gain over the reference seen so far, as a share of 1, with its standard error."""
+    """A gain over the reference measured so far, as a share of 1, with its standard error."""
 
     gain: float
     error: float
@@ -32,7 +33,7 @@ class MeasuredGain:
 
 @dataclass(frozen=True, eq=False)
 class Belief:
-    """What is thought of each candidate's gain: mean and standard deviation, as shares of 1."""
+    """What is thought of each strategy's gain: mean and standard deviation, as shares of 1."""
 
     mean: Reals
     spread: Reals
@@ -49,8 +50,9 @@ class Belief:
         return over * norm.cdf(z) + self.spread * norm.pdf(z)  # type: ignore[no-any-return]
 
 
-def update_belief(promises: Sequence[ExpectedGain], seen: Sequence[MeasuredGain | None], errors: float) -> Belief:
-    """The candidates' gains after what was seen of each (None: nothing). errors: the share that the reference leaves.
+def update_belief(expected: Sequence[ExpectedGain], measured: Sequence[MeasuredGain | None], errors: float) -> Belief:
+    """The strategies' gains after what was measured of each (None: nothing). errors: the share that the reference
+    makes.
 
     >>> expected = [ExpectedGain(0.1, 0.2), ExpectedGain(0.1, 1.0)]
     >>> before = update_belief(expected, [None, None], errors=0.2)
@@ -58,13 +60,15 @@ def update_belief(promises: Sequence[ExpectedGain], seen: Sequence[MeasuredGain 
     >>> before.mean.round(3).tolist(), bool(after.mean[1] > 0.02)
     ([0.02, 0.02], True)
     """
-    mean = errors * np.array([promise.gain for promise in promises])
-    depth = np.array([promise.depth for promise in promises])
+    mean = errors * np.array([gain.gain for gain in expected])
+    depth = np.array([gain.depth for gain in expected])
+    # Gains are correlated by how near the depths are: cov_ij = σ² exp(-|d_i - d_j| / reach).
     covariance = (errors * _SPREAD) ** 2 * np.exp(-np.abs(depth[:, None] - depth) / _REACH)
-    known = [i for i, each in enumerate(seen) if each is not None]
+    known = [i for i, gain in enumerate(measured) if gain is not None]
     if known:
-        gains = np.array([each.gain for each in seen if each is not None])
-        noise = np.diag([each.error**2 for each in seen if each is not None])
+        gains = np.array([gain.gain for gain in measured if gain is not None])
+        noise = np.diag([gain.error**2 for gain in measured if gain is not None])
+        # The posterior of a Gaussian: K = C_·k (C_kk + N)⁻¹, mean += K (g - mean_k), C -= K C_k·.
         weight = np.linalg.solve(covariance[np.ix_(known, known)] + noise, covariance[known]).T
         mean = mean + weight @ (gains - mean[known])
         covariance = covariance - weight @ covariance[known]
@@ -73,6 +77,6 @@ def update_belief(promises: Sequence[ExpectedGain], seen: Sequence[MeasuredGain 
 
 def rank_by_value(worth: Reals, seconds: Sequence[float]) -> list[int]:
     """Positions by what each is expected to be worth for the seconds that it still needs, best first."""
-    worth = worth / np.maximum(np.asarray(seconds, np.float64), 1e-9)
-    found: list[int] = np.argsort(-worth, kind="stable").tolist()
-    return found
+    value = worth / np.maximum(np.asarray(seconds, np.float64), 1e-9)
+    order: list[int] = np.argsort(-value, kind="stable").tolist()
+    return order

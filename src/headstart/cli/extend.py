@@ -129,7 +129,7 @@ def _print(found: Extended, place: Path, as_json: bool) -> None:
         click.echo(printable(f"            most often: {pairs}"))
     if report.new is not None:
         click.echo(f"new classes {report.new} accuracy, out of fold")
-    click.echo(f"all         {found.trained.estimate} {found.trained.estimate.metric}, out of fold")
+    click.echo(f"all         {found.model.estimate} {found.model.estimate.metric}, out of fold")
     click.echo(printable(f"saved       {place}/   (headstart predict {place} IMAGES…)"))
 
 

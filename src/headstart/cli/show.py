@@ -13,7 +13,7 @@ from headstart.checks import printable
 from headstart.report.numbers import percent
 
 if TYPE_CHECKING:
-    from headstart.pipeline.prepare import DataFacts
+    from headstart.model.facts import DataFacts
     from headstart.records.samples import Failure
 
 

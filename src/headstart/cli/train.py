@@ -49,7 +49,7 @@ FROZEN = "frozen"
     "--min-gain",
     default=0.5,
     show_default=True,
-    help="Points of gain that count: a dearer model must be better by that much, and less is not tried for.",
+    help="Points of gain that count: a costlier model must be better by that much, and less is not tried for.",
 )
 @columns
 @run

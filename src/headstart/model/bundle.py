@@ -34,7 +34,7 @@ from headstart import fingerprint
 from headstart.errors import BundleError, OptionError
 
 FORMAT = "headstart-bundle"
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 _MOST_MANIFEST_BYTES = 64 << 20
 _KINDS = (".json", ".safetensors", ".onnx", ".csv")
@@ -206,10 +206,14 @@ def _manifest(folder: Path) -> dict[str, Any]:
     schema = manifest.get("schema")
     if type(schema) is not int or schema < 1 or not isinstance(manifest.get("files"), dict):
         raise BundleError(f"{path} is damaged (its schema or list of files is missing): train it again.")
+    if schema < SCHEMA:
+        raise BundleError(
+            f"{folder} was written by an older Headstart (schema {schema}; this one reads {SCHEMA}): train it again."
+        )
     if schema > SCHEMA:
         wrote = str(manifest.get("headstart"))[:40]
         raise BundleError(
-            f"{folder} was written by a newer Headstart ({wrote}, schema {schema}; this one reads up to {SCHEMA}): "
+            f"{folder} was written by a newer Headstart ({wrote}, schema {schema}; this one reads {SCHEMA}): "
             "run  pip install --upgrade headstart."
         )
     return manifest

@@ -1,8 +1,9 @@
 """A trained model at work: pictures in, class probabilities out, without torch, timm or scikit-learn.
 
-`Predictor.predict` runs the same decode, the same graphs and the same head arithmetic that the model was measured with;
-`Predictor.decide` says which answers need no person. It does not train, calibrate or choose; what a promise needs is
-imported only when one is asked for. `loading` makes a `Predictor` of a saved folder.
+`Predictor.predict` runs the same decode, the same graphs and the same head arithmetic that the model was measured with,
+in two halves: `features` and `answer`. `Predictor.decide` says which predictions need no person. It does not train,
+calibrate or choose; what a guarantee needs is imported only when one is asked for. `model.load` makes a `Predictor` of
+a saved folder.
 """
 
 from __future__ import annotations
@@ -33,12 +34,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class Features:
+    """What a model sees of n images.
+
+    X: (n, d) what its head looks at. names: of the images. failures: images that could not be read. layers: (n, m) what
+    novelty looks at; None where it is part of X, or where novelty is not watched.
+    """
+
+    X: Floats
+    names: tuple[str, ...]
+    failures: tuple[Failure, ...] = ()
+    layers: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Predictor:
     """A trained classifier, ready for new pictures.
 
     classes: what it can answer. parts: where its numbers come from. form: its head. calibration: makes probabilities of
     its scores. manifest: what is known of it, as saved. trust: what promises are made from and what tells novel
-    pictures; None for a model that holds neither. Novelty looks at taps of the first part's backbone.
+    images; None for a model that holds neither. Novelty looks at taps of the first part's backbone. task: what is
+    predicted, a name of `tasks.catalog`.
     """
 
     classes: tuple[str, ...]
@@ -47,6 +63,7 @@ class Predictor:
     calibration: Calibration
     manifest: Mapping[str, Any] = field(repr=False, default_factory=dict)
     trust: TrustRecord | None = field(repr=False, default=None)
+    task: str = "classify"
 
     def predict(
         self,
@@ -56,24 +73,33 @@ class Predictor:
         device: Device | None = None,
         cache: EmbeddingCache | Callable[[Backbone], EmbeddingCache] | None = None,
     ) -> Predictions:
-        """Class probabilities of pictures: paths, PIL images or uint8 arrays (height, width[, 1|3|4]).
+        """Class probabilities of images: paths, PIL images or uint8 arrays (height, width[, 1|3|4]).
 
-        Pictures that cannot be read are left out and listed in the result's `failures`. Raises `OptionError` for a
-        single path, and where there are not as many names as pictures.
+        Images that cannot be read are left out and listed in the result's `failures`. Raises `OptionError` for a
+        single path, and where there are not as many names as images.
         """
+        return self.answer(self.features(images, names=names, device=device, cache=cache))
+
+    def features(
+        self,
+        images: Sequence[ImageSource | str],
+        *,
+        names: Sequence[str] | None = None,
+        device: Device | None = None,
+        cache: EmbeddingCache | Callable[[Backbone], EmbeddingCache] | None = None,
+    ) -> Features:
+        """What the head and the novelty score look at: the first half of `predict`, with the same arguments."""
         if isinstance(images, (str, Path)):
-            raise OptionError(
-                f"images must be a list of pictures; found the single path {str(images)!r}: write [path]."
-            )
+            raise OptionError(f"images must be a list of images; found the single path {str(images)!r}: write [path].")
         from headstart.embed.extract import embed
 
-        pictures, taps = [Path(image) if isinstance(image, str) else image for image in images], self.novelty_taps
-        names = list(names) if names is not None else [image_name(p, i) for i, p in enumerate(pictures)]
-        if len(names) != len(pictures):
-            raise OptionError(f"names must be one for each of the {len(pictures):,} pictures; found {len(names):,}.")
-        embedded = [
+        sources, taps = [Path(image) if isinstance(image, str) else image for image in images], self.novelty_taps
+        names = list(names) if names is not None else [image_name(p, i) for i, p in enumerate(sources)]
+        if len(names) != len(sources):
+            raise OptionError(f"names must be one for each of the {len(sources):,} images; found {len(names):,}.")
+        tables = [
             embed(
-                pictures,
+                sources,
                 part.backbone,
                 names=names,
                 taps=part.taps if i else tuple(dict.fromkeys((*part.taps, *taps))),
@@ -82,29 +108,26 @@ class Predictor:
             )
             for i, part in enumerate(self.parts)
         ]
-        joined = join_parts(embedded, [part.taps for part in self.parts])
-        layers = join_parts(embedded[:1], [taps]).X[np.isin(embedded[0].rows, joined.rows)] if taps else None
-        return self.answers(joined.X, tuple(names[row] for row in joined.rows), joined.failures, layers=layers)
+        joined = join_parts(tables, [part.taps for part in self.parts])
+        layers = join_parts(tables[:1], [taps]).X[np.isin(tables[0].rows, joined.rows)] if taps else None
+        return Features(joined.X, tuple(names[row] for row in joined.rows), joined.failures, layers)
 
     @property
     def novelty_taps(self) -> tuple[str, ...]:
         """The taps of the first part's backbone that novelty looks at; none where it is not watched."""
         return () if self.trust is None or self.trust.novelty is None else self.trust.novelty.taps
 
-    def answers(
-        self, X: Floats, names: tuple[str, ...], failures: tuple[Failure, ...] = (), *, layers: Floats | None = None
-    ) -> Predictions:
-        """As `predict`, from embeddings (n, width), the parts' taps side by side.
-
-        layers: (n, d) the taps that novelty looks at, side by side; needed where the head does not look at all of them.
-        """
-        novelty = None
+    def answer(self, features: Features) -> Predictions:
+        """Class probabilities, novelty and what tells a shifted batch: the second half of `predict`."""
+        X, novelty = features.X, None
         if self.trust is not None and self.trust.novelty is not None:
-            seen = X[:, self.parts[0].columns(self.novelty_taps)] if layers is None else layers
-            novelty = self.trust.novelty.relative(seen) if len(X) else np.zeros(0)
-        return Predictions(names, self.classes, self.probabilities(X), failures, novelty, self._drawn(X))
+            layers = features.layers
+            layers = X[:, self.parts[0].columns(self.novelty_taps)] if layers is None else layers
+            novelty = self.trust.novelty.relative(layers) if len(X) else np.zeros(0)
+        probabilities = self.probabilities(X)
+        return Predictions(features.names, self.classes, probabilities, features.failures, novelty, self._subsample(X))
 
-    def _drawn(self, X: Floats) -> Drawn | None:
+    def _subsample(self, X: Floats) -> Drawn | None:
         """What is kept of a batch to compare it with the training images; None where that cannot be done."""
         if self.trust is None or self.trust.watched is None:
             return None

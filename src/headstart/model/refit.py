@@ -68,17 +68,17 @@ class HeadRecipe:
 def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRecipe:
     """The recipe of a bundle's head; `BundleError` where the manifest does not tell it."""
     try:
-        head, options = saved.manifest["head"], saved.manifest["options"]
+        head, training = saved.manifest["head"], saved.manifest["training"]
         tuned = any(part.backbone.changes is not None for part in predictor.parts)
         name = _TUNED_HEAD if tuned else checks.one_of("head", head["name"], list(HEADS))
         made = HeadRecipe(
             name,
             tuple(dict.fromkeys(part.backbone.name for part in predictor.parts)),
             bool(getattr(predictor.form, "root", 0)),
-            options["class_weight"],
-            options["metric"],
-            int(saved.manifest["seed"]),
-            None if tuned else dict(head["settings"]),
+            training["class_weight"],
+            training["metric"],
+            int(training["seed"]),
+            None if tuned else dict(head["configuration"]),
             tuned,
             retune,
         )

@@ -8,7 +8,6 @@ path is kept. Rows from a bundle are checked like everything else in it. Nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,56 +15,27 @@ from numpy.typing import NDArray
 
 from headstart.checks import quantity
 from headstart.errors import BundleError
-from headstart.records.arrays import Floats, Ints
-from headstart.records.samples import Samples
+from headstart.records.rows import Rows
+from headstart.records.targets import Classes
 
 if TYPE_CHECKING:
-    from headstart.data.splits import Division
     from headstart.embed.features import Part
     from headstart.model.bundle import Arrays, Bundle
     from headstart.model.predictor import Predictor
 
-TRAINING_FILE = "training.safetensors"
+ROWS_FILE = "training.safetensors"
 MOST_BYTES = 128 << 20
 """Larger rows are not kept: a bundle is read whole, and checked, whenever the model is opened."""
 _FORMS = {"X": ("float32", 2), "labels": ("int64", 1), "folds": ("int64", 2), "content": ("uint8", 2)}
 _DIGEST = 16
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingRows:
-    """What a head was trained on.
-
-    X: (n, d) what the head looks at. labels: (n,) numbers of `classes`. folds: (repeats, n). content: fingerprint of
-    each picture. weights: of the backbones that X comes from. groups: (n,) equal numbers were kept in one fold; None
-    where every row is alone.
-    """
-
-    X: Floats
-    labels: Ints
-    folds: Ints
-    content: tuple[str, ...]
-    classes: tuple[str, ...]
-    weights: tuple[str, ...]
-    groups: Ints | None = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def without(self, contents: set[str]) -> TrainingRows:
-        """The rows of other pictures than these."""
-        kept = np.array([each not in contents for each in self.content], bool)
-        content = tuple(each for each in self.content if each not in contents)
-        groups = None if self.groups is None else self.groups[kept]
-        return replace(
-            self, X=self.X[kept], labels=self.labels[kept], folds=self.folds[:, kept], content=content, groups=groups
-        )
-
-    def to_arrays(self) -> Arrays:
-        """The arrays that `stored` takes back."""
-        digests = np.frombuffer(bytes.fromhex("".join(self.content)), np.uint8).reshape(len(self), _DIGEST)
-        arrays: dict[str, NDArray[Any]] = {"X": self.X, "labels": self.labels, "folds": self.folds, "content": digests}
-        return arrays if self.groups is None else {**arrays, "groups": self.groups}
+def arrays_of(rows: Rows) -> Arrays:
+    """The arrays that `read_rows` takes back."""
+    digests = np.frombuffer(bytes.fromhex("".join(rows.content)), np.uint8).reshape(len(rows), _DIGEST)
+    arrays: dict[str, NDArray[Any]] = {"X": rows.features, "labels": rows.labels, "folds": rows.folds}
+    arrays["content"] = digests
+    return arrays if rows.groups is None else {**arrays, "groups": rows.groups}
 
 
 def weight_fingerprints(parts: Sequence[Part]) -> tuple[str, ...]:
@@ -73,17 +43,12 @@ def weight_fingerprints(parts: Sequence[Part]) -> tuple[str, ...]:
     return tuple(part.backbone.weights for part in parts)
 
 
-def training_rows(X: Floats, parts: Sequence[Part], samples: Samples, division: Division) -> TrainingRows:
-    """The rows that are fitted. X: (fit rows, d), what the head of these parts looks at."""
-    fit = samples.take(division.fit)
-    return TrainingRows(
-        X, fit.labels, division.folds, fit.content, fit.classes, weight_fingerprints(parts), division.groups
-    )
+def rows_to_save(rows: Rows, *, wanted: bool) -> tuple[Rows | None, tuple[str, ...]]:
+    """The rows that a bundle is to hold, or None with a note where the user should know.
 
-
-def rows_to_save(rows: TrainingRows, *, wanted: bool, tuned: bool) -> tuple[TrainingRows | None, tuple[str, ...]]:
-    """The rows that a bundle is to hold, or None with a note where the user should know."""
-    if not wanted or tuned:  # a fine-tuned network's embeddings of the training images were never computed
+    A fine-tuned network's embeddings of the training images were never computed: rows without X are not kept.
+    """
+    if not wanted or rows.X is None:
         return None, ()
     if rows.X.nbytes <= MOST_BYTES:
         return rows, ()
@@ -95,25 +60,18 @@ def rows_to_save(rows: TrainingRows, *, wanted: bool, tuned: bool) -> tuple[Trai
     return None, (note,)
 
 
-def read_rows(saved: Bundle, classes: Sequence[str], parts: Sequence[Part]) -> TrainingRows | None:
+def read_rows(saved: Bundle, classes: Sequence[str], parts: Sequence[Part]) -> Rows | None:
     """The rows in a bundle, checked; None where it holds none."""
-    if TRAINING_FILE not in saved.manifest["files"]:
+    if ROWS_FILE not in saved.manifest["files"]:
         return None
-    arrays = saved.arrays(TRAINING_FILE)
+    arrays = saved.arrays(ROWS_FILE)
     width = sum(tap.width for part in parts for tap in part.backbone.taps if tap.name in part.taps)
     wrong = _wrong(arrays, len(classes), width)
     if wrong:
         raise BundleError(f"the training rows of {saved.folder} cannot be used: {wrong}: train the model again.")
     content = tuple(row.tobytes().hex() for row in arrays["content"])
-    return TrainingRows(
-        arrays["X"],
-        arrays["labels"],
-        arrays["folds"],
-        content,
-        tuple(classes),
-        weight_fingerprints(parts),
-        arrays.get("groups"),
-    )
+    target = Classes(arrays["labels"], tuple(classes))
+    return Rows(target, arrays["folds"], arrays.get("groups"), content, arrays["X"], weight_fingerprints(parts))
 
 
 def training_content(saved: Bundle, predictor: Predictor) -> frozenset[str]:

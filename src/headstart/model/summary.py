@@ -20,7 +20,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
     scores, head = manifest["scores"], manifest["head"]
     lines = [
         ("data", data_words(manifest["data"])),
-        ("chosen", f"{head['candidate']} on {head['features']}{_setting(head['settings'])}"),
+        ("chosen", f"{head['candidate']} on {head['features']}{_configuration(head['configuration'])}"),
         *_ties(manifest["candidates"]),
         ("expected", _expected(scores)),
         ("", _compared(scores)),
@@ -52,9 +52,10 @@ def data_words(data: Mapping[str, Any]) -> str:
     return f"{quantity(data['images'], 'image')} of {len(classes)} classes ({shown}{more}); {folds}{apart}"
 
 
-def _setting(settings: Mapping[str, Any]) -> str:
+def _configuration(configuration: Mapping[str, Any]) -> str:
     named = ", ".join(
-        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in settings.items()
+        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+        for name, value in configuration.items()
     )
     return f" ({named})" if named else ""
 
@@ -152,7 +153,7 @@ def gain_words(gain: Mapping[str, Any]) -> str:
 
 def suspect_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a manifest says of doubts, in the lines of a summary; none for an older one, or where there are none."""
-    found = manifest.get("doubts") or {}
+    found = manifest.get("suspects") or {}
     if not found:
         return []
     lines = [_suspects_of_kind(kind, entry) for kind, entry in found.items()]

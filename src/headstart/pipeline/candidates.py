@@ -1,28 +1,29 @@
-"""Which ways of transferring take part in the comparison: heads on the last layer, and heads on several layers.
+"""Which heads take part in the comparison, and what they look at: the last layer, or several layers.
 
 Every head is tried on the first backbone's embedding. Logistic and ridge, the strongest two, are also tried on several
 layers (the last five taps, signed square root) of each backbone and of all of them side by side: for images unlike
-ImageNet's the last layer is too specific. Heads for which the allowance does not last are left out, and said so.
+ImageNet's the last layer is too specific. Heads for which the allowance does not last are left out, with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headstart import fingerprint
 from headstart.backbones.graph import Backbone
 from headstart.choose.score_cache import CachedStrategy
-from headstart.choose.scoring import Candidate
+from headstart.choose.strategy import About, Fitted, LeftOut
 from headstart.embed.features import Part, join_parts
 from headstart.heads.catalog import HEADS, make_head
 from headstart.records.arrays import Floats, Ints
 from headstart.records.embeddings import Embeddings
+from headstart.records.rows import Rows
 
 if TYPE_CHECKING:
-    from headstart.finetune.fine_tune import FineTune
+    from headstart.heads.base import Head, PathScores
 
 MULTI_LAYER = ("probe", "ridge")
 LAYERS = 5
@@ -36,23 +37,50 @@ _SEVERAL_LAYERS, _SEVERAL_BACKBONES, _NOT_LINEAR = 0.02, 0.035, -0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """A candidate with what is needed to build it again: the head's name and the parts of its input, or a fine-tune."""
+class HeadStrategy:
+    """A head on frozen features.
 
-    candidate: Candidate
+    head: its name in the catalogue. signed_sqrt: whether it looks at the signed square root of the features. parts:
+    where the features come from. X: (n, d) the features of the rows. class_weight, seed: as for `make_head`.
+    cache: the folder for out-of-fold scores, with the fingerprint of X; None to keep none. fixed: hyper-parameters that
+    are not to be chosen.
+    """
+
+    about: About
     head: str
-    root: bool
+    signed_sqrt: bool
     parts: tuple[Part, ...]
-    tuned: FineTune | None = None
+    X: Floats
+    class_weight: str | None = None
+    seed: int = 0
+    cache: tuple[Path, str] | None = None
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing needs to be said of a head."""
+        return ()
 
-@dataclass(frozen=True)
-class LeftOut:
-    """A candidate that did not take part, and why."""
+    def path(self, rows: Rows) -> PathScores:
+        """Out-of-fold scores of every strength (or number of neighbours, …)."""
+        head = self.make(self.fixed)
+        runner = head if self.cache is None else CachedStrategy(head, self.cache[1], self.cache[0])
+        return runner.path_scores(self.X, rows.target.values, rows.folds)
 
-    name: str
-    features: str
-    reason: str
+    def fit(self, rows: Rows, configuration: Mapping[str, Any]) -> Fitted:
+        """The head trained on all rows."""
+        head = self.make(configuration).fit(self.X, rows.target.values)
+        return Fitted(self.parts, head.form_, self.X)
+
+    def make(self, configuration: Mapping[str, Any]) -> Head:
+        """The head with a configuration, unfitted; it chooses what that leaves open."""
+        return make_head(
+            self.head,
+            root=self.signed_sqrt,
+            class_weight=self.class_weight,
+            seed=self.seed,
+            setting=configuration,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +98,7 @@ class View:
 
 def plan_heads(
     backbones: Sequence[Backbone],
-    embedded: Sequence[Embeddings],
+    embeddings: Sequence[Embeddings],
     rows: Ints,
     *,
     classes: int,
@@ -78,21 +106,23 @@ def plan_heads(
     heads: Sequence[str] | None = None,
     class_weight: str | None = None,
     seed: int = 0,
-    remember: Path | None = None,
+    cache: Path | None = None,
     views: Sequence[View] | None = None,
     allowance: float = ALLOWANCE,
-) -> tuple[list[Plan], list[LeftOut]]:
-    """The candidates for `rows` of the embeddings, and those that were left out.
+) -> tuple[list[HeadStrategy], list[LeftOut]]:
+    """The heads for `rows` of the embeddings, and those that were left out.
 
     heads: names from the catalogue; None takes all for which the allowance lasts, the strongest for their cost first.
-    fits: how often a head is fitted (folds × repeats). remember: a folder to keep out-of-fold scores in. views: what
-    the heads look at; None for the usual ones (see above). allowance: modelled seconds for all heads together, where
-    `heads` is None.
+    fits: how often a head is fitted (folds × repeats). cache: a folder for out-of-fold scores. views: what the heads
+    look at; None for the usual ones (see above). allowance: modelled seconds for all heads together, where `heads` is
+    None.
     """
-    seen = {view: _seen(view, backbones, embedded, rows) for view in views or _views(backbones)}
-    plans, left_out, spent = [], [], 0.0
-    for view, name in _in_order(list(seen), heads):
-        X, mark = seen[view]
+    features = {view: _features(view, backbones, embeddings, rows) for view in views or _views(backbones)}
+    strategies: list[HeadStrategy] = []
+    left_out: list[LeftOut] = []
+    spent = 0.0
+    for view, name in _in_order(list(features), heads):
+        X, mark = features[view]
         title = f"multi-layer {name}" if view.several else name
         n, d = X.shape
         seconds = HEADS[name].seconds(n, d, classes, fits)
@@ -100,13 +130,11 @@ def plan_heads(
             left_out.append(LeftOut(title, view.words, f"about {seconds:,.0f} s; ask for it with --heads {name}"))
             continue
         spent += seconds
-        head = make_head(name, root=view.several, class_weight=class_weight, seed=seed)
-        runner = head if remember is None else CachedStrategy(head, mark, remember)
         names = tuple(part.backbone.name for part in view.parts)
-        prior = _prior(view, name)
-        candidate = Candidate(title, view.words, X, runner, prediction_cost(view.parts), names, prior, seconds)
-        plans.append(Plan(candidate, name, view.several, view.parts))
-    return plans, left_out
+        about = About(title, view.words, prediction_cost(view.parts), names, _prior(view, name), seconds)
+        place = None if cache is None else (cache, mark)
+        strategies.append(HeadStrategy(about, name, view.several, view.parts, X, class_weight, seed, place))
+    return strategies, left_out
 
 
 def _in_order(views: Sequence[View], heads: Sequence[str] | None) -> list[tuple[View, str]]:
@@ -115,10 +143,13 @@ def _in_order(views: Sequence[View], heads: Sequence[str] | None) -> list[tuple[
     return sorted(pairs, key=lambda pair: (pair[1] in SLOW) - (heads is None and pair[1] == QUICKEST))
 
 
-def _seen(view: View, backbones: Sequence[Backbone], embedded: Sequence[Embeddings], rows: Ints) -> tuple[Floats, str]:
+def _features(
+    view: View, backbones: Sequence[Backbone], embeddings: Sequence[Embeddings], rows: Ints
+) -> tuple[Floats, str]:
     """What the view shows of the rows, and its fingerprint."""
-    of = {backbone.name: each for backbone, each in zip(backbones, embedded, strict=True)}
-    X = join_parts([of[part.backbone.name] for part in view.parts], [part.taps for part in view.parts]).X[rows]
+    by_name = {backbone.name: table for backbone, table in zip(backbones, embeddings, strict=True)}
+    tables = [by_name[part.backbone.name] for part in view.parts]
+    X = join_parts(tables, [part.taps for part in view.parts]).X[rows]
     return X, fingerprint.hash_array(X)
 
 
@@ -142,19 +173,14 @@ def _views(backbones: Sequence[Backbone]) -> Iterator[View]:
     for i, backbone in enumerate(backbones):
         yield View(f"{backbone.name}, last layer", (_last(backbone),), several=False, main=i == 0)
         if len(backbone.taps) > 1:
-            yield View(
-                f"{backbone.name}, {_layers(backbone)} layers",
-                (_several(backbone),),
-                several=True,
-                main=False,
-            )
+            yield View(_several_words(backbone), (_several(backbone),), several=True, main=False)
     if len(backbones) > 1:
-        words = " + ".join(f"{b.name}, {_layers(b)} layers" for b in backbones)
-        yield View(words, tuple(_several(b) for b in backbones), several=True, main=False)
+        words = " + ".join(_several_words(backbone) for backbone in backbones)
+        yield View(words, tuple(_several(backbone) for backbone in backbones), several=True, main=False)
 
 
-def _layers(backbone: Backbone) -> int:
-    return min(LAYERS, len(backbone.taps))
+def _several_words(backbone: Backbone) -> str:
+    return f"{backbone.name}, {min(LAYERS, len(backbone.taps))} layers"
 
 
 def _last(backbone: Backbone) -> Part:
@@ -174,5 +200,5 @@ def _prior(view: View, head: str) -> float:
 
 def prediction_cost(parts: Sequence[Part]) -> float:
     """What a prediction costs: its forward passes, in 10⁹ multiply-adds; only ratios matter."""
-    found = (part.backbone.facts.get("gigaflops") for part in parts)
-    return sum(float(cost) if isinstance(cost, (int, float)) else _UNKNOWN_COST for cost in found)
+    costs = (part.backbone.facts.get("gigaflops") for part in parts)
+    return sum(float(cost) if isinstance(cost, (int, float)) else _UNKNOWN_COST for cost in costs)

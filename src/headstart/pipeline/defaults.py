@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from headstart.backbones.names import AUTO, local_backbones, obtainable, resolve_names
 from headstart.backbones.packaged import PACKAGED
-from headstart.choose.scoring import ExpectedGain
+from headstart.choose.strategy import ExpectedGain
 from headstart.embed.features import Part
 from headstart.errors import MissingExtra
 from headstart.finetune.recipe import Recipe, settle_recipe

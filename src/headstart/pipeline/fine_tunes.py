@@ -1,48 +1,77 @@
-"""Fine-tunes in a training run: which were asked for, checked before any work, compared and fitted like heads.
+"""Fine-tunes in a training run: checked before any work, compared and fitted like heads.
 
-`check` builds each strategy's plan for the network, so that what cannot be done is said at once; `candidates` makes
-them part of the comparison; `fitted` turns the winner into what a bundle holds: a backbone with changed tensors and a
-head.
+`check_fine_tunes` builds each strategy's freeze plan for the network, so that what cannot be done is said at once;
+`plan_fine_tunes` makes them part of the comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headstart import fingerprint
 from headstart.choose.score_cache import CachedStrategy
-from headstart.choose.scoring import Candidate
+from headstart.choose.strategy import About, Fitted, LeftOut
 from headstart.embed.features import Part
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe, settle_recipe
 from headstart.finetune.strategies import parse_strategy
-from headstart.pipeline.candidates import LeftOut, Plan, prediction_cost
+from headstart.pipeline.candidates import prediction_cost
 from headstart.pipeline.defaults import expected_gain
-from headstart.records.arrays import Floats, Ints
+from headstart.records.arrays import Floats
+from headstart.records.rows import Rows
 from headstart.records.samples import Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from headstart.backbones.graph import Backbone
     from headstart.device import Device
-    from headstart.heads.forms.linear import Linear
+    from headstart.finetune.fine_tune import FineTune
+    from headstart.heads.base import PathScores
 
 _PRIOR = -0.02
 """A fine-tune costs minutes where a head costs seconds: it must show that it is better."""
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
-    """A fitted fine-tune: the part of the predictor, its head, and notes for the user."""
+class FineTuneStrategy:
+    """A fine-tune of one backbone.
 
-    part: Part
-    form: Linear
-    notes: tuple[str, ...]
+    head: the strategy's name. tuning: what trains. X: (n, d) the last layer's embeddings of the rows, for the head's
+    initialisation. cache: the folder for out-of-fold scores; None to keep none.
+    """
+
+    about: About
+    head: str
+    parts: tuple[Part, ...]
+    tuning: FineTune
+    X: Floats
+    cache: Path | None = None
+
+    @property
+    def signed_sqrt(self) -> bool:
+        """A fine-tuned network's head looks at the features as they are."""
+        return False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the data decided while it was scored."""
+        return tuple(self.tuning.notes)
+
+    def path(self, rows: Rows) -> PathScores:
+        """Out-of-fold scores of every mixture of start and end, and every L2-SP weight."""
+        tuning = self.tuning
+        runner = tuning if self.cache is None else CachedStrategy(tuning, fingerprint.hash_array(self.X), self.cache)
+        return runner.path_scores(self.X, rows.target.values, rows.folds)
+
+    def fit(self, rows: Rows, configuration: Mapping[str, Any]) -> Fitted:
+        """The network trained on all rows: a part with changed tensors, and its head."""
+        from headstart.backbones.deltas import apply_delta
+
+        result = self.tuning.fit(self.X, rows.target.values, configuration)
+        (part,) = self.parts
+        return Fitted((Part(apply_delta(part.backbone, result.changes), part.taps),), result.form, None, result.notes)
 
 
 def check_fine_tunes(backbone: Backbone, strategies: Sequence[str], recipe: Recipe, images: int, folds: int) -> None:
@@ -75,40 +104,36 @@ def plan_fine_tunes(
     device: Device,
     seed: int,
     cache: bool,
-    remember: Path | None,
+    scores: Path | None,
     folds: int | None = None,
     asked: Sequence[str] = (),
-) -> list[Plan]:
-    """A plan for each strategy. X: (n, d) the last layer's embeddings of the samples, for the head's start.
+) -> list[FineTuneStrategy]:
+    """A fine-tune for each strategy. X: (n, d) the last layer's embeddings of the samples, for the head's start.
 
-    folds: how many there are, where the candidates are to be scored fold by fold and may be given up; None where not.
-    asked: those that the user named.
+    cache: keep activations and checkpoints. scores: a folder for out-of-fold scores. folds: how many there are, where
+    the fine-tunes are to be scored fold by fold and may be given up; None where not. asked: those that the user named.
     """
     from headstart.finetune.fine_tune import FineTune
 
     part = Part(backbone, (backbone.last.name,))
-    plans = []
+    planned = []
     for word in strategies:
-        tuned = FineTune(backbone, parse_strategy(word), recipe, samples, device, seed, cache, folds)
+        tuning = FineTune(backbone, parse_strategy(word), recipe, samples, device, seed, cache, folds)
         expected, seconds = None, 0.0
         if folds is not None:
-            trained = len(samples) - len(samples) // folds
-            expected, seconds = expected_gain(
-                word, recipe, backbone, trained, len(samples.classes), asked=word in asked
-            )
-        candidate = Candidate(
+            images, classes = len(samples) - len(samples) // folds, len(samples.target.names)
+            expected, seconds = expected_gain(word, recipe, backbone, images, classes, asked=word in asked)
+        about = About(
             name=word,
-            features=f"{backbone.name}, {tuned.plan.words}",
-            X=X,
-            head=tuned if remember is None else CachedStrategy(tuned, fingerprint.hash_array(X), remember),
+            features=f"{backbone.name}, {tuning.plan.words}",
             cost=prediction_cost([part]),
             backbones=(backbone.name,),
             prior=_PRIOR,
             seconds=seconds,
-            promise=expected,
+            expected=expected,
         )
-        plans.append(Plan(candidate, word, False, (part,), tuned))
-    return plans
+        planned.append(FineTuneStrategy(about, word, (part,), tuning, X, scores))
+    return planned
 
 
 def feasible_fine_tunes(backbone: Backbone, words: Sequence[str]) -> tuple[list[str], list[LeftOut]]:
@@ -118,21 +143,11 @@ def feasible_fine_tunes(backbone: Backbone, words: Sequence[str]) -> tuple[list[
     from headstart.finetune.freeze_plan import make_freeze_plan
 
     stages = cut_network(build_network(backbone))
-    able, left_out = [], []
+    feasible, left_out = [], []
     for word in words:
         try:
             make_freeze_plan(parse_strategy(word), stages, backbone.name)
-            able.append(word)
+            feasible.append(word)
         except OptionError as error:
             left_out.append(LeftOut(word, backbone.name, str(error)))
-    return able, left_out
-
-
-def fit_fine_tune(winner: Plan, labels: Ints, setting: Mapping[str, Any]) -> Fitted:
-    """The winning fine-tune, trained on everything that is not held out."""
-    from headstart.backbones.deltas import apply_delta
-
-    assert winner.tuned is not None
-    found = winner.tuned.fit(winner.candidate.X, labels, setting)
-    backbone = apply_delta(winner.parts[0].backbone, found.changes)
-    return Fitted(Part(backbone, winner.parts[0].taps), found.form, found.notes)
+    return feasible, left_out

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import Field, asdict, dataclass, field, fields
+from typing import Any
 
 from headstart import checks
 from headstart.backbones.names import AUTO
@@ -15,7 +16,9 @@ from headstart.finetune.recipe import Recipe
 from headstart.finetune.strategies import parse_strategy
 from headstart.heads.catalog import HEADS
 from headstart.metrics.classes import METRICS
+from headstart.model.facts import TrainingFacts
 from headstart.model.refit import MOST_SEED as MOST_SEED
+from headstart.trust.evidence import GuaranteeRequest
 
 _MOST_FOLDS, _MOST_REPEATS = 1000, 100
 
@@ -27,7 +30,7 @@ class Options:
     backbones: names of the backbones to embed with; 'auto' stands for the packaged ones and, in a race under a budget,
     for those whose weights are on this machine. heads: names of heads to compare, None for all that are cheap enough.
     metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats: of the
-    cross-validation; None derives them from the number of images (and classes). min_gain: how much better a dearer
+    cross-validation; None derives them from the number of images (and classes). min_gain: how much better a costlier
     candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops. device: auto,
     cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run. weights: a checkpoint (safetensors
     or .pth) for the one backbone named, instead of its published weights. strategies: fine-tunes of the first backbone
@@ -79,6 +82,23 @@ class Options:
             return self.budget
         return DEFAULT if self.auto else math.inf
 
+    @property
+    def guarantee(self) -> GuaranteeRequest | None:
+        """What is promised of accepted answers by default; None for nothing."""
+        if self.max_error is None:
+            return None
+        return GuaranteeRequest(self.max_error, self.confidence, self.per_class)
+
+    @property
+    def training(self) -> TrainingFacts:
+        """What a saved model remembers: how to train its head again, and, for people, what else was asked for."""
+        asked = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != _default(f)}
+        if self.budget is not None and math.isinf(self.budget):
+            asked["budget"] = "none"
+        if "recipe" in asked:
+            asked["recipe"] = asdict(self.recipe)
+        return TrainingFacts(self.metric, self.class_weight, self.seed, self.folds, self.repeats, asked)
+
     def __post_init__(self) -> None:
         for head in self.heads or ():
             checks.one_of("head", head, list(HEADS))
@@ -113,3 +133,7 @@ def _check_names(what: str, names: Sequence[str]) -> None:
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
         raise OptionError(f"{what} names {checks.join_words(twice)} more than once: name each once.")
+
+
+def _default(option: Field[Any]) -> Any:
+    return option.default_factory() if callable(option.default_factory) else option.default

@@ -6,7 +6,7 @@ which are held out, and the folds). It compares nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,13 @@ from headstart.data.splits import Division, held_out_rows
 from headstart.records.arrays import Ints
 
 if TYPE_CHECKING:
-    from headstart.pipeline.probe import AccuracyClaims
     from headstart.records.samples import Failure
 
 from typing import TYPE_CHECKING
 
 from headstart.checks import join_words, quantity
 from headstart.errors import DataError
+from headstart.model.facts import DataFacts
 from headstart.records.embeddings import Embeddings
 from headstart.records.samples import Failure, Samples
 
@@ -192,24 +192,3 @@ def data_facts(loaded: Dataset, prepared: Prepared, division: Division) -> DataF
         cached=min(each.cached for each in prepared.embedded),
         copies=prepared.copies.take(division.fit).further,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class DataFacts:
-    """What was trained on: images a class (after everything unusable was left out), and a fingerprint of it all.
-
-    copies: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
-    linear probe with copies parted and held together. exclusions: fingerprint of the plan that was followed.
-    """
-
-    images: int
-    counts: Mapping[str, int]
-    held_out: int
-    folds: int
-    repeats: int
-    fingerprint: str
-    ignored: Mapping[str, int]
-    cached: int
-    copies: int = 0
-    claims: AccuracyClaims | None = None
-    exclusions: str | None = None

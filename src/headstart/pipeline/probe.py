@@ -7,13 +7,12 @@ chosen or corrected here: `train` does that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from headstart import fingerprint
 from headstart.choose.score_cache import CachedStrategy, default_folder
 from headstart.data.splits import assign_folds, folds_for
 from headstart.heads.catalog import make_head
 from headstart.metrics.intervals import Estimate, wilson
+from headstart.model.facts import AccuracyClaims
 from headstart.records.arrays import Floats, Ints
 from headstart.trust.calibration.temperature import crossed_probabilities, row_losses
 
@@ -55,11 +54,3 @@ def _accuracy(found: Floats, labels: Ints) -> Estimate:
     right = int((found.argmax(axis=1) == labels).sum())
     low, high = wilson(right, len(labels))
     return Estimate(metric="accuracy", value=right / len(labels), low=float(low), high=float(high), method="Wilson")
-
-
-@dataclass(frozen=True)
-class AccuracyClaims:
-    """Accuracies out of fold, of one head: naive, with folds that part copies; honest, with copies held together."""
-
-    naive: Estimate
-    honest: Estimate

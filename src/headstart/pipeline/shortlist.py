@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.choose.race import CandidateResult
+from headstart.choose.race import RaceLine
 from headstart.choose.transferability import h_score, logme
 from headstart.metrics.intervals import Reals
 from headstart.pipeline.candidates import last_layer_views
@@ -35,7 +35,7 @@ class Shortlist:
 
     evidence: tuple[float, ...]
     separation: tuple[float, ...]
-    neighbours: tuple[CandidateResult, ...]
+    neighbours: tuple[RaceLine, ...]
     order: tuple[int, ...]
 
     @property
@@ -46,7 +46,7 @@ class Shortlist:
 
 def shortlist(prepared: Prepared, division: Division, options: Options) -> Shortlist:
     """Score every backbone cheaply, and order them."""
-    neighbours = compare_views(prepared, division, last_layer_views(prepared.backbones), "knn", options).entries
+    neighbours = compare_views(prepared, division, last_layer_views(prepared.backbones), "knn", options).lines
     evidence, separation = _scores(prepared, division)
     cheap = np.array([evidence, [entry.score.value for entry in neighbours]])
     return Shortlist(tuple(evidence), tuple(separation), neighbours, tuple(by_mean_rank(cheap)))

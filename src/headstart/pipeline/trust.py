@@ -1,35 +1,34 @@
-"""What a trained model is to be trusted with: its calibration, the answers that promises are judged by, its novelty.
+"""What a trained model is to be trusted with: its calibration, the evidence for guarantees, its novelty score.
 
-`calibrated` chooses how scores become probabilities; `trusted` gathers what the bundle keeps of the out-of-fold answers
-and learns the novelty score; `with_held_out` adds a split that took no part. The statistics are in `trust`; here is
-only what is asked of them for a model with these parts.
+`calibrate_scores` chooses how scores become probabilities; `fit_trust` gathers what the bundle keeps of the out-of-fold
+predictions and learns the novelty score; `add_held_out` adds a split that took no part. The statistics are in `trust`;
+here is only what is asked of them for a model with these parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headstart.data.sampling import stratified_subsample
 from headstart.model.rows import weight_fingerprints
+from headstart.model.trust import TrustFit
 from headstart.records.arrays import Floats, Ints
 from headstart.records.predictions import Predictions
+from headstart.records.rows import Rows
+from headstart.tasks.catalog import task_of
 from headstart.trust.calibration.choose import CalibrationChoice, choose_calibration
-from headstart.trust.calibration.methods import METHODS
 from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustRecord, most_rows
 from headstart.trust.novelty.by_layer import MOST_LAYERS
 from headstart.trust.novelty.fit import FittedNovelty, fit_novelty
 from headstart.trust.shift.monitor import reference_rows
 
 if TYPE_CHECKING:
-    from headstart.choose.race import RaceResult
     from headstart.embed.features import Part
-    from headstart.pipeline.options import Options
 
-TRUST_FILE = "trust.safetensors"
 _MOST_NUMBERS = 20_000_000
 """Out-of-fold scores above which only the temperature is fitted: the others would take minutes."""
 _TUNED = (
@@ -42,87 +41,53 @@ _NOT_KEPT = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class TrustFit:
-    """What promises are made from, with how it came about.
-
-    record: for the bundle. weights: of the backbones that it is about. rows: out-of-fold answers there were; the record
-    may hold fewer. novelty: what was measured of it, None where it is not watched.
-    """
-
-    record: TrustRecord
-    weights: tuple[str, ...]
-    rows: int
-    novelty: FittedNovelty | None
-    notes: tuple[str, ...]
-
-    def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
-        """What the manifest says of it."""
-        record, found = self.record, self.novelty
-        novelty = None if found is None else {**found.to_dict(), "sentences": list(found.sentences())}
-        return {
-            "file": TRUST_FILE,
-            "answers": self.rows,
-            "kept": len(record.out_of_fold),
-            "held_out": 0 if record.held_out is None else len(record.held_out),
-            "novelty": novelty,
-            "watched": 0 if record.watched is None else len(record.watched.rows),
-            "promise": None if record.asked is None else _promise(record, record.asked, classes),
-        }
-
-
-def _promise(record: TrustRecord, asked: GuaranteeRequest, classes: Sequence[str]) -> dict[str, Any]:
-    return {"confidence": asked.confidence, **record.triage(asked, classes).to_dict()}
-
-
-def calibrate_scores(found: RaceResult, labels: Ints, folds: Ints, groups: Ints | None) -> CalibrationChoice:
-    """The calibration that the winner's out-of-fold scores reward. labels: (n,). folds: (repeats, n)."""
-    scores = found.repeated
-    methods = METHODS if scores.size <= _MOST_NUMBERS else METHODS[:1]
-    return choose_calibration(scores, labels, folds[: len(scores)], methods=methods, groups=groups)
+def calibrate_scores(scores: Floats, rows: Rows) -> CalibrationChoice:
+    """The calibration that the winner's out-of-fold scores reward. scores: (repeats, n, K)."""
+    methods = task_of(rows.target).calibrations
+    methods = methods if scores.size <= _MOST_NUMBERS else methods[:1]
+    return choose_calibration(scores, rows.labels, rows.folds[: len(scores)], methods=methods, groups=rows.groups)
 
 
 def fit_trust(
     calibration: CalibrationChoice,
-    X: Floats | None,
+    rows: Rows,
     parts: Sequence[Part],
-    labels: Ints,
-    folds: Ints,
-    groups: Ints | None,
-    options: Options,
     *,
     layers: Mapping[str, Floats] | None = None,
+    guarantee: GuaranteeRequest | None = None,
+    keep_rows: bool = True,
 ) -> TrustFit:
-    """What a bundle keeps. X: (n, d) what the head looks at; None for a fine-tuned network, whose view of the images
-    that it was trained on says little of new ones. The answers are calibrated by what was fitted on other folds.
-    layers: the first backbone's, tap name → (n, d), of which novelty looks at the last ones; by default those that the
-    head looks at.
+    """What a bundle keeps. The predictions are calibrated by what was fitted on other folds.
+
+    rows: with X, what the head looks at; X is None for a fine-tuned network, whose view of the images that it was
+    trained on says little of new ones. layers: the first backbone's, tap name → (n, d), of which novelty looks at the
+    last ones; by default those that the head looks at. guarantee: what `predict` promises where it is asked for no
+    other. keep_rows: keep embeddings to compare whole batches with.
     """
-    there = _layers(X, parts[0]) if layers is None and X is not None else layers
-    novelty = None if X is None or there is None else _novelty(there, labels, folds, groups)
-    rows = np.arange(len(labels)) if novelty is None else novelty.rows
-    few = stratified_subsample(labels[rows], most_rows(calibration.crossed.shape[-1]))
-    answered = JudgedPredictions(
-        calibration.crossed[0][
-            rows[few]
-        ],  # of one model each: the mean over repeats is calmer than the model that answers
-        labels[rows[few]],
-        None if groups is None else groups[rows[few]],
-        None if novelty is None else novelty.flagged[few],
+    novelty = None
+    if rows.X is not None:
+        novelty = _novelty(_layers(rows.X, parts[0]) if layers is None else layers, rows)
+    evidence = np.arange(len(rows)) if novelty is None else novelty.rows
+    sample = stratified_subsample(rows.labels[evidence], most_rows(calibration.crossed.shape[-1]))
+    kept = evidence[sample]
+    judged = JudgedPredictions(
+        calibration.crossed[0][kept],  # of one model each: the mean over repeats is calmer than the model that answers
+        rows.labels[kept],
+        None if rows.groups is None else rows.groups[kept],
+        None if novelty is None else novelty.flagged[sample],
     )
-    asked = (
-        None
-        if options.max_error is None
-        else GuaranteeRequest(options.max_error, options.confidence, options.per_class)
+    watched = None if rows.X is None or not keep_rows else reference_rows(rows.X, rows.groups)
+    record = TrustRecord(judged, novelty=None if novelty is None else novelty.novelty, asked=guarantee, watched=watched)
+    return TrustFit(
+        record, weight_fingerprints(parts), len(rows), novelty, tuple(_notes(rows, len(judged), keep_rows=keep_rows))
     )
-    watched = None if X is None or not options.keep_training else reference_rows(X, groups)
-    record = TrustRecord(answered, novelty=None if novelty is None else novelty.novelty, asked=asked, watched=watched)
-    notes: tuple[str, ...] = () if X is not None else (_TUNED,)
-    if X is not None and not options.keep_training:
-        notes += (_NOT_KEPT,)
-    if len(answered) < len(labels):
-        notes += (f"Of {len(labels):,} out-of-fold answers {len(answered):,} are kept to judge promises by.",)
-    return TrustFit(record, weight_fingerprints(parts), len(labels), novelty, notes)
+
+
+def _notes(rows: Rows, kept: int, *, keep_rows: bool) -> list[str]:
+    notes = [_TUNED] if rows.X is None else [] if keep_rows else [_NOT_KEPT]
+    if kept < len(rows):
+        notes.append(f"Of {len(rows):,} out-of-fold answers {kept:,} are kept to judge promises by.")
+    return notes
 
 
 def _layers(X: Floats, part: Part) -> dict[str, Floats]:
@@ -130,17 +95,17 @@ def _layers(X: Floats, part: Part) -> dict[str, Floats]:
     return {tap: X[:, part.columns((tap,))] for tap in part.taps}
 
 
-def _novelty(layers: Mapping[str, Floats], labels: Ints, folds: Ints, groups: Ints | None) -> FittedNovelty:
+def _novelty(layers: Mapping[str, Floats], rows: Rows) -> FittedNovelty:
     """At the last layers."""
     taps = tuple(layers)[-MOST_LAYERS:]
     X, widths = np.concatenate([layers[tap] for tap in taps], axis=1), [layers[tap].shape[1] for tap in taps]
-    found = fit_novelty(X, labels, widths=widths, folds=folds[0], groups=groups)
-    return replace(found, novelty=replace(found.novelty, taps=taps))
+    fit = fit_novelty(X, rows.labels, widths=widths, folds=rows.folds[0], groups=rows.groups)
+    return replace(fit, novelty=replace(fit.novelty, taps=taps))
 
 
-def add_held_out(found: TrustFit, answers: Predictions, labels: Ints, groups: Ints | None) -> TrustFit:
-    """With a split that took no part, answered by the model itself."""
-    novel = None if answers.novelty is None else answers.novel
-    held = JudgedPredictions(answers.probabilities, labels, groups, novel)
-    held = held.take(stratified_subsample(labels, most_rows(answers.probabilities.shape[1])))
-    return replace(found, record=replace(found.record, held_out=held))
+def add_held_out(trust: TrustFit, predictions: Predictions, labels: Ints, groups: Ints | None) -> TrustFit:
+    """With a split that took no part, predicted by the model itself."""
+    novel = None if predictions.novelty is None else predictions.novel
+    judged = JudgedPredictions(predictions.probabilities, labels, groups, novel)
+    judged = judged.take(stratified_subsample(labels, most_rows(predictions.probabilities.shape[1])))
+    return replace(trust, record=replace(trust.record, held_out=judged))

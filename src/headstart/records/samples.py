@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
+from headstart.errors import InternalError
 from headstart.records.arrays import Ints, require
+from headstart.records.targets import UNLABELLED as UNLABELLED
+from headstart.records.targets import Classes, Target
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,18 +23,15 @@ if TYPE_CHECKING:
 else:
     ImageSource = object
 
-UNLABELLED = -1
-
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Images with their labels, in a fixed order.
 
-    images: where each picture is: a path, a PIL image, or a uint8/uint16/float array (height, width[, 1|3|4]).
+    images: where each image is: a path, a PIL image, or a uint8/uint16/float array (height, width[, 1|3|4]).
     names: what to call each in messages and tables (a relative path, or `image 17`).
-    content: fingerprint of each picture's bytes (equal content, equal fingerprint).
-    labels: (n,) index into `classes`; -1 where unlabelled.
-    classes: class names, sorted.
+    content: fingerprint of each image's bytes (equal content, equal fingerprint).
+    target: their labels.
     groups: (n,) rows with equal numbers belong together and never part between folds; None where every row is alone.
     splits: (n,) 'train', 'val' or 'test' for each row; None where the data came without a split.
     """
@@ -39,43 +39,53 @@ class Samples:
     images: tuple[ImageSource, ...]
     names: tuple[str, ...]
     content: tuple[str, ...]
-    labels: Ints
-    classes: tuple[str, ...]
+    target: Target
     groups: Ints | None = None
     splits: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
-        require(len(self.names) == len(self.content) == len(self.labels) == n, "one name, hash and label an image")
+        require(len(self.names) == len(self.content) == len(self.target) == n, "one name, hash and label an image")
         require(self.groups is None or len(self.groups) == n, "one group an image")
         require(self.splits is None or len(self.splits) == n, "one split an image")
-        require(n == 0 or int(self.labels.max()) < len(self.classes), "labels lie within the classes")
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, rows: NDArray[Any] | Sequence[int]) -> Samples:
-        """The samples at `rows` (indices or a boolean mask), with the same classes."""
+        """The samples at `rows` (indices or a boolean mask), with the same names to predict."""
         index = np.arange(len(self))[np.asarray(rows)]
         return replace(
             self,
             images=tuple(self.images[i] for i in index),
             names=tuple(self.names[i] for i in index),
             content=tuple(self.content[i] for i in index),
-            labels=self.labels[index],
+            target=self.target.take(index),
             groups=None if self.groups is None else self.groups[index],
             splits=None if self.splits is None else self.splits[index],
         )
 
+    @property
+    def labels(self) -> Ints:
+        """(n,) index into `classes`, -1 where unlabelled; of samples whose target is classes."""
+        if not isinstance(self.target, Classes):
+            raise InternalError(f"class numbers were asked of {type(self.target).__name__}.")
+        return self.target.labels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of what can be predicted."""
+        return self.target.names
+
     def counts(self) -> dict[str, int]:
-        """How many images each class has, in the order of `classes`."""
-        found = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
-        return dict(zip(self.classes, found.tolist(), strict=True))
+        """How many images carry each name, in the order of `classes`."""
+        return self.target.describe()
 
     def fingerprint(self) -> str:
-        """Fingerprint of the pictures' contents with their labels, in this order."""
-        labels = [self.classes[i] if i >= 0 else None for i in self.labels]
-        return fingerprint.hash_parts(list(self.content), labels)
+        """Fingerprint of the images' contents with their labels, in this order."""
+        if isinstance(self.target, Classes):
+            return fingerprint.hash_parts(list(self.content), self.target.written())
+        return fingerprint.hash_parts(list(self.content), self.target.fingerprint())
 
 
 @dataclass(frozen=True)

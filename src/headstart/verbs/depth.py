@@ -13,18 +13,19 @@ from typing import Any
 
 from headstart.backbones.graph import Backbone, Tap
 from headstart.backbones.names import resolve_names
-from headstart.choose.race import BEHIND, CHOSEN, TIE, CandidateResult, RaceResult
+from headstart.choose.race import BEHIND, CHOSEN, TIE, RaceLine, RaceResult
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import divide, repeats_for
 from headstart.finetune.freeze_plan import first_of_units
 from headstart.metrics.intervals import Estimate
+from headstart.model.facts import DataFacts
 from headstart.model.summary import gain_words
 from headstart.pipeline.candidates import tap_views
 from headstart.pipeline.comparison import compare_views
 from headstart.pipeline.options import Options
-from headstart.pipeline.prepare import DataFacts, data_facts, prepare
+from headstart.pipeline.prepare import data_facts, prepare
 from headstart.records.samples import Failure
 
 _ROWS = 1500
@@ -189,12 +190,12 @@ def _repeats(images: int) -> int:
 
 
 def _depth(backbone: Backbone, found: RaceResult) -> Depth:
-    taps = tuple(_line(tap, entry) for tap, entry in zip(backbone.taps, found.entries, strict=True))
+    taps = tuple(_line(tap, entry) for tap, entry in zip(backbone.taps, found.lines, strict=True))
     start = start_after(found.winner, [tap.name for tap in backbone.taps])
     return Depth(backbone.name, taps, taps[found.winner], found.baseline, start)
 
 
-def _line(tap: Tap, entry: CandidateResult) -> TapScore:
+def _line(tap: Tap, entry: RaceLine) -> TapScore:
     """No tap costs more than another here, so what is not behind is tied."""
     status = entry.status if entry.status in (CHOSEN, BEHIND) else TIE
     return TapScore(tap.name, tap.width, entry.score, None if status == CHOSEN else entry.gain, status)

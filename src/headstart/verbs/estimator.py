@@ -27,7 +27,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     backbones: backbones to embed with; None takes the packaged ones. heads: heads to compare; None takes all that are
     cheap enough. metric: 'accuracy', 'balanced-accuracy' or 'macro-f1'. class_weight: None or 'balanced'.
     folds, repeats: of the cross-validation (None: derived from the number of images). min_gain: how much
-    better a dearer candidate must be. max_unreadable: share of unreadable pictures above which `fit` raises.
+    better a costlier candidate must be. max_unreadable: share of unreadable pictures above which `fit` raises.
     device: 'auto', 'cpu', 'cuda' or 'mps'. cache: keep embeddings on disk, so that refitting is quick.
     strategies: fine-tunes of the first backbone to compare with the heads ('last-1', 'full', …; see
     docs/finetuning.md); () compares heads alone (the default here, because an estimator is fitted many times), None

@@ -24,6 +24,7 @@ from headstart.metrics.class_report import scorecard
 from headstart.model.evaluation import Evaluation
 from headstart.pipeline.prepare import near_copies
 from headstart.records.samples import UNLABELLED, Samples
+from headstart.records.targets import Classes
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
@@ -145,4 +146,4 @@ def _as_known(classes: Sequence[str], samples: Samples) -> Samples:
     if (samples.labels == UNLABELLED).any():
         raise DataError("some images have no label, so the answers cannot be scored.")
     position = np.array([list(classes).index(name) for name in samples.classes], dtype=np.int64)
-    return replace(samples, labels=position[samples.labels], classes=tuple(classes))
+    return replace(samples, target=Classes(position[samples.labels], tuple(classes)))

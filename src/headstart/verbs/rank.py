@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.backbones.names import LOCAL, Unavailable, obtainable, resolve_names
-from headstart.choose.race import CHOSEN, TIE, CandidateResult, RaceResult
+from headstart.choose.race import CHOSEN, TIE, RaceLine, RaceResult
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
@@ -21,10 +21,11 @@ from headstart.data.splits import Division, divide
 from headstart.device import choose_device
 from headstart.embed.timing import seconds_per_image
 from headstart.metrics.intervals import Estimate
+from headstart.model.facts import DataFacts
 from headstart.pipeline.candidates import last_layer_views
 from headstart.pipeline.comparison import compare_views
 from headstart.pipeline.options import Options
-from headstart.pipeline.prepare import DataFacts, Prepared, data_facts, prepare
+from headstart.pipeline.prepare import Prepared, data_facts, prepare
 from headstart.pipeline.shortlist import shortlist
 from headstart.progress import bar
 from headstart.records.samples import Failure
@@ -39,7 +40,8 @@ class Ranked:
     logme, h_score: see `choose.transferability`; higher is better, and neither is an accuracy. neighbours: score of
     nearest neighbours, out of fold. probe: of a linear probe, out of fold, with its own interval, not corrected for the
     choice; None where it was not measured. gain: the probe's score minus the chosen one's on the same images, with an
-    interval; None for the chosen one. status: the race's word ('chosen', 'tie', 'behind', 'dearer') or 'not measured'.
+    interval; None for the chosen one. status: the race's word ('chosen', 'tie', 'behind', 'costlier') or 'not
+    measured'.
     seconds_per_image: of decoding and the forward pass, measured now on this machine. gigaflops: what the forward pass
     costs, where known.
     """
@@ -155,7 +157,7 @@ def _lines(prepared: Prepared, division: Division, options: Options) -> tuple[tu
     """Every backbone's line, best first, and the race between the probes of the shortlisted."""
     cheap, views = shortlist(prepared, division, options), last_layer_views(prepared.backbones)
     probes = compare_views(prepared, division, [views[i] for i in cheap.chosen], "probe", options)
-    measured = dict(zip(cheap.chosen, probes.entries, strict=True))
+    measured = dict(zip(cheap.chosen, probes.lines, strict=True))
     seconds = _seconds(prepared, options)
     lines = [
         _line(prepared, i, (cheap.evidence[i], cheap.separation[i], seconds[i]), cheap.neighbours[i], measured.get(i))
@@ -174,9 +176,7 @@ def _seconds(prepared: Prepared, options: Options) -> list[float]:
     return found
 
 
-def _line(
-    prepared: Prepared, i: int, scores: Sequence[float], neighbours: CandidateResult, probe: CandidateResult | None
-) -> Ranked:
+def _line(prepared: Prepared, i: int, scores: Sequence[float], neighbours: RaceLine, probe: RaceLine | None) -> Ranked:
     backbone = prepared.backbones[i]
     cost = backbone.facts.get("gigaflops")
     return Ranked(

@@ -19,6 +19,7 @@ from headstart.data.duplicates.near import find_near_duplicates, merge_groups, n
 from headstart.data.duplicates.thumbnails import make_thumbnail, make_thumbnails
 from headstart.data.sources.dataset import assemble_dataset
 from headstart.records.samples import Samples
+from headstart.records.targets import Classes
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -136,8 +137,7 @@ def test_rows_share_a_number_exactly_when_a_group_or_copies_lead_from_one_to_the
         images=tuple(np.zeros((1, 1), np.uint8) for _ in groups),
         names=tuple(map(str, range(n))),
         content=tuple(map(str, range(n))),
-        labels=np.zeros(n, np.int64),
-        classes=("cat",),
+        target=Classes(np.zeros(n, np.int64), ("cat",)),
         groups=np.array(groups),
     )
     numbers = merge_groups(rows, near)

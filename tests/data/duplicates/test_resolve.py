@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from headstart.data.duplicates.resolve import resolve_duplicates
 from headstart.records.samples import Samples
+from headstart.records.targets import Classes
 
 
 def samples(
@@ -18,8 +19,7 @@ def samples(
         images=tuple(np.zeros((1, 1), dtype=np.uint8) for _ in range(n)),
         names=tuple(f"{i}.jpg" for i in range(n)),
         content=tuple(content),
-        labels=np.array(labels),
-        classes=("cat", "dog"),
+        target=Classes(np.array(labels), ("cat", "dog")),
         groups=None if groups is None else np.array(groups),
         splits=None if splits is None else np.array(splits),
     )

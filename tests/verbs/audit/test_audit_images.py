@@ -17,6 +17,7 @@ from headstart.errors import OptionError
 from headstart.metrics.intervals import Estimate
 from headstart.pipeline.probe import AccuracyClaims
 from headstart.records.samples import Samples
+from headstart.records.targets import Classes
 from headstart.report.audit import audit_html, write_audit
 from headstart.verbs.audit.audit import audit
 from headstart.verbs.audit.findings import (
@@ -38,8 +39,7 @@ def samples(number: int, labels: Sequence[int] | None = None, content: Sequence[
         images=tuple(np.full((8, 8), row, np.uint8) for row in range(number)),
         names=tuple(f"{row}.png" for row in range(number)),
         content=tuple(content or map(str, range(number))),
-        labels=np.array([0] * number if labels is None else labels),
-        classes=("cat", "dog"),
+        target=Classes(np.array([0] * number if labels is None else labels), ("cat", "dog")),
     )
 
 
@@ -156,7 +156,7 @@ def test_a_doubtful_label_stands_beside_sure_pictures_of_both_classes() -> None:
 
 def test_of_many_classes_the_largest_and_the_smallest_are_drawn() -> None:
     labels = np.repeat(np.arange(6), [6, 5, 4, 3, 2, 1])
-    some = replace(samples(21), labels=labels, classes=tuple("abcdef"))
+    some = replace(samples(21), target=Classes(labels, tuple("abcdef")))
     text = audit_html(audited(some, [Finding("f", IMBALANCE, "It has 1 image.", 0.9, LOOK)]), data="", shown=2)
     assert [each["title"] for each in Checked(text).all("th") if "title" in each] == ["a", "e", "f"]
     assert text.count('class="bar now"') == 1

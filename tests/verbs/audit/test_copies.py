@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from headstart.data.duplicates.near import merge_groups
 from headstart.data.duplicates.resolve import exact_duplicates, resolve_duplicates
 from headstart.records.samples import Samples
+from headstart.records.targets import Classes
 from headstart.verbs.audit.copies import duplicate_findings
 from headstart.verbs.audit.findings import CONTRADICTION, EXACT, LEAK, NEAR, Finding
 
@@ -20,8 +21,7 @@ def samples(content: str, labels: list[int], splits: list[str] | None = None) ->
         images=tuple(np.zeros((1, 1), np.uint8) for _ in content),
         names=tuple(f"{i}.jpg" for i in range(len(content))),
         content=tuple(content),
-        labels=np.array(labels),
-        classes=("cat", "dog"),
+        target=Classes(np.array(labels), ("cat", "dog")),
         splits=None if splits is None else np.array(splits),
     )
 

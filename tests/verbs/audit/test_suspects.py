@@ -10,10 +10,10 @@ from PIL import Image
 from headstart.data.duplicates.thumbnails import make_thumbnails
 from headstart.data.sources.in_memory import unlabelled_samples
 from headstart.demo.screens.generate import generate
+from headstart.model.model import Model
 from headstart.model.summary import suspect_lines
 from headstart.pipeline.options import Options
 from headstart.verbs.audit.suspects import quality_issues
-from headstart.verbs.train.result import Trained
 from headstart.verbs.train.train import train
 
 QUICK = Options(backbones=("efficientnet_lite0",), heads=("ridge",), repeats=1)
@@ -34,12 +34,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[str
 
 
 @pytest.fixture(scope="module")
-def trained(data: tuple[list[Path], list[str]]) -> Trained:
+def trained(data: tuple[list[Path], list[str]]) -> Model:
     return train(*data, options=QUICK)
 
 
-def test_a_wrong_label_and_a_black_picture_are_named(trained: Trained, data: tuple[list[Path], list[str]]) -> None:
-    found = trained.manifest()["doubts"]
+def test_a_wrong_label_and_a_black_picture_are_named(trained: Model, data: tuple[list[Path], list[str]]) -> None:
+    found = trained.manifest()["suspects"]
     first = found["likely mislabelled"]["examples"][0]
     assert first["image"] == "known/port-scan/00004.jpg"
     assert first["sentence"].startswith("It is labelled 'web-proxy'; a model that has not seen it says 'port-scan' (")
@@ -49,7 +49,7 @@ def test_a_wrong_label_and_a_black_picture_are_named(trained: Trained, data: tup
     assert trained.data.images == len(data[0])
 
 
-def test_the_summary_says_so_and_how_to_see_them(trained: Trained) -> None:
+def test_the_summary_says_so_and_how_to_see_them(trained: Model) -> None:
     said = trained.summary()
     assert "likely mislabelled, such as known/port-scan/00004.jpg: It is labelled 'web-proxy'; a model that " in said
     assert "           1 near-black, such as " in said
@@ -64,8 +64,8 @@ def test_without_cleanlab_labels_are_not_checked_and_that_is_said(
     monkeypatch.setitem(sys.modules, "cleanlab", None)
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     found = train(*data, options=QUICK)
-    assert "likely mislabelled" not in found.manifest()["doubts"]
-    assert "near-black" in found.manifest()["doubts"]
+    assert "likely mislabelled" not in found.manifest()["suspects"]
+    assert "near-black" in found.manifest()["suspects"]
     (note,) = [note for note in found.notes if note.startswith("Labels were not checked for mistakes: ")]
     assert "headstart[audit]" in note
 
@@ -74,5 +74,5 @@ def test_nothing_doubtful_takes_no_line() -> None:
     pictures = [np.random.default_rng(i).integers(0, 256, (64, 64, 3)).astype(np.uint8) for i in range(4)]
     seen = make_thumbnails(unlabelled_samples(pictures), cache=False)
     assert quality_issues(seen, ["a", "b", "c", "d"]) == ()
-    assert suspect_lines({"doubts": {}}) == []
+    assert suspect_lines({"suspects": {}}) == []
     assert suspect_lines({}) == []

@@ -17,11 +17,11 @@ from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError, OptionError
 from headstart.heads.catalog import HEADS, make_head
 from headstart.model import bundle
+from headstart.model.model import Model
 from headstart.model.rows import rows_to_save
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import prepare
 from headstart.verbs.extend.extend import Extended, extend
-from headstart.verbs.train.result import Trained
 from headstart.verbs.train.train import train
 
 LITE0 = "efficientnet_lite0"
@@ -44,12 +44,12 @@ def bricks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(cells: Path) -> Trained:
+def trained(cells: Path) -> Model:
     return train(cells, options=Options(backbones=(LITE0,), heads=("ridge",), repeats=2))
 
 
 @pytest.fixture(scope="module")
-def saved(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(trained: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("old") / "model"
     trained.save(folder)
     return folder
@@ -66,18 +66,20 @@ def together(cells: Path, *others: Path) -> tuple[list[Path], list[str]]:
 
 
 def test_it_gives_what_training_on_old_and_new_with_the_same_setting_gives(
-    extended: Extended, trained: Trained, cells: Path, bricks: Path
+    extended: Extended, trained: Model, cells: Path, bricks: Path
 ) -> None:
     files, labels = together(cells, bricks)
     prepared = prepare(load_dataset(files, labels=labels), (LITE0,), device="auto", cache=True, max_unreadable=0.0)
     X = prepared.embedded[0].joined(trained.predictor.parts[0].taps)
-    wanted = make_head("ridge", root=trained.plan.root, setting=trained.race.setting).fit(X, prepared.samples.labels)
-    assert extended.trained.predictor.classes == ("brick", "defective", "functional") == prepared.samples.classes
-    found = extended.trained.predictor.form.scores(X)
+    wanted = make_head("ridge", root=trained.predictor.form.root, setting=trained.race.configuration).fit(
+        X, prepared.samples.labels
+    )
+    assert extended.model.predictor.classes == ("brick", "defective", "functional") == prepared.samples.classes
+    found = extended.model.predictor.form.scores(X)
     np.testing.assert_allclose(found, wanted.form_.scores(X), atol=2e-4)
 
 
-def test_before_is_the_old_models_own_out_of_fold_score(extended: Extended, trained: Trained) -> None:
+def test_before_is_the_old_models_own_out_of_fold_score(extended: Extended, trained: Model) -> None:
     report = extended.report
     assert report.images == 50
     assert report.before.value == pytest.approx(trained.race.raw)
@@ -108,22 +110,22 @@ def test_the_extended_model_is_saved_opened_and_extended_again(
     assert origin["manifest"] == headstart.fingerprint.hash_file(saved / "manifest.json")
     assert (origin["classes"], origin["images"]) == (["defective", "functional"], 50)
     assert opened.manifest["data"]["counts"] == {"brick": 12, "defective": 20, "functional": 30}
-    assert opened.manifest["scores"]["estimate"]["method"].startswith("out of fold with one setting, not a comparison")
+    assert opened.manifest["scores"]["estimate"]["method"].startswith("one configuration, nothing selected")
     tiles(tmp_path / "new", "grass")
     third = extend(tmp_path / "second", tmp_path / "new")
-    assert third.trained.predictor.classes == ("brick", "defective", "functional", "grass")
-    assert third.report.before.value == pytest.approx(extended.trained.race.raw)
+    assert third.model.predictor.classes == ("brick", "defective", "functional", "grass")
+    assert third.report.before.value == pytest.approx(extended.model.race.raw)
 
 
 def test_the_old_images_do_as_well_as_their_kept_embeddings(
-    trained: Trained, extended: Extended, cells: Path, bricks: Path, tmp_path: Path
+    trained: Model, extended: Extended, cells: Path, bricks: Path, tmp_path: Path
 ) -> None:
-    replace(trained, training=None).save(tmp_path / "bare")
+    replace(trained, rows=None).save(tmp_path / "bare")
     with pytest.raises(OptionError, match="give the images that it was trained on with --old-data"):
         extend(tmp_path / "bare", bricks)
     found = extend(tmp_path / "bare", bricks, old=cells)
     assert found.report == extended.report
-    assert not any("not exactly the images" in note for note in found.trained.notes)
+    assert not any("not exactly the images" in note for note in found.model.notes)
     with pytest.raises(DataError, match="the old data have the classes 'brick'"):
         extend(tmp_path / "bare", bricks, old=bricks)
 
@@ -139,8 +141,11 @@ def test_more_images_of_known_classes_are_added_without_a_new_class(cells: Path,
     assert found.new_classes == ()
     assert found.report.new is None
     assert found.report.images == 28
-    assert found.trained.data.images == 50
-    assert found.trained.race.setting == json.loads((tmp_path / "model/manifest.json").read_text())["head"]["settings"]
+    assert found.model.data.images == 50
+    assert (
+        found.model.race.configuration
+        == json.loads((tmp_path / "model/manifest.json").read_text())["head"]["configuration"]
+    )
 
 
 @pytest.mark.parametrize("head", [name for name in HEADS if name != "ridge"])
@@ -159,10 +164,10 @@ def test_every_head_can_be_extended(head: str, cells: Path, bricks: Path, tmp_pa
 def test_the_setting_is_chosen_anew_where_that_is_asked(saved: Path, bricks: Path, extended: Extended) -> None:
     found = extend(saved, bricks, retune=True)
     assert found.how == "ridge solved anew in closed form over all images, its setting chosen anew by the folds"
-    assert found.trained.race.configurations == 15
-    assert extended.trained.race.configurations == 1
+    assert found.model.race.configurations == 15
+    assert extended.model.race.configurations == 1
     assert found.report.before == extended.report.before
-    assert found.trained.race.raw >= extended.trained.race.raw
+    assert found.model.race.raw >= extended.model.race.raw
 
 
 def test_images_that_the_model_knows_already_are_left_out(saved: Path, cells: Path, bricks: Path) -> None:
@@ -170,23 +175,23 @@ def test_images_that_the_model_knows_already_are_left_out(saved: Path, cells: Pa
         extend(saved, cells)
     files, labels = together(cells, bricks)
     found = extend(saved, load_dataset(files, labels=labels))
-    assert found.trained.data.images == 62
-    assert "Left out: 50 images that the model was trained on already." in found.trained.notes
+    assert found.model.data.images == 62
+    assert "Left out: 50 images that the model was trained on already." in found.model.notes
 
 
 def test_a_known_image_under_another_class_is_left_out_on_both_sides(saved: Path, cells: Path, bricks: Path) -> None:
     files, labels = together(bricks)
     wrong = sorted((cells / "defective").iterdir())[0]
     found = extend(saved, load_dataset([*files, wrong], labels=[*labels, "brick"]))
-    assert found.trained.data.counts == {"brick": 12, "defective": 19, "functional": 30}
-    assert any("under another class" in note and "was 'defective'" in note for note in found.trained.notes)
+    assert found.model.data.counts == {"brick": 12, "defective": 19, "functional": 30}
+    assert any("under another class" in note and "was 'defective'" in note for note in found.model.notes)
 
 
 def test_a_class_that_differs_only_by_case_is_warned_of(saved: Path, bricks: Path) -> None:
     files, labels = together(bricks)
     found = extend(saved, load_dataset(files, labels=["Defective"] * len(labels)))
-    assert any("'Defective' is nearly the model's class 'defective'" in note for note in found.trained.notes)
-    assert "Defective" in found.trained.predictor.classes
+    assert any("'Defective' is nearly the model's class 'defective'" in note for note in found.model.notes)
+    assert "Defective" in found.model.predictor.classes
 
 
 def test_unreadable_new_images_are_left_out_or_stop_the_run(saved: Path, bricks: Path, tmp_path: Path) -> None:
@@ -195,8 +200,8 @@ def test_unreadable_new_images_are_left_out_or_stop_the_run(saved: Path, bricks:
     with pytest.raises(DataError, match="1 of 12 images cannot be read"):
         extend(saved, tmp_path / "new")
     found = extend(saved, tmp_path / "new", max_unreadable=0.1)
-    assert found.trained.data.counts["brick"] == 11
-    assert any(note.startswith("1 image cannot be read and took no part") for note in found.trained.notes)
+    assert found.model.data.counts["brick"] == 11
+    assert any(note.startswith("1 image cannot be read and took no part") for note in found.model.notes)
 
 
 def test_a_single_new_image_is_too_few_to_measure_a_class_on(saved: Path, bricks: Path) -> None:
@@ -210,13 +215,13 @@ def test_a_test_split_of_the_new_data_is_kept_apart_and_scored(saved: Path, bric
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, place)
     found = extend(saved, tmp_path)
-    assert found.trained.data.counts["brick"] == 9
-    assert found.trained.held_out is not None
-    assert (found.trained.held_out.images, found.trained.held_out.card.accuracy.value) == (3, 1.0)
+    assert found.model.data.counts["brick"] == 9
+    assert found.model.held_out is not None
+    assert (found.model.held_out.images, found.model.held_out.card.accuracy.value) == (3, 1.0)
 
 
 def test_a_fine_tuned_model_gets_a_ridge_head_and_says_what_was_not_done(
-    trained: Trained, cells: Path, bricks: Path, tmp_path: Path
+    trained: Model, cells: Path, bricks: Path, tmp_path: Path
 ) -> None:
     (part,) = trained.predictor.parts
     shifted = np.random.default_rng(0).standard_normal(1280)
@@ -226,7 +231,7 @@ def test_a_fine_tuned_model_gets_a_ridge_head_and_says_what_was_not_done(
         extend(tmp_path / "tuned", bricks)
     found = extend(tmp_path / "tuned", bricks, old=cells)
     assert found.how.startswith("a ridge head on the fine-tuned network's features")
-    assert any("it was not trained on the new ones" in note for note in found.trained.notes)
+    assert any("it was not trained on the new ones" in note for note in found.model.notes)
     found.save(tmp_path / "more")
     assert headstart.load(tmp_path / "more").parts[0].backbone.changes is not None
     assert (tmp_path / "more" / "training.safetensors").exists()
@@ -263,17 +268,17 @@ def test_training_rows_are_not_taken_on_trust(
 def test_settings_that_are_none_are_refused(settings: object, saved: Path, bricks: Path, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path / "model")
     manifest = json.loads((tmp_path / "model/manifest.json").read_text())
-    manifest["head"]["settings"] = settings
+    manifest["head"]["configuration"] = settings
     (tmp_path / "model/manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match="how its head was trained cannot be read"):
         extend(tmp_path / "model", bricks)
 
 
-def test_rows_that_are_too_large_are_not_kept_and_that_is_said(trained: Trained) -> None:
-    assert trained.training is not None
+def test_rows_that_are_too_large_are_not_kept_and_that_is_said(trained: Model) -> None:
+    assert trained.rows is not None
     wide = np.zeros((1, 1), np.float32)
-    rows = replace(trained.training, X=np.broadcast_to(wide, (50, 1 << 20)))
-    kept, notes = rows_to_save(rows, wanted=True, tuned=False)
+    rows = replace(trained.rows, X=np.broadcast_to(wide, (50, 1 << 20)))
+    kept, notes = rows_to_save(rows, wanted=True)
     assert kept is None
     assert "(200 MB, more than 128) are not kept" in notes[0]
-    assert rows_to_save(rows, wanted=False, tuned=False) == (None, ())
+    assert rows_to_save(rows, wanted=False) == (None, ())

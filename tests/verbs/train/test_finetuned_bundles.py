@@ -23,10 +23,10 @@ from headstart.data.sources.load import load_dataset
 from headstart.device import Device
 from headstart.embed.features import Part
 from headstart.errors import BundleError
+from headstart.model.model import Model
 from headstart.pipeline.options import Options
 from headstart.storage.row_cache import EmbeddingCache
 from headstart.verbs.evaluate import evaluate as evaluated
-from headstart.verbs.train.result import Trained
 from headstart.verbs.train.train import train
 
 NAME = "efficientnet_lite0"
@@ -43,11 +43,11 @@ def tuned_backbone(seed: int = 0) -> Backbone:
 
 
 @pytest.fixture(scope="module")
-def plain(cells: Path) -> Trained:
+def plain(cells: Path) -> Model:
     return train(cells, options=Options(backbones=(NAME,), heads=("ridge",), repeats=1))
 
 
-def on(trained: Trained, *backbones: Backbone) -> Trained:
+def on(trained: Model, *backbones: Backbone) -> Model:
     """The same model with its head on other backbones; with several of them the head is repeated."""
     part, form = trained.predictor.parts[0], trained.predictor.form
     arrays = form.to_arrays()
@@ -61,12 +61,12 @@ def on(trained: Trained, *backbones: Backbone) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def tuned(plain: Trained) -> Trained:
+def tuned(plain: Model) -> Model:
     return on(plain, tuned_backbone())
 
 
 @pytest.fixture(scope="module")
-def saved(tuned: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(tuned: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tuned") / "model"
     tuned.save(folder)
     return folder
@@ -77,7 +77,7 @@ def pictures(cell_files: dict[str, list[Path]]) -> list[Path]:
     return cell_files["functional"][:4]
 
 
-def test_only_the_changed_tensors_are_saved_beside_the_head(saved: Path, tuned: Trained) -> None:
+def test_only_the_changed_tensors_are_saved_beside_the_head(saved: Path, tuned: Model) -> None:
     assert sorted(path.name for path in saved.iterdir()) == [FILE, "head.safetensors", "manifest.json"]
     manifest = json.loads((saved / "manifest.json").read_text())
     (entry,) = manifest["backbones"]
@@ -88,7 +88,7 @@ def test_only_the_changed_tensors_are_saved_beside_the_head(saved: Path, tuned: 
 
 
 def test_the_opened_model_predicts_what_the_trained_one_does(
-    saved: Path, tuned: Trained, plain: Trained, pictures: list[Path]
+    saved: Path, tuned: Model, plain: Model, pictures: list[Path]
 ) -> None:
     opened = headstart.load(saved)
     assert opened.parts == tuned.predictor.parts
@@ -97,7 +97,7 @@ def test_the_opened_model_predicts_what_the_trained_one_does(
     assert not np.allclose(found, plain.predictor.predict(pictures, device=CPU).probabilities, atol=1e-3)
 
 
-def test_an_unchanged_model_is_saved_as_before(plain: Trained, tmp_path: Path) -> None:
+def test_an_unchanged_model_is_saved_as_before(plain: Model, tmp_path: Path) -> None:
     plain.save(tmp_path / "model")
     names = ["head.safetensors", "manifest.json", "training.safetensors", "trust.safetensors"]
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == names
@@ -105,12 +105,12 @@ def test_an_unchanged_model_is_saved_as_before(plain: Trained, tmp_path: Path) -
     assert headstart.load(tmp_path / "model").parts == plain.predictor.parts
 
 
-def test_the_same_changes_give_the_same_bytes(saved: Path, tuned: Trained, tmp_path: Path) -> None:
+def test_the_same_changes_give_the_same_bytes(saved: Path, tuned: Model, tmp_path: Path) -> None:
     tuned.save(tmp_path / "again")
     assert (tmp_path / "again" / FILE).read_bytes() == (saved / FILE).read_bytes()
 
 
-def test_a_model_may_be_saved_over_the_folder_that_it_came_from(saved: Path, tuned: Trained, tmp_path: Path) -> None:
+def test_a_model_may_be_saved_over_the_folder_that_it_came_from(saved: Path, tuned: Model, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path / "model")
     replace(tuned, predictor=headstart.load(tmp_path / "model")).save(tmp_path / "model")
     assert headstart.load(tmp_path / "model").parts == tuned.predictor.parts
@@ -133,7 +133,7 @@ def test_the_verbs_work_on_it(saved: Path, cells: Path) -> None:
     assert "expected" in run.invoke(info.command, [str(saved)], catch_exceptions=False).output
 
 
-def test_two_versions_of_a_backbone_have_a_file_each(plain: Trained, pictures: list[Path], tmp_path: Path) -> None:
+def test_two_versions_of_a_backbone_have_a_file_each(plain: Model, pictures: list[Path], tmp_path: Path) -> None:
     one, other = tuned_backbone(0), tuned_backbone(1)
     on(plain, one, other, without_delta(one), one).save(tmp_path / "model")
     manifest = json.loads((tmp_path / "model" / "manifest.json").read_text())
@@ -145,7 +145,7 @@ def test_two_versions_of_a_backbone_have_a_file_each(plain: Trained, pictures: l
 
 
 def test_a_backbone_that_is_not_packaged_is_saved_with_its_graph_and_its_changes(
-    plain: Trained, pictures: list[Path], tmp_path: Path
+    plain: Model, pictures: list[Path], tmp_path: Path
 ) -> None:
     source = open_backbone(NAME)
     for suffix in (".onnx", ".json"):
@@ -186,7 +186,7 @@ def altered(saved: Path, tmp_path: Path) -> Callable[..., Path]:
     return alter
 
 
-def test_a_manifest_of_before_fine_tuning_still_opens(plain: Trained, tmp_path: Path) -> None:
+def test_a_manifest_of_before_fine_tuning_still_opens(plain: Model, tmp_path: Path) -> None:
     plain.save(tmp_path / "model")
     path = tmp_path / "model" / "manifest.json"
     manifest = json.loads(path.read_text())

@@ -20,6 +20,7 @@ from headstart.data.sources.load import load_dataset
 from headstart.data.splits import divide
 from headstart.errors import DataError
 from headstart.metrics.intervals import Estimate
+from headstart.model.model import Model
 from headstart.pipeline import prepare
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared
@@ -31,7 +32,6 @@ from headstart.verbs.extend.extend import _keep_with_old, extend
 from headstart.verbs.rank import rank
 from headstart.verbs.train import copy_claims
 from headstart.verbs.train.copy_claims import claim_notes, duplicate_claims
-from headstart.verbs.train.result import Trained
 
 LITE0 = "efficientnet_lite0"
 ONE = Options(backbones=(LITE0,), heads=("ridge",), repeats=2)
@@ -65,7 +65,7 @@ def prepared(doubled: Path) -> Prepared:
 
 
 @pytest.fixture(scope="module")
-def trained(doubled: Path) -> Trained:
+def trained(doubled: Path) -> Model:
     return headstart.train(doubled, options=replace(ONE, max_unreadable=0.1))
 
 
@@ -88,7 +88,7 @@ def test_no_fold_parts_copies_whatever_the_seed(prepared: Prepared, seed: int, c
         assert all(len(np.unique(folds[families == family])) == 1 for family in families)
 
 
-def test_the_copies_and_what_a_split_that_parts_them_claims_are_said_in_one_note(trained: Trained) -> None:
+def test_the_copies_and_what_a_split_that_parts_them_claims_are_said_in_one_note(trained: Model) -> None:
     (note,) = [note for note in trained.notes if note.startswith("Copies: ")]
     assert note.startswith(
         "Copies: 21 of 42 images repeat another one (21 nearly: turned, mirrored, cropped, brightened"
@@ -101,7 +101,7 @@ def test_the_copies_and_what_a_split_that_parts_them_claims_are_said_in_one_note
 
 
 def test_a_plan_that_groups_the_copies_leaves_the_claim_of_a_split_that_parts_them(
-    trained: Trained, doubled: Path, tmp_path: Path
+    trained: Model, doubled: Path, tmp_path: Path
 ) -> None:
     headstart.audit(doubled).write_plan(tmp_path / "plan.csv")
     options = replace(ONE, max_unreadable=0.1, exclude=str(tmp_path / "plan.csv"))
@@ -128,7 +128,7 @@ def test_labels_that_only_a_copy_can_tell_are_claimed_by_a_split_that_parts_copi
 
 
 def test_near_copies_in_two_classes_are_kept_and_the_note_points_to_the_audit(
-    trained: Trained, cell_files: dict[str, list[Path]]
+    trained: Model, cell_files: dict[str, list[Path]]
 ) -> None:
     (note,) = [note for note in trained.notes if note.startswith("Labels to look at: ")]
     first = cell_files["defective"][0].name
@@ -141,10 +141,10 @@ def test_near_copies_in_two_classes_are_kept_and_the_note_points_to_the_audit(
     assert trained.data.counts == {"defective": 20, "functional": 21}
 
 
-def test_a_bundle_keeps_the_groups(trained: Trained) -> None:
-    assert trained.training is not None
-    assert trained.training.groups is not None
-    assert len(np.unique(trained.training.groups)) == 41 - 21
+def test_a_bundle_keeps_the_groups(trained: Model) -> None:
+    assert trained.rows is not None
+    assert trained.rows.groups is not None
+    assert len(np.unique(trained.rows.groups)) == 41 - 21
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_what_was_claimed_is_added_to_the_note_on_copies() -> None:
 
 
 def test_a_new_image_that_repeats_an_old_one_goes_into_its_fold(
-    trained: Trained, cell_files: dict[str, list[Path]], tmp_path: Path
+    trained: Model, cell_files: dict[str, list[Path]], tmp_path: Path
 ) -> None:
     old = chosen(cell_files, "functional")[4]
     trained.save(tmp_path / "model")
@@ -246,9 +246,9 @@ def test_a_new_image_that_repeats_an_old_one_goes_into_its_fold(
         picture.transpose(Image.Transpose.TRANSVERSE).save(tmp_path / "new/functional/again.png")
     found = extend(tmp_path / "model", tmp_path / "new")
     assert any(
-        note.startswith("Copies: 1 new image nearly repeats what the model was trained") for note in found.trained.notes
+        note.startswith("Copies: 1 new image nearly repeats what the model was trained") for note in found.model.notes
     )
-    rows = found.trained.training
+    rows = found.model.rows
     assert rows is not None
     assert rows.groups is not None
     content = load_dataset(tmp_path / "new").samples.content[0]

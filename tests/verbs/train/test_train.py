@@ -9,42 +9,42 @@ from PIL import Image
 
 import headstart
 from headstart.errors import BundleError, DataError, OptionError
+from headstart.model.model import Model
 from headstart.pipeline.options import Options
-from headstart.verbs.train.result import Trained
 from headstart.verbs.train.train import train
 
 QUICK = Options(backbones=("efficientnet_lite0",), heads=("ridge", "class-mean"), repeats=1)
 
 
 @pytest.fixture(scope="module")
-def trained(cells: Path) -> Trained:
+def trained(cells: Path) -> Model:
     return train(cells, options=QUICK)
 
 
 @pytest.fixture(scope="module")
-def saved(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(trained: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "model"
     trained.save(folder)
     return folder
 
 
-def test_training_on_photographs_measures_better_than_guessing(trained: Trained) -> None:
+def test_training_on_photographs_measures_better_than_guessing(trained: Model) -> None:
     assert trained.predictor.classes == ("defective", "functional")
     assert trained.race.baseline == 0.6
     assert trained.estimate.value > 0.65
     assert trained.estimate.low < trained.estimate.value < trained.estimate.high
 
 
-def test_the_comparison_has_a_line_for_each_way_of_looking(trained: Trained) -> None:
-    assert [(entry.name, entry.features) for entry in trained.race.entries] == [
+def test_the_comparison_has_a_line_for_each_way_of_looking(trained: Model) -> None:
+    assert [(entry.name, entry.features) for entry in trained.race.lines] == [
         ("ridge", "efficientnet_lite0, last layer"),
         ("class-mean", "efficientnet_lite0, last layer"),
         ("multi-layer ridge", "efficientnet_lite0, 5 layers"),
     ]
-    assert sum(entry.status == "chosen" for entry in trained.race.entries) == 1
+    assert sum(entry.status == "chosen" for entry in trained.race.lines) == 1
 
 
-def test_a_saved_model_answers_as_the_trained_one_does(trained: Trained, saved: Path, cells: Path) -> None:
+def test_a_saved_model_answers_as_the_trained_one_does(trained: Model, saved: Path, cells: Path) -> None:
     images = sorted((cells / "defective").iterdir())[:5]
     before = trained.predictor.predict(images)
     after = headstart.load(saved).predict(images)
@@ -57,7 +57,7 @@ def test_the_same_data_and_seed_give_the_same_learned_bytes(cells: Path, saved: 
     assert (tmp_path / "again" / "head.safetensors").read_bytes() == (saved / "head.safetensors").read_bytes()
 
 
-def test_paths_pictures_and_arrays_are_the_same_to_the_predictor(trained: Trained, cells: Path) -> None:
+def test_paths_pictures_and_arrays_are_the_same_to_the_predictor(trained: Model, cells: Path) -> None:
     path = next((cells / "defective").iterdir())
     picture = Image.open(path)
     found = trained.predictor.predict([path, str(path), picture, np.asarray(picture)])
@@ -171,7 +171,8 @@ def test_what_was_passed_over_is_said_once(cells: Path, tmp_path: Path) -> None:
 
 def test_where_classes_count_alike_fine_tunes_draw_them_alike() -> None:
     from headstart.finetune.recipe import Recipe
-    from headstart.verbs.train.train import _balanced
+    from headstart.pipeline.strategies import fine_tune_recipe
 
-    assert _balanced(Options(class_weight="balanced", recipe=Recipe(epochs=3))) == Recipe(epochs=3, balanced=True)
-    assert _balanced(Options()) == Recipe()
+    options = Options(class_weight="balanced", recipe=Recipe(epochs=3))
+    assert fine_tune_recipe(options) == Recipe(epochs=3, balanced=True)
+    assert fine_tune_recipe(Options()) == Recipe()

@@ -19,8 +19,12 @@ from headstart.embed.extract import embed
 from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError, OptionError
 from headstart.model import bundle
+from headstart.model.model import Model
+from headstart.model.predictor import Features
 from headstart.pipeline.options import Options
 from headstart.pipeline.trust import fit_trust
+from headstart.records.rows import Rows
+from headstart.records.targets import Classes
 from headstart.trust.calibration.choose import choose_calibration
 from headstart.trust.calibration.methods import Calibration, fit_calibration
 from headstart.trust.novelty.both_distances import BothDistances
@@ -28,7 +32,6 @@ from headstart.trust.novelty.mahalanobis import fit_mahalanobis
 from headstart.trust.novelty.nearest import fit_nearest
 from headstart.trust.novelty.score import Novelty
 from headstart.verbs.extend.extend import extend
-from headstart.verbs.train.result import Trained
 from headstart.verbs.train.train import train
 
 QUICK = {"backbones": ("efficientnet_lite0",), "heads": ("ridge",), "repeats": 1}
@@ -36,12 +39,12 @@ FILE = "trust.safetensors"
 
 
 @pytest.fixture(scope="module")
-def trained(cells: Path) -> Trained:
+def trained(cells: Path) -> Model:
     return train(cells, options=Options(**QUICK, max_error=0.3))
 
 
 @pytest.fixture(scope="module")
-def saved(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(trained: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trusted") / "model"
     trained.save(folder)
     return folder
@@ -69,7 +72,7 @@ def rewritten(saved: Path, tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_what_the_trained_model_promises_the_saved_one_does(trained: Trained, saved: Path, cells: Path) -> None:
+def test_what_the_trained_model_promises_the_saved_one_does(trained: Model, saved: Path, cells: Path) -> None:
     opened = headstart.load(saved)
     assert opened.triage().to_dict() == trained.predictor.triage(0.3).to_dict()
     pictures = sorted(cells.glob("*/*.png"))
@@ -110,7 +113,7 @@ def test_known_pictures_are_seldom_novel(saved: Path, cells: Path) -> None:
     assert found.novel.mean() <= 0.06
 
 
-def test_the_manifest_says_what_was_measured(trained: Trained) -> None:
+def test_the_manifest_says_what_was_measured(trained: Model) -> None:
     manifest = json.loads(json.dumps(trained.manifest()))
     quality = manifest["scores"]["calibration"]
     assert set(quality["after"]) == {"log_loss", "brier", "calibration_error", "debiased_calibration_error"}
@@ -126,7 +129,7 @@ def test_the_manifest_says_what_was_measured(trained: Trained) -> None:
     assert {row["status"] for row in trust["promise"]["classes"]} <= {"kept", "not shown", "broken", "none accepted"}
 
 
-def test_the_summary_says_the_promise_with_a_line_for_each_class(trained: Trained) -> None:
+def test_the_summary_says_the_promise_with_a_line_for_each_class(trained: Model) -> None:
     lines = trained.summary().splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("promise    "))
     assert "at most 30 % of them wrong (95 % confidence)" in lines[start]
@@ -192,11 +195,11 @@ def test_novelty_looks_at_three_layers_though_the_head_looks_at_the_last_alone(c
     layers = embed(pictures, model.parts[0].backbone).joined(model.novelty_taps)
     assert np.array_equal(found.novelty, model.trust.novelty.relative(layers))
     assert found.novel.sum() == model.trust.held_out.novel.sum()
-    without = model.answers(layers[:, -1280:], ("",) * len(layers), layers=layers)
+    without = model.answer(Features(layers[:, -1280:], ("",) * len(layers), layers=layers))
     assert np.array_equal(without.novelty, found.novelty)
 
 
-def test_novelty_needs_no_further_layers_where_the_head_looks_at_them(trained: Trained) -> None:
+def test_novelty_needs_no_further_layers_where_the_head_looks_at_them(trained: Model) -> None:
     backbone = trained.predictor.parts[0].backbone
     several, last = (tuple(tap.name for tap in backbone.taps[-count:]) for count in (5, 1))
     parts = (Part(backbone, several), Part(backbone, last))
@@ -206,11 +209,11 @@ def test_novelty_needs_no_further_layers_where_the_head_looks_at_them(trained: T
     scores = rng.normal(size=(1, 60, 2)).astype(np.float32)
     folds = np.arange(60)[None] // 2 % 5
     chosen = choose_calibration(scores, labels, folds, methods=("temperature",))
-    found = fit_trust(chosen, X, parts, labels, folds, None, Options())
+    found = fit_trust(chosen, Rows(Classes(labels, ("a", "b")), folds, X=X), parts)
     seen = X[:, 80 + 112 : 80 + 112 + 192 + 320 + 1280]
     model = replace(trained.predictor, parts=parts, form=_Zeros(), trust=found.record)
     assert model.novelty_taps == ("blocks.5", "blocks.6", "conv_head")
-    assert np.array_equal(model.answers(X, ("",) * 60).novelty, found.record.novelty.relative(seen))
+    assert np.array_equal(model.answer(Features(X, ("",) * 60)).novelty, found.record.novelty.relative(seen))
 
 
 class _Zeros:
@@ -221,7 +224,7 @@ class _Zeros:
 
 
 def test_a_bundle_with_the_novelty_score_of_an_earlier_version_still_opens(
-    trained: Trained, cells: Path, tmp_path: Path
+    trained: Model, cells: Path, tmp_path: Path
 ) -> None:
     pictures = sorted(cells.glob("*/*.png"))
     X = embed(pictures, trained.predictor.parts[0].backbone).last
@@ -264,7 +267,7 @@ def test_an_older_bundle_still_answers_by_its_temperature(saved: Path, cells: Pa
 
 
 @pytest.mark.parametrize("method", ["vector", "isotonic"])
-def test_richer_calibrations_are_saved_and_applied(method: str, trained: Trained, cells: Path, tmp_path: Path) -> None:
+def test_richer_calibrations_are_saved_and_applied(method: str, trained: Model, cells: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(400, 2))
     richer = fit_calibration(method, scores, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1))
@@ -352,13 +355,13 @@ def test_promises_need_scipy_and_answers_do_not(saved: Path, cells: Path) -> Non
     assert done.stdout.split("\n")[:2] == ["[]", "['scipy']"]
 
 
-def test_a_fine_tuned_network_has_no_novelty_and_many_answers_are_thinned(trained: Trained) -> None:
+def test_a_fine_tuned_network_has_no_novelty_and_many_answers_are_thinned(trained: Model) -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(1, 25_000, 2)).astype(np.float32)
     labels = (scores[0] + rng.gumbel(size=(25_000, 2))).argmax(axis=1)
     folds = np.arange(25_000)[None] % 2
     chosen = choose_calibration(scores, labels, folds, methods=("temperature",))
-    found = fit_trust(chosen, None, trained.predictor.parts, labels, folds, None, Options())
+    found = fit_trust(chosen, Rows(Classes(labels, ("a", "b")), folds), trained.predictor.parts)
     assert found.record.novelty is None
     assert found.notes[0].startswith("Novelty and drift are not watched: the network was fine-tuned on these")
     assert found.notes[1] == "Of 25,000 out-of-fold answers 20,000 are kept to judge promises by."
@@ -367,13 +370,13 @@ def test_a_fine_tuned_network_has_no_novelty_and_many_answers_are_thinned(traine
     assert kept.tolist() == pytest.approx((np.bincount(labels) / 25_000).tolist(), abs=1e-4)
 
 
-def test_a_run_without_limit_can_be_saved(trained: Trained, tmp_path: Path) -> None:
-    replace(trained, options=replace(trained.options, budget=math.inf)).save(tmp_path / "model")
-    assert bundle.read_bundle(tmp_path / "model").manifest["options"]["budget"] == "none"
+def test_a_run_without_limit_can_be_saved(trained: Model, tmp_path: Path) -> None:
+    replace(trained, training=Options(budget=math.inf).training).save(tmp_path / "model")
+    assert bundle.read_bundle(tmp_path / "model").manifest["training"]["options"]["budget"] == "none"
 
 
-def test_a_single_path_and_too_few_names_are_refused(trained: Trained, cells: Path) -> None:
-    with pytest.raises(OptionError, match=r"images must be a list of pictures; found the single path 'cat\.jpg'"):
+def test_a_single_path_and_too_few_names_are_refused(trained: Model, cells: Path) -> None:
+    with pytest.raises(OptionError, match=r"images must be a list of images; found the single path 'cat\.jpg'"):
         trained.predictor.predict("cat.jpg")
     with pytest.raises(OptionError, match="the single path"):
         trained.predictor.decide(cells)

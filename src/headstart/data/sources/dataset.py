@@ -21,6 +21,7 @@ from headstart.errors import DataError, UnreadableImage
 from headstart.progress import bar
 from headstart.records.arrays import Ints
 from headstart.records.samples import UNLABELLED, ImageSource, Samples
+from headstart.records.targets import Classes
 
 SPLITS = ("train", "val", "test")
 _SPLIT_OF = MappingProxyType(
@@ -77,8 +78,7 @@ def assemble_dataset(
         images=tuple(images),
         names=tuple(names),
         content=hash_contents(images, names),
-        labels=np.array(numbers, dtype=np.int64),
-        classes=classes,
+        target=Classes(np.array(numbers, dtype=np.int64), classes),
         groups=None if groups is None else _numbered(groups),
         splits=np.array(splits, dtype=np.str_) if several else None,
     )

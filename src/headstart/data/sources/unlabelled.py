@@ -20,6 +20,7 @@ from headstart.data.sources.load import existing_path, find_images
 from headstart.data.sources.table import ENDINGS, load_unlabelled_table
 from headstart.errors import OptionError
 from headstart.records.samples import UNLABELLED, Samples
+from headstart.records.targets import Classes
 
 
 def load_unlabelled(source: Any, *, path_column: str | None = None, group_column: str | None = None) -> Dataset:
@@ -52,7 +53,7 @@ def _table(source: Any) -> Path | None:
 
 
 def _unlabelled(samples: Samples) -> Samples:
-    return replace(samples, labels=np.full(len(samples), UNLABELLED, np.int64), classes=(), splits=None)
+    return replace(samples, target=Classes(np.full(len(samples), UNLABELLED, np.int64), ()), splits=None)
 
 
 def _once(samples: Samples) -> tuple[Samples, tuple[str, ...]]:

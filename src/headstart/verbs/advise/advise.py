@@ -194,7 +194,7 @@ def _depth(prepared: Prepared, options: Options) -> Signal:
     alone = replace(prepared, backbones=(reference,), embedded=prepared.embedded[:1])
     division = divide(prepared.samples, count=options.folds, repeats=1, seed=options.seed)
     found = compare_views(alone, division, tap_views(reference), "probe", options)
-    best, last = found.entries[found.winner], found.entries[-1]
+    best, last = found.lines[found.winner], found.lines[-1]
     lost = best.score.value - last.score.value
     name = reference.taps[found.winner].name
     return depth_signal(name, reference.last.name, lost, worse=last.status == "behind")

@@ -17,7 +17,7 @@ from typing import Any
 from headstart.data.cleaning_plan import EXCLUDE, GROUP, KEEP, PlanLine, write_plan
 from headstart.data.images import quality
 from headstart.errors import OptionError
-from headstart.pipeline.probe import AccuracyClaims
+from headstart.model.facts import AccuracyClaims
 from headstart.records.arrays import Ints
 from headstart.records.samples import Samples
 from headstart.storage.files import write_atomically

@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.data.images.quality import KINDS as QUALITY
 from headstart.data.images.quality import find_quality_issues
 from headstart.records.arrays import Floats, Ints
 from headstart.records.samples import Samples
@@ -59,14 +58,3 @@ def _mislabel(samples: Samples, probabilities: Floats, places: Ints, wrong: Labe
         row=int(places[row]),
         suggested=samples.classes[suggested],
     )
-
-
-def suspects_section(findings: Sequence[Finding]) -> dict[str, Any]:
-    """For a manifest: of each kind how many there are, and the first few."""
-    kinds = [kind for kind in (MISLABEL, *QUALITY) if any(each.kind == kind for each in findings)]
-    return {kind: _told([each for each in findings if each.kind == kind]) for kind in kinds}
-
-
-def _told(some: Sequence[Finding]) -> dict[str, Any]:
-    first = [{"image": each.name, "sentence": each.sentence} for each in some[:_EXAMPLES]]
-    return {"count": len(some), "examples": first}

@@ -30,13 +30,13 @@ from headstart.model.refit import read_recipe
 from headstart.model.rows import read_rows
 from headstart.pipeline.prepare import near_copies
 from headstart.records.arrays import Floats, Ints
+from headstart.records.rows import Rows
 from headstart.records.samples import Samples
 from headstart.trust.shift.batch_test import LEAST_REFERENCE, ReferenceSample, draw_reference
 
 if TYPE_CHECKING:
     from headstart.model.bundle import Bundle
     from headstart.model.predictor import Predictor
-    from headstart.model.rows import TrainingRows
 
 _NO_SHARES = "whether only the shares of the classes differ is not tested"
 
@@ -86,8 +86,8 @@ def kept_rows(saved: Bundle, predictor: Predictor, *, seed: int, cache: bool) ->
             f"{saved.folder} does not hold the embeddings of its training images (--no-keep-training, an older model "
             "or a very large one): give the images that it was trained on, or others like them, with --reference."
         )
-    answers = _out_of_fold(saved, predictor, rows.X, rows.labels, rows.folds, cache=cache)
-    against, kept = _chosen(rows.X, rows.groups, seed)
+    answers = _out_of_fold(saved, predictor, rows.features, rows.labels, rows.folds, cache=cache)
+    against, kept = _chosen(rows.features, rows.groups, seed)
     answered = answers[kept][against.positions]
     return Comparison(against, answered, None, _trained_on(len(against.rows), len(rows)), True, frozenset(rows.content))
 
@@ -174,7 +174,7 @@ def _training_part(samples: Samples, saved: Bundle) -> tuple[Ints, tuple[str, ..
 
 
 def _answers(
-    samples: Samples, X: Floats, saved: Bundle, predictor: Predictor, rows: TrainingRows | None, *, cache: bool
+    samples: Samples, X: Floats, saved: Bundle, predictor: Predictor, rows: Rows | None, *, cache: bool
 ) -> tuple[Ints | None, tuple[str, ...]]:
     """The classes answered for images by a model that was not trained on them; None, with a note, where none was.
 
@@ -184,7 +184,7 @@ def _answers(
     if is_fine_tuned(predictor) or (known and not known.keys() & set(samples.content)):
         return predictor.probabilities(X).argmax(axis=1).astype(np.int64), ()
     if rows is not None and set(samples.content) <= known.keys():
-        answers = _out_of_fold(saved, predictor, rows.X, rows.labels, rows.folds, cache=cache)
+        answers = _out_of_fold(saved, predictor, rows.features, rows.labels, rows.folds, cache=cache)
         return answers[[known[content] for content in samples.content]], ()
     if set(samples.classes) != set(predictor.classes):
         return None, (f"The reference images lack the model's classes as labels: {_NO_SHARES}.",)

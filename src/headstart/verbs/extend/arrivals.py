@@ -19,9 +19,10 @@ from headstart.data.duplicates.resolve import resolve_duplicates
 from headstart.data.splits import divide, held_out_rows
 from headstart.embed.features import embed_parts
 from headstart.errors import BundleError, DataError
-from headstart.model.rows import TrainingRows, training_rows
+from headstart.model.rows import weight_fingerprints
 from headstart.pipeline.prepare import check_share, near_copies
 from headstart.records.arrays import Floats, Ints
+from headstart.records.rows import Rows
 from headstart.records.samples import UNLABELLED, Failure, Samples
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class NewRows:
 
 
 def embed_new_rows(
-    new: Dataset, rows: TrainingRows, parts: Sequence[Part], *, device: str, cache: bool, max_unreadable: float
+    new: Dataset, rows: Rows, parts: Sequence[Part], *, device: str, cache: bool, max_unreadable: float
 ) -> NewRows:
     """Embed the new images that the model was not trained on. Raises `DataError` where there are none."""
     if (new.samples.labels == UNLABELLED).any():
@@ -132,7 +133,7 @@ def _copied(copy_of: NDArray[np.str_], held: NDArray[np.bool_]) -> list[str]:
     return notes
 
 
-def _unknown(samples: Samples, rows: TrainingRows) -> tuple[Samples, tuple[str, ...], list[str]]:
+def _unknown(samples: Samples, rows: Rows) -> tuple[Samples, tuple[str, ...], list[str]]:
     """The samples that the model was not trained on, pictures that it knows under another class, and notes."""
     class_of = {content: rows.classes[k] for content, k in zip(rows.content, rows.labels.tolist(), strict=True)}
     known = np.array([content in class_of for content in samples.content], bool)
@@ -152,7 +153,7 @@ def _unknown(samples: Samples, rows: TrainingRows) -> tuple[Samples, tuple[str, 
     return samples.take(~known), tuple({samples.content[i] for i in other}), notes
 
 
-def _checked(found: NewRows, rows: TrainingRows) -> NewRows:
+def _checked(found: NewRows, rows: Rows) -> NewRows:
     """With a note for a class whose name differs from an old one's only in case or spaces; refuses strange tests."""
     held = {found.classes[k] for k in found.held_labels.tolist()}
     if strange := sorted(held - set(found.used) - set(rows.classes)):
@@ -173,7 +174,7 @@ def _plain(name: str) -> str:
 
 def rows_from_images(
     old: Dataset, predictor: Predictor, manifest: Mapping[str, Any], *, device: str, cache: bool
-) -> tuple[TrainingRows, tuple[str, ...]]:
+) -> tuple[Rows, tuple[str, ...]]:
     """The training rows of a model from its training images, divided as in training; and notes."""
     if set(old.samples.classes) != set(predictor.classes):
         raise DataError(
@@ -183,8 +184,8 @@ def rows_from_images(
     samples, _ = resolve_duplicates(old.samples, near_copies(old.samples, cache=cache)[0])
     found = embed_parts(samples, predictor.parts, device=device, cache=cache)
     try:
-        options, seed, wanted = manifest["options"], int(manifest["seed"]), manifest["data"]["fingerprint"]
-        count, repeats = options["folds"], options["repeats"]
+        training, wanted = manifest["training"], manifest["data"]["fingerprint"]
+        count, repeats, seed = training["folds"], training["repeats"], int(training["seed"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(
             f"the manifest is damaged ({type(error).__name__}: {error}): train the model again."
@@ -193,4 +194,5 @@ def rows_from_images(
     notes = division.notes
     if found.samples.fingerprint() != wanted:
         notes += ("The old data are not exactly the images that the model was trained on.",)
-    return training_rows(found.X[division.fit], predictor.parts, found.samples, division), notes
+    fit, weights = found.samples.take(division.fit), weight_fingerprints(predictor.parts)
+    return Rows(fit.target, division.folds, division.groups, fit.content, found.X[division.fit], weights), notes

@@ -9,8 +9,8 @@ only where that is asked for, and for a fine-tuned model, which gets a ridge hea
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,62 +19,54 @@ import numpy as np
 from headstart import checks, fingerprint
 from headstart.checks import join_words
 from headstart.choose.race import RaceResult, race
-from headstart.choose.scoring import Candidate
+from headstart.choose.strategy import About
 from headstart.data.duplicates.near import join_groups
 from headstart.data.sources.dataset import Dataset
-from headstart.data.sources.load import load_dataset as load_data
+from headstart.data.sources.load import load_dataset
 from headstart.data.splits import assign_folds
 from headstart.errors import DataError, OptionError
-from headstart.heads.base import PathScores
 from headstart.metrics.class_report import scorecard
 from headstart.model import bundle
 from headstart.model.evaluation import Evaluation
+from headstart.model.facts import DataFacts, TrainingFacts
 from headstart.model.load import load_model
+from headstart.model.model import Model
 from headstart.model.predictor import Predictor
 from headstart.model.refit import HeadRecipe, read_recipe
-from headstart.model.rows import TrainingRows, read_rows, rows_to_save
-from headstart.pipeline.candidates import Plan, prediction_cost
-from headstart.pipeline.options import Options
-from headstart.pipeline.prepare import DataFacts
-from headstart.pipeline.trust import TrustFit, calibrate_scores, fit_trust
-from headstart.records.arrays import Floats, Ints
+from headstart.model.rows import read_rows, rows_to_save
+from headstart.model.trust import TrustFit
+from headstart.pipeline.candidates import HeadStrategy, prediction_cost
+from headstart.pipeline.trust import calibrate_scores, fit_trust
+from headstart.records.arrays import Ints
+from headstart.records.rows import Rows
+from headstart.records.targets import Classes
 from headstart.trust.calibration.choose import CalibrationChoice
 from headstart.verbs.extend.arrivals import NewRows, embed_new_rows, rows_from_images
 from headstart.verbs.extend.before_after import BeforeAfter, before_after
-from headstart.verbs.train.result import Trained
+
+_NO_GUARANTEE = "No promise can be made of it (triage, sets), and novelty is not watched: 'headstart train' can."
 
 
 @dataclass(frozen=True, eq=False)
 class Extended:
     """A model that knows the old classes and the new ones.
 
-    trained: the extended model, ready to `save`. report: the old classes before and after. how: what was done, in
+    model: the extended model, ready to `save`. report: the old classes before and after. how: what was done, in
     words. new_classes: what it did not know before.
     """
 
-    trained: Trained
+    model: Model
     report: BeforeAfter
     how: str
     new_classes: tuple[str, ...]
 
     def manifest(self) -> dict[str, Any]:
         """Everything known of the extended model, as JSON-like values."""
-        return self.trained.manifest()
+        return self.model.manifest()
 
     def save(self, folder: Path | str, *, command: Sequence[str] = ()) -> None:
         """Write the extended bundle to `folder`: whole or not at all."""
-        self.trained.save(folder, command=command)
-
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """A head whose scores have been computed already."""
-
-    found: PathScores
-
-    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
-        """The scores, whatever is asked."""
-        return self.found
+        self.model.save(folder, command=command)
 
 
 def extend(
@@ -90,104 +82,103 @@ def extend(
 ) -> Extended:
     """Add labelled images, of new classes or of known ones, to a saved model.
 
-    new: a folder of class folders, a table, or a `Loaded` of `data.sources.load.load_dataset`; images that the model
-    was trained on already are left out. old: what the model was trained on, for a bundle that does not hold the
-    embeddings of it.
-    retune: choose the head's setting anew, on all images, instead of keeping what training chose on the old ones.
-    keep_training: whether the extended bundle holds them.
-    Raises `BundleError` for what is no model, `OptionError` where `old` is needed, `DataError` where nothing is new.
+    Parameters
+    ----------
+    model : the folder of a saved model
+    new : a folder of class folders, a table, or a `Dataset`; images that the model was trained on already are left out
+    old : what the model was trained on, for a bundle that does not hold the embeddings of it
+    retune : choose the head's hyper-parameters anew, on all images, instead of keeping what training chose on the old
+    max_unreadable : the share of unreadable images above which nothing is done
+    device : 'auto', 'cpu', 'cuda' or 'mps'
+    cache : keep embeddings for the next run
+    keep_training : whether the extended bundle holds the embeddings of its training images
+
+    Raises
+    ------
+    BundleError : for what is no model
+    OptionError : where `old` is needed
+    DataError : where nothing is new
     """
     begun = time.perf_counter()
     new, old = _loaded(new), None if old is None else _loaded(old)
     checks.between("max_unreadable", max_unreadable, 0, 1)
     predictor, saved = load_model(model), bundle.read_bundle(model)
     recipe = read_recipe(predictor, saved, retune=retune)
-    rows, said = _old_rows(saved, predictor, old, device, cache)
-    added = embed_new_rows(new, rows, predictor.parts, device=device, cache=cache, max_unreadable=max_unreadable)
-    rows = rows.without(set(added.contradicted))
+    old_rows, old_notes = _old_rows(saved, predictor, old, device, cache)
+    added = embed_new_rows(new, old_rows, predictor.parts, device=device, cache=cache, max_unreadable=max_unreadable)
+    old_rows = old_rows.without(set(added.contradicted))
     embedded = time.perf_counter()
-    together = _together(rows, added, recipe.seed)
-    plan, how = _plan(recipe, together.X, predictor, saved), recipe.words()
-    found, report, calibration, extended = _measured(recipe, rows, together, plan)
-    options = _options(
-        recipe, together, max_unreadable=max_unreadable, device=device, cache=cache, keep_training=keep_training
+    rows = _together(old_rows, added, recipe.seed)
+    strategy = _strategy(recipe, rows, predictor, saved)
+    result = race([strategy], rows, metric=recipe.metric, seed=recipe.seed)
+    report = _before_after(recipe, old_rows, rows, strategy, result)
+    calibration = calibrate_scores(result.out_of_fold, rows)
+    fitted = strategy.fit(rows, result.configuration)
+    trust, trust_notes = _trust(recipe, predictor, calibration, rows, keep_rows=keep_training)
+    record = None if trust is None else trust.record
+    extended = Predictor(rows.classes, fitted.parts, fitted.form, calibration.calibration, trust=record)
+    kept, unkept = rows_to_save(rows, wanted=keep_training)
+    notes = (*old_notes, *added.notes, *_cautions(predictor, report), *trust_notes, *unkept)
+    new_classes = tuple(name for name in rows.classes if name not in predictor.classes)
+    return Extended(
+        Model(
+            predictor=extended,
+            race=result,
+            about=strategy.about,
+            head=strategy.head,
+            calibration=calibration,
+            trust=trust,
+            held_out=_held_out(extended, added),
+            left_out=(),
+            failures=added.failures,
+            data=_facts(new, rows, added),
+            training=TrainingFacts(recipe.metric, recipe.class_weight, recipe.seed, rows.fold_count, len(rows.folds)),
+            notes=tuple(dict.fromkeys(notes)),
+            seconds={"embedding": embedded - begun, "fitting": time.perf_counter() - embedded},
+            rows=kept,
+            extension={
+                "extended_from": _origin(saved, old_rows),
+                "extension": _extension(recipe, report, added, new_classes),
+            },
+        ),
+        report,
+        recipe.words(),
+        new_classes,
     )
-    trust, unsaid = _trust(recipe, predictor, calibration, plan, together, options)
-    extended = replace(extended, trust=None if trust is None else trust.record)
-    training, unkept = rows_to_save(together, wanted=keep_training, tuned=False)
-    notes = (*said, *added.notes, *_cautions(predictor, report), *unsaid, *unkept)
-    fresh = tuple(name for name in together.classes if name not in predictor.classes)
-    trained = Trained(
-        predictor=extended,
-        calibration=calibration,
-        trust=trust,
-        race=found,
-        plan=plan,
-        held_out=_held_out(extended, added),
-        left_out=(),
-        failures=added.failures,
-        data=_facts(new, together, added),
-        notes=tuple(dict.fromkeys(notes)),
-        options=options,
-        seconds={"embedding": embedded - begun, "fitting": time.perf_counter() - embedded},
-        training=training,
-        extension={
-            "extended_from": _origin(saved, rows),
-            "extension": {"how": how, "new_classes": list(fresh), "added": len(added.labels), **report.to_dict()},
-        },
-    )
-    return Extended(trained, report, how, fresh)
 
 
-def _options(
-    recipe: HeadRecipe, rows: TrainingRows, *, max_unreadable: float, device: str, cache: bool, keep_training: bool
-) -> Options:
-    """The options of a training run that would have done the same."""
-    return Options(
-        backbones=recipe.backbones,
-        heads=(recipe.name,),
-        metric=recipe.metric,
-        class_weight=recipe.class_weight,
-        folds=int(rows.folds.max()) + 1,
-        repeats=len(rows.folds),
-        seed=recipe.seed,
-        max_unreadable=max_unreadable,
-        device=device,
-        cache=cache,
-        keep_training=keep_training,
-    )
+def _extension(
+    recipe: HeadRecipe, report: BeforeAfter, added: NewRows, new_classes: Sequence[str]
+) -> Mapping[str, Any]:
+    return {
+        "how": recipe.words(),
+        "new_classes": list(new_classes),
+        "added": len(added.labels),
+        **report.to_dict(),
+    }
 
 
 def _trust(
-    recipe: HeadRecipe,
-    old: Predictor,
-    calibration: CalibrationChoice,
-    plan: Plan,
-    rows: TrainingRows,
-    options: Options,
+    recipe: HeadRecipe, old: Predictor, calibration: CalibrationChoice, rows: Rows, *, keep_rows: bool
 ) -> tuple[TrustFit | None, tuple[str, ...]]:
     """What promises are made from: out-of-fold answers of old and new rows. New held-out images alone would not do.
 
     The promise asked for by default stays that of the old model.
     """
     if recipe.tuned:  # the network was trained on the old rows, those of every fold
-        return None, (
-            "No promise can be made of it (triage, sets), and novelty is not watched: 'headstart train' can.",
-        )
-    if old.trust is not None and old.trust.asked is not None:
-        asked = old.trust.asked
-        options = replace(options, max_error=asked.max_error, confidence=asked.confidence)
-    found = fit_trust(calibration, rows.X, plan.parts, rows.labels, rows.folds, rows.groups, options)
-    return found, found.notes
+        return None, (_NO_GUARANTEE,)
+    asked = None if old.trust is None else old.trust.asked
+    trust = fit_trust(calibration, rows, old.parts, guarantee=asked, keep_rows=keep_rows)
+    return trust, trust.notes
 
 
 def _loaded(data: Any) -> Dataset:
-    return data if isinstance(data, Dataset) else load_data(data)
+    return data if isinstance(data, Dataset) else load_dataset(data)
 
 
 def _old_rows(
     saved: bundle.Bundle, predictor: Predictor, old: Dataset | None, device: str, cache: bool
-) -> tuple[TrainingRows, tuple[str, ...]]:
+) -> tuple[Rows, tuple[str, ...]]:
     if old is not None:
         return rows_from_images(old, predictor, saved.manifest, device=device, cache=cache)
     rows = read_rows(saved, predictor.classes, predictor.parts)
@@ -199,26 +190,26 @@ def _old_rows(
     return rows, ()
 
 
-def _together(rows: TrainingRows, added: NewRows, seed: int) -> TrainingRows:
-    """Old rows, then new ones; the old keep their folds, and the new are dealt out over the same folds."""
+def _together(rows: Rows, added: NewRows, seed: int) -> Rows:
+    """Old rows, then new ones; the old keep their folds, and the new are assigned to the same folds."""
     classes = tuple(sorted({*rows.classes, *added.used}))
     labels = np.concatenate([_renumbered(rows.labels, rows.classes, classes), added.numbered(classes)])
     groups = _groups(rows, added)
-    dealt = assign_folds(
+    folds = assign_folds(
         labels,
         groups,
-        count=int(rows.folds.max()) + 1,
+        count=rows.fold_count,
         repeats=len(rows.folds),
         seed=seed,
         classes=classes,
     )
-    dealt[:, : len(rows)] = rows.folds
-    _keep_with_old(dealt, groups, labels, len(rows), classes)
-    X = np.concatenate([rows.X, added.X])
-    return TrainingRows(X, labels, dealt, (*rows.content, *added.content), classes, rows.weights, groups)
+    folds[:, : len(rows)] = rows.folds
+    _keep_with_old(folds, groups, labels, len(rows), classes)
+    X, content = np.concatenate([rows.features, added.X]), (*rows.content, *added.content)
+    return Rows(Classes(labels, classes), folds, groups, content, X, rows.weights)
 
 
-def _keep_with_old(dealt: Ints, groups: Ints | None, labels: Ints, old: int, classes: Sequence[str]) -> None:
+def _keep_with_old(folds: Ints, groups: Ints | None, labels: Ints, old: int, classes: Sequence[str]) -> None:
     """Move new rows that share a group with old ones into their folds; the old keep theirs."""
     if groups is None:
         return
@@ -226,20 +217,20 @@ def _keep_with_old(dealt: Ints, groups: Ints | None, labels: Ints, old: int, cla
     place = np.minimum(np.searchsorted(shared, groups), len(shared) - 1)
     new = np.flatnonzero(shared[place] == groups)
     new = new[new >= old]
-    dealt[:, new] = dealt[:, first[place[new]]]
+    folds[:, new] = folds[:, first[place[new]]]
     for label in np.unique(labels[new]):
-        if any(len(np.unique(fold[labels == label])) < 2 for fold in dealt):
+        if any(len(np.unique(fold[labels == label])) < 2 for fold in folds):
             raise DataError(
                 f"the images of {classes[label]!r} repeat old ones that were measured in one fold, so the class cannot "
                 "be measured: add other images of it, or train on all images anew."
             )
 
 
-def _renumbered(labels: Ints, own: Sequence[str], classes: Sequence[str]) -> Ints:
-    return np.array([classes.index(name) for name in own], dtype=np.int64)[labels]
+def _renumbered(labels: Ints, names: Sequence[str], classes: Sequence[str]) -> Ints:
+    return np.array([classes.index(name) for name in names], dtype=np.int64)[labels]
 
 
-def _groups(rows: TrainingRows, added: NewRows) -> Ints | None:
+def _groups(rows: Rows, added: NewRows) -> Ints | None:
     place = {content: row for row, content in enumerate(rows.content)}
     linked = [(place[content], len(rows) + i) for i, content in enumerate(added.copy_of) if content in place]
     if rows.groups is None and added.groups is None and not linked:
@@ -250,46 +241,33 @@ def _groups(rows: TrainingRows, added: NewRows) -> Ints | None:
     return join_groups(np.concatenate([old, int(old.max()) + 1 + new]).astype(np.int64), tuple(linked))
 
 
-def _measured(
-    recipe: HeadRecipe, old: TrainingRows, rows: TrainingRows, plan: Plan
-) -> tuple[RaceResult, BeforeAfter, CalibrationChoice, Predictor]:
-    """The extended head out of fold, the old one beside it, and the extended predictor."""
-    begun = time.perf_counter()
-    found = recipe.head(recipe.setting or {}).path_scores(rows.X, rows.labels, rows.folds)
-    seconds = time.perf_counter() - begun
-    raced = race(
-        [replace(plan.candidate, head=_Known(found))],
-        rows.labels,
-        rows.folds,
-        classes=rows.classes,
-        groups=rows.groups,
-        metric=recipe.metric,
-        seed=recipe.seed,
+def _strategy(recipe: HeadRecipe, rows: Rows, predictor: Predictor, saved: bundle.Bundle) -> HeadStrategy:
+    """The old model's head, or the one that a fine-tuned model gets, over all rows."""
+    head = saved.manifest["head"]
+    name = recipe.name if recipe.tuned else str(head["candidate"])
+    return HeadStrategy(
+        About(name, str(head["features"]), prediction_cost(predictor.parts)),
+        recipe.name,
+        recipe.root,
+        predictor.parts,
+        rows.features,
+        recipe.class_weight,
+        recipe.seed,
+        fixed=recipe.setting or {},
     )
-    setting = raced.setting
-    former = recipe.head(recipe.former or setting).path_scores(old.X, old.labels, old.folds)
-    report = before_after(
+
+
+def _before_after(recipe: HeadRecipe, old: Rows, rows: Rows, strategy: HeadStrategy, result: RaceResult) -> BeforeAfter:
+    """The old classes, out of fold: by the old head on the old rows, and by the extended one."""
+    former = strategy.make(recipe.former or result.configuration).path_scores(old.features, old.labels, old.folds)
+    return before_after(
         rows.labels,
         _renumbered(former.scores[0].argmax(axis=-1), old.classes, rows.classes),
-        found.scores[found.settings.index(dict(setting))].argmax(axis=-1),
+        result.out_of_fold.argmax(axis=-1),
         rows.classes,
         sorted(set(rows.classes) - set(old.classes)),
         groups=rows.groups,
     )
-    form = recipe.head(setting).fit(rows.X, rows.labels).form_
-    one = "with one setting, not a comparison" if recipe.setting is not None else "of one head"
-    method = f"out of fold {one}; {raced.estimate.method}"
-    entry = replace(raced.best, seconds=seconds)
-    raced = replace(raced, entries=(entry,), estimate=replace(raced.estimate, method=method))
-    calibration = calibrate_scores(raced, rows.labels, rows.folds, rows.groups)
-    return raced, report, calibration, Predictor(rows.classes, plan.parts, form, calibration.calibration)
-
-
-def _plan(recipe: HeadRecipe, X: Floats, predictor: Predictor, saved: bundle.Bundle) -> Plan:
-    head = saved.manifest["head"]
-    name = recipe.name if recipe.tuned else str(head["candidate"])
-    candidate = Candidate(name, str(head["features"]), X, recipe.head({}), prediction_cost(predictor.parts))
-    return Plan(candidate, recipe.name, recipe.root, predictor.parts)
 
 
 def _held_out(predictor: Predictor, added: NewRows) -> Evaluation | None:
@@ -302,7 +280,7 @@ def _held_out(predictor: Predictor, added: NewRows) -> Evaluation | None:
     return Evaluation(len(added.held_rows), card)
 
 
-def _facts(new: Dataset, rows: TrainingRows, added: NewRows) -> DataFacts:
+def _facts(new: Dataset, rows: Rows, added: NewRows) -> DataFacts:
     labels = [rows.classes[k] for k in rows.labels]
     sizes = np.bincount(rows.labels, minlength=len(rows.classes)).tolist()
     return DataFacts(
@@ -317,7 +295,7 @@ def _facts(new: Dataset, rows: TrainingRows, added: NewRows) -> DataFacts:
     )
 
 
-def _origin(saved: bundle.Bundle, rows: TrainingRows) -> dict[str, Any]:
+def _origin(saved: bundle.Bundle, rows: Rows) -> dict[str, Any]:
     return {
         "manifest": fingerprint.hash_file(saved.folder / bundle.MANIFEST),
         "headstart": saved.manifest.get("headstart"),

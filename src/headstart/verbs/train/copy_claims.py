@@ -14,7 +14,8 @@ import numpy as np
 from headstart.data.splits import folds_for
 from headstart.errors import DataError
 from headstart.heads.catalog import HEADS
-from headstart.pipeline.probe import HEAD, LAYERS, MANY_COPIES, AccuracyClaims, accuracy_claims, probe_probabilities
+from headstart.model.facts import AccuracyClaims
+from headstart.pipeline.probe import HEAD, LAYERS, MANY_COPIES, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Ints
 
 if TYPE_CHECKING:

@@ -1,0 +1,58 @@
+"""Facts that a saved model keeps of its making: what it was trained on, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from headstart.metrics.intervals import Estimate
+
+
+@dataclass(frozen=True)
+class AccuracyClaims:
+    """Accuracies out of fold, of one head: naive, with folds that part copies; honest, with copies held together."""
+
+    naive: Estimate
+    honest: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class DataFacts:
+    """What was trained on: images a class (after everything unusable was left out), and a fingerprint of it all.
+
+    copies: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
+    linear probe with copies parted and held together. exclusions: fingerprint of the plan that was followed.
+    """
+
+    images: int
+    counts: Mapping[str, int]
+    held_out: int
+    folds: int
+    repeats: int
+    fingerprint: str
+    ignored: Mapping[str, int]
+    cached: int
+    copies: int = 0
+    claims: AccuracyClaims | None = None
+    exclusions: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFacts:
+    """How the head was trained: all that is needed to train it again, over more rows too.
+
+    metric, class_weight, seed: as asked for. folds, repeats: of the cross-validation; None where the number of images
+    decided. options: what else the user asked for, as JSON-able values, for people to read; no code reads it back.
+    """
+
+    metric: str
+    class_weight: str | None
+    seed: int
+    folds: int | None = None
+    repeats: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return asdict(self)

@@ -1,0 +1,109 @@
+"""Which strategies take part in a training run: heads on frozen features, and fine-tunes.
+
+`settle_options` checks the options against the data and this machine before any work; `plan_strategies` makes the
+strategies of prepared data. Which of them wins is the race's to say.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headstart.choose.strategy import LeftOut
+from headstart.errors import MissingExtra
+from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy
+from headstart.pipeline.comparison import plan_candidates, score_folder
+from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones
+from headstart.pipeline.fine_tunes import FineTuneStrategy, check_fine_tunes, feasible_fine_tunes, plan_fine_tunes
+
+if TYPE_CHECKING:
+    from headstart.choose.budget import Budget
+    from headstart.data.sources.dataset import Dataset
+    from headstart.data.splits import Division
+    from headstart.finetune.recipe import Recipe
+    from headstart.pipeline.options import Options
+    from headstart.pipeline.prepare import Prepared
+
+_FOLDS_OF_FINE_TUNES = 5
+_FOR_HEADS = 0.1
+
+
+def settle_options(options: Options, loaded: Dataset, budget: Budget) -> Options:
+    """The options with names of backbones, and with fine-tunes known to be possible.
+
+    Raises before any image is touched where a fine-tune that was named cannot be done.
+    """
+    options = replace(options, backbones=default_backbones(options, len(loaded.samples), budget.left))
+    if not options.named and not (options.auto and can_fine_tune()):
+        return options
+    if options.named:
+        _check_named(options, len(loaded.samples))
+    # All candidates are scored on the same folds: few, because a fine-tune is trained once for each. Named fine-tunes
+    # are scored on every repeat of them; those that the race chooses on the first one alone.
+    repeats = options.repeats or (None if options.auto else 1)
+    return replace(options, folds=options.folds or _FOLDS_OF_FINE_TUNES, repeats=repeats)
+
+
+def _check_named(options: Options, images: int) -> None:
+    from headstart.backbones.opening import open_backbone
+
+    weights = None if options.weights is None else Path(options.weights)
+    backbone = open_backbone(options.backbones[0], weights=weights)
+    check_fine_tunes(backbone, options.named, options.recipe, images, options.folds or _FOLDS_OF_FINE_TUNES)
+
+
+def plan_strategies(
+    prepared: Prepared, division: Division, options: Options
+) -> tuple[list[HeadStrategy | FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
+    """What is compared: heads, then fine-tunes; what is left out, and notes on that."""
+    heads, left_out = plan_candidates(prepared, division, options, heads=options.heads, allowance=_allowance(options))
+    fine_tunes, impossible, notes = _fine_tunes(prepared, division, options)
+    return [*heads, *fine_tunes], left_out + impossible, notes
+
+
+def _fine_tunes(
+    prepared: Prepared, division: Division, options: Options
+) -> tuple[list[FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
+    """The fine-tunes that take part, those that this network cannot do, and why there are none."""
+    if not options.auto and not options.named:
+        return [], [], ()
+    from headstart.device import choose_device
+
+    words = options.named
+    impossible: list[LeftOut] = []
+    if options.auto:
+        try:
+            feasible, impossible = feasible_fine_tunes(
+                prepared.backbones[0], [word for word in FINE_TUNES if word not in options.named]
+            )
+        except MissingExtra as error:
+            return [], [], (f"Fine-tunes take no part: {error}",)
+        words += tuple(feasible)
+    planned = plan_fine_tunes(
+        prepared.backbones[0],
+        prepared.embedded[0].last[division.fit],
+        prepared.samples.take(division.fit),
+        words,
+        fine_tune_recipe(options),
+        device=choose_device(options.device),
+        seed=options.seed,
+        cache=options.cache,
+        scores=score_folder(options),
+        folds=None if math.isinf(options.seconds) and not options.auto else int(division.folds.max()) + 1,
+        asked=options.named,
+    )
+    return planned, impossible, ()
+
+
+def fine_tune_recipe(options: Options) -> Recipe:
+    """The recipe; where classes are to count alike, every class is drawn alike too."""
+    return replace(options.recipe, balanced=True) if options.class_weight == "balanced" else options.recipe
+
+
+def _allowance(options: Options) -> float:
+    """Modelled seconds for heads: a tenth of the budget, where there is one."""
+    if not options.auto or math.isinf(options.seconds):
+        return ALLOWANCE
+    return max(ALLOWANCE, _FOR_HEADS * options.seconds)

@@ -1,0 +1,1 @@
+"""What can be predicted: the nouns, each as data."""
