@@ -31,10 +31,10 @@ from headstart.data.duplicates.near import NearDuplicates, find_near_duplicates,
 from headstart.data.duplicates.thumbnails import make_thumbnail, make_thumbnails
 from headstart.data.images.decode import read_image
 from headstart.data.sources.dataset import Dataset
-from headstart.embed.embedding_cache import open_cache
-from headstart.embed.extract import embed
+from headstart.embed.features import embed_backbone
 from headstart.pipeline.options import Options
 from headstart.pipeline.probe import probe_probabilities
+from headstart.records.run import Run
 from headstart.records.samples import Samples
 from headstart.trust.label_errors import find_label_issues
 from headstart.verbs.audit.findings import MISLABEL
@@ -144,12 +144,12 @@ def flipped(samples: Samples, near: NearDuplicates, share: float, seed: int) -> 
     """How the search for wrong labels does."""
     generator = np.random.default_rng(seed)
     backbone = open_backbone("lite0")
-    found = embed(samples.images, backbone, content=samples.content, cache=open_cache(backbone))
-    X = found.joined([tap.name for tap in backbone.taps[-_LAYERS:]])
+    embeddings = embed_backbone(samples, backbone, Run())
+    X = embeddings.joined([tap.name for tap in backbone.taps[-_LAYERS:]])
     rows = generator.choice(len(samples), max(1, round(share * len(samples))), replace=False)
     labels = samples.labels.copy()
     labels[rows] = (labels[rows] + generator.integers(1, len(samples.classes), len(rows))) % len(samples.classes)
-    said = probe_probabilities(X, labels, merge_groups(samples, near.groups), seed=seed, cache=False)
+    said = probe_probabilities(X, labels, merge_groups(samples, near.groups), Run(seed=seed, cache=False))
     listed = find_label_issues(labels, said).rows
     right = np.isin(listed, rows)
     by_train = np.isin(doubted(replace(samples, labels=labels)), rows)

@@ -19,11 +19,10 @@ from common import arguments, numbers, samples_of, words
 from headstart.backbones.opening import open_backbone
 from headstart.choose.race import RaceResult, race
 from headstart.data.splits import divide
-from headstart.embed.embedding_cache import open_cache
-from headstart.embed.extract import embed
-from headstart.embed.features import join_parts
+from headstart.embed.features import embed_backbone, join_parts
 from headstart.heads.catalog import make_head
 from headstart.pipeline.candidates import plan_heads
+from headstart.records.run import Run
 from headstart.records.samples import Samples
 
 SETS = ("trashnet", "corn_leaf", "rice_leaf", "pacs/sketch", "pacs/cartoon", "elpv")
@@ -34,7 +33,7 @@ FIRST_SEED = 100
 def measure(samples: Samples, shots: int, seed: int) -> dict[str, float]:
     """The test accuracy of each rule's pick on one draw."""
     backbones = [open_backbone(name) for name in ("lite0", "lite2")]
-    embedded = [embed(samples.images, b, content=samples.content, cache=open_cache(b)) for b in backbones]
+    embedded = [embed_backbone(samples, b, Run()) for b in backbones]
     of = {b.name: each for b, each in zip(backbones, embedded, strict=True)}
     chosen, rest = draw(samples, shots, seed)
     y, classes = samples.labels[chosen], samples.classes

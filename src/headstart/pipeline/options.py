@@ -15,7 +15,7 @@ from headstart.finetune.recipe import Recipe
 from headstart.finetune.strategies import parse_strategy
 from headstart.heads.catalog import HEADS
 from headstart.metrics.classes import METRICS
-from headstart.model.refit import MOST_SEED as MOST_SEED
+from headstart.records.run import MOST_SEED, Run
 
 _MOST_FOLDS, _MOST_REPEATS = 1000, 100
 
@@ -78,6 +78,11 @@ class Options:
         if self.budget is not None:
             return self.budget
         return DEFAULT if self.auto else math.inf
+
+    @property
+    def run(self) -> Run:
+        """Seed, device, cache and the share of unreadable images, as every room takes them."""
+        return Run(seed=self.seed, device=self.device, cache=self.cache, max_unreadable=self.max_unreadable)
 
     def __post_init__(self) -> None:
         for head in self.heads or ():

@@ -22,14 +22,14 @@ from headstart.choose.race import RaceResult, race
 from headstart.choose.scoring import Candidate
 from headstart.data.duplicates.near import join_groups
 from headstart.data.sources.dataset import Dataset
-from headstart.data.sources.load import load_dataset as load_data
+from headstart.data.sources.load import load_dataset
 from headstart.data.splits import assign_folds
 from headstart.errors import DataError, OptionError
 from headstart.heads.base import PathScores
 from headstart.metrics.class_report import scorecard
 from headstart.model import bundle
 from headstart.model.evaluation import Evaluation
-from headstart.model.load import load_model
+from headstart.model.load import load_with_bundle
 from headstart.model.predictor import Predictor
 from headstart.model.refit import HeadRecipe, read_recipe
 from headstart.model.rows import TrainingRows, read_rows, rows_to_save
@@ -78,7 +78,7 @@ class _Known:
 
 
 def extend(
-    model: Path | str,
+    model: Path | str | Predictor,
     new: Any,
     *,
     old: Any = None,
@@ -90,17 +90,17 @@ def extend(
 ) -> Extended:
     """Add labelled images, of new classes or of known ones, to a saved model.
 
-    new: a folder of class folders, a table, or a `Loaded` of `data.sources.load.load_dataset`; images that the model
-    was trained on already are left out. old: what the model was trained on, for a bundle that does not hold the
-    embeddings of it.
+    model: a saved model's folder, or what `load` made of it. new: a folder of class folders, a table, or a `Dataset` of
+    `data.sources.load.load_dataset`; images that the model was trained on already are left out. old: what the model was
+    trained on, for a bundle that does not hold the embeddings of it.
     retune: choose the head's setting anew, on all images, instead of keeping what training chose on the old ones.
     keep_training: whether the extended bundle holds them.
     Raises `BundleError` for what is no model, `OptionError` where `old` is needed, `DataError` where nothing is new.
     """
     begun = time.perf_counter()
-    new, old = _loaded(new), None if old is None else _loaded(old)
+    new, old = load_dataset(new), None if old is None else load_dataset(old)
     checks.between("max_unreadable", max_unreadable, 0, 1)
-    predictor, saved = load_model(model), bundle.read_bundle(model)
+    predictor, saved = load_with_bundle(model)
     recipe = read_recipe(predictor, saved, retune=retune)
     rows, said = _old_rows(saved, predictor, old, device, cache)
     added = embed_new_rows(new, rows, predictor.parts, device=device, cache=cache, max_unreadable=max_unreadable)
@@ -179,10 +179,6 @@ def _trust(
         options = replace(options, max_error=asked.max_error, confidence=asked.confidence)
     found = fit_trust(calibration, rows.X, plan.parts, rows.labels, rows.folds, rows.groups, options)
     return found, found.notes
-
-
-def _loaded(data: Any) -> Dataset:
-    return data if isinstance(data, Dataset) else load_data(data)
 
 
 def _old_rows(

@@ -16,6 +16,7 @@ from headstart.errors import DataError
 from headstart.heads.catalog import HEADS
 from headstart.pipeline.probe import HEAD, LAYERS, MANY_COPIES, AccuracyClaims, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Ints
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +47,10 @@ def duplicate_claims(prepared: Prepared, fit: Ints, *, seed: int = 0, cache: boo
         return None
     X, labels = embedded.take(fit[rows]).joined(taps), samples.labels[rows]
     try:
-        honest = probe_probabilities(X, labels, samples.groups[rows], seed=seed, cache=cache)
+        run = Run(seed=seed, cache=cache)
+        honest = probe_probabilities(X, labels, samples.groups[rows], run)
         named = None if copies.named is None else copies.named[rows]
-        naive = probe_probabilities(X, labels, named, seed=seed, cache=cache)
+        naive = probe_probabilities(X, labels, named, run)
     except DataError:
         return None
     return accuracy_claims(naive, honest, labels)
