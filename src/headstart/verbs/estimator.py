@@ -168,7 +168,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each image, as labels were given to `fit`: (n,)."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]  # type: ignore[no-any-return]
+        best = self.predict_proba(X).argmax(axis=1)  # says where it is not fitted
+        return self.classes_[best]  # type: ignore[no-any-return]
 
 
 def _images(X: Any) -> list[ImageSource]:
