@@ -26,7 +26,7 @@ from headstart.pipeline.probe import LAYERS, MANY_COPIES, AccuracyClaims, accura
 from headstart.records.arrays import Floats, Ints
 from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Failure, Samples
-from headstart.verbs.audit.copies import duplicate_findings
+from headstart.verbs.audit.duplicates import duplicate_findings
 from headstart.verbs.audit.findings import IMBALANCE, LOOK, UNREADABLE, Audit, Finding, sort_findings
 from headstart.verbs.audit.suspects import label_issues, quality_issues
 
