@@ -162,9 +162,10 @@ def depth(data: Any, labels: Any = None, *, groups: Any = None, options: Options
 
     Examples
     --------
-    >>> profile = depth("photos/").backbones[0]  # doctest: +SKIP
-    >>> profile.best.name, profile.leaves  # doctest: +SKIP
-    ('blocks.4', True)
+    ::
+
+        profile = depth("photos/").backbones[0]
+        profile.best.name, profile.leaves
     """
     options = options or Options()
     dataset, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)

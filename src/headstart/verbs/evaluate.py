@@ -71,9 +71,10 @@ def evaluate(
 
     Examples
     --------
-    >>> predictor = headstart.load("model/")  # doctest: +SKIP
-    >>> evaluate(predictor, load_dataset("new/").samples).card.accuracy.value  # doctest: +SKIP
-    0.93
+    ::
+
+        predictor = headstart.load("model/")
+        evaluate(predictor, load_dataset("new/").samples).card.accuracy.value
     """
     run = Run(device=device, cache=cache)
     if split is not None:

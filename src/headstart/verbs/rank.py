@@ -130,9 +130,10 @@ def rank(data: Any, labels: Any = None, *, groups: Any = None, options: Options 
 
     Examples
     --------
-    >>> ranking = rank("photos/", options=Options(backbones=("lite0", "lite2")))  # doctest: +SKIP
-    >>> ranking.best.name, ranking.estimate.value  # doctest: +SKIP
-    ('efficientnet_lite2', 0.94)
+    ::
+
+        ranking = rank("photos/", options=Options(backbones=("lite0", "lite2")))
+        ranking.best.name, ranking.estimate.value
     """
     options = options or Options(backbones=(LOCAL,))
     dataset, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)

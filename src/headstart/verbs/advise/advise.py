@@ -119,8 +119,10 @@ def advise(data: Any, labels: Any = None, *, groups: Any = None, options: Option
 
     Examples
     --------
-    >>> advice = advise("photos/")  # doctest: +SKIP
-    >>> advice.position.median, advice.similarity.verdict  # doctest: +SKIP
+    ::
+
+        advice = advise("photos/")
+        advice.position.median, advice.similarity.verdict
     """
     options = _with_full_name(options or Options(backbones=(REFERENCE,)))
     dataset, _ = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)

@@ -148,8 +148,10 @@ def learning_curve(
 
     Examples
     --------
-    >>> curve = learning_curve("photos/", target=0.95)  # doctest: +SKIP
-    >>> print(curve.answer.sentence)  # doctest: +SKIP
+    ::
+
+        curve = learning_curve("photos/", target=0.95)
+        print(curve.answer.sentence)
     """
     checks.between("target", target, 0.01, 1)
     options = Options(

@@ -91,9 +91,10 @@ def drift(
 
     Examples
     --------
-    >>> result = drift("model/", "new/")  # doctest: +SKIP
-    >>> result.drifted, result.test.p  # doctest: +SKIP
-    (True, 0.001)
+    ::
+
+        result = drift("model/", "new/")
+        result.drifted, result.test.p
     """
     between("level", level, _LEAST_LEVEL, 0.5)
     at_least("shown", shown, 1)
