@@ -115,16 +115,16 @@ def copies(samples: Samples, share: float, seed: int) -> tuple[dict[str, Any], N
     group = _numbers(find_near_duplicates(np.concatenate([grey, extra])), n + len(extra))
     family = _numbers(before, n)
     source = np.concatenate([np.arange(n), rows])
-    found = [bool(group[n + i] == group[row]) for i, row in enumerate(rows)]
+    hits = [bool(group[n + i] == group[row]) for i, row in enumerate(rows)]
     others = [(i, j) for i in range(n, n + len(extra)) for j in np.flatnonzero(group == group[i]) if i != j]
     right = [family[source[i]] == family[source[j]] for i, j in others]
-    missed = [kind for kind, each in zip(kinds, found, strict=True) if not each]
+    missed = [kind for kind, hit in zip(kinds, hits, strict=True) if not hit]
     line = {
         "images": n,
         "there": sum(len(each) - 1 for each in before.groups),
         "groups": len(before.groups),
         "planted": len(rows),
-        "recall": float(np.mean(found)),
+        "recall": float(np.mean(hits)),
         "precision": float(np.mean(right)) if right else float("nan"),
         "missed": ", ".join(f"{missed.count(kind)} {kind}" for kind in CHANGES if kind in missed),
         "seconds": seconds,
@@ -132,10 +132,10 @@ def copies(samples: Samples, share: float, seed: int) -> tuple[dict[str, Any], N
     return line, before
 
 
-def _numbers(found: NearDuplicates, n: int) -> np.ndarray:
+def _numbers(near: NearDuplicates, n: int) -> np.ndarray:
     """A group number for each row."""
     number = np.arange(n)
-    for rows in found.groups:
+    for rows in near.groups:
         number[list(rows)] = rows[0]
     return number
 
@@ -149,8 +149,8 @@ def flipped(samples: Samples, near: NearDuplicates, share: float, seed: int) -> 
     rows = generator.choice(len(samples), max(1, round(share * len(samples))), replace=False)
     labels = samples.labels.copy()
     labels[rows] = (labels[rows] + generator.integers(1, len(samples.classes), len(rows))) % len(samples.classes)
-    said = probe_probabilities(X, labels, merge_groups(samples, near.groups), Run(seed=seed, cache=False))
-    listed = find_label_issues(labels, said).rows
+    probabilities = probe_probabilities(X, labels, merge_groups(samples, near.groups), Run(seed=seed, cache=False))
+    listed = find_label_issues(labels, probabilities).rows
     right = np.isin(listed, rows)
     by_train = np.isin(doubted(replace(samples, labels=labels)), rows)
     return {
@@ -160,7 +160,7 @@ def flipped(samples: Samples, near: NearDuplicates, share: float, seed: int) -> 
         "precision": float(right.mean()) if len(listed) else float("nan"),
         "train_recall": float(by_train.sum() / len(rows)),
         "train_precision": float(by_train.mean()) if len(by_train) else float("nan"),
-        "accuracy": float((said.argmax(axis=1) == samples.labels).mean()),
+        "accuracy": float((probabilities.argmax(axis=1) == samples.labels).mean()),
     }
 
 

@@ -34,17 +34,18 @@ def measure(samples: Samples, shots: int, seed: int) -> dict[str, float]:
     """The test accuracy of each rule's pick on one draw."""
     backbones = [open_backbone(name) for name in ("lite0", "lite2")]
     embedded = [embed_backbone(samples, b, Run()) for b in backbones]
-    of = {b.name: each for b, each in zip(backbones, embedded, strict=True)}
+    embeddings_of = {b.name: embeddings for b, embeddings in zip(backbones, embedded, strict=True)}
     chosen, rest = draw(samples, shots, seed)
-    y, classes = samples.labels[chosen], samples.classes
+    labels, classes = samples.labels[chosen], samples.classes
     folds = divide(samples.take(chosen), count=None, repeats=None, seed=seed).folds
     plans, _ = plan_heads(backbones, embedded, chosen, classes=len(classes), fits=1, heads=HEADS, seed=seed)
-    built = race([each.candidate for each in plans], y, folds, classes=classes, seed=seed)
-    bare = race([replace(each.candidate, prior=0.0) for each in plans], y, folds, classes=classes, seed=seed)
+    built = race([plan.candidate for plan in plans], labels, folds, classes=classes, seed=seed)
+    bare = race([replace(plan.candidate, prior=0.0) for plan in plans], labels, folds, classes=classes, seed=seed)
     tested = []
-    for each, entry in zip(plans, built.entries, strict=True):
-        head = make_head(each.head, root=each.root, seed=seed, setting=entry.setting).fit(each.candidate.X, y)
-        X = join_parts([of[part.backbone.name] for part in each.parts], [part.taps for part in each.parts]).X[rest]
+    for plan, entry in zip(plans, built.entries, strict=True):
+        head = make_head(plan.head, root=plan.root, seed=seed, setting=entry.setting).fit(plan.candidate.X, labels)
+        embedded_parts = [embeddings_of[part.backbone.name] for part in plan.parts]
+        X = join_parts(embedded_parts, [part.taps for part in plan.parts]).X[rest]
         tested.append(float((head.form_.scores(X).argmax(axis=1) == samples.labels[rest]).mean()))
     return {name: tested[winner] for name, winner in picks(built, bare).items()} | {"best on the test": max(tested)}
 
@@ -71,8 +72,8 @@ def main() -> None:
     for name in given.sets:
         samples = samples_of(name, given.data)
         for shots in given.shots:
-            found = [measure(samples, shots, FIRST_SEED + draw) for draw in range(given.draws)]
-            rows.append({rule: float(np.mean([each[rule] for each in found])) for rule in found[0]})
+            draws = [measure(samples, shots, FIRST_SEED + number) for number in range(given.draws)]
+            rows.append({rule: float(np.mean([accuracies[rule] for accuracies in draws])) for rule in draws[0]})
             print(
                 f"{name:18} {shots:4}  " + "  ".join(f"{rule} {value:.3f}" for rule, value in rows[-1].items()),
                 flush=True,

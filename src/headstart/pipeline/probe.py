@@ -40,17 +40,17 @@ def probe_probabilities(X: Floats, labels: Ints, groups: Ints | None, run: Run) 
     return crossed_probabilities(path.scores[best], labels, folds)[0]  # type: ignore[no-any-return]
 
 
-def accuracy_claims(naive: Floats, honest: Floats, labels: Ints) -> AccuracyClaims:
-    """Accuracies of two sets of out-of-fold probabilities, with Wilson intervals.
+def accuracy_claims(leaky: Floats, group_aware: Floats, labels: Ints) -> AccuracyClaims:
+    """Accuracies of two sets of out-of-fold probabilities, (n, K), with Wilson intervals.
 
-    naive: of folds that part copies. honest: of folds that hold them together.
+    leaky: of folds that part duplicates. group_aware: of folds that hold them together.
 
     >>> import numpy as np
     >>> both = accuracy_claims(np.eye(2)[[0, 1]], np.eye(2)[[0, 0]], np.array([0, 1]))
-    >>> both.naive.value, both.honest.value
+    >>> both.leaky.value, both.group_aware.value
     (1.0, 0.5)
     """
-    return AccuracyClaims(_accuracy(naive, labels), _accuracy(honest, labels))
+    return AccuracyClaims(_accuracy(leaky, labels), _accuracy(group_aware, labels))
 
 
 def _accuracy(probabilities: Floats, labels: Ints) -> Estimate:
@@ -61,7 +61,7 @@ def _accuracy(probabilities: Floats, labels: Ints) -> Estimate:
 
 @dataclass(frozen=True)
 class AccuracyClaims:
-    """Accuracies out of fold, of one head: naive, with folds that part copies; honest, with copies held together."""
+    """Out-of-fold accuracies of one head: with folds that part duplicates, and with folds that hold them together."""
 
-    naive: Estimate
-    honest: Estimate
+    leaky: Estimate
+    group_aware: Estimate

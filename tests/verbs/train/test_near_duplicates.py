@@ -96,8 +96,8 @@ def test_the_copies_and_what_a_split_that_parts_them_claims_are_said_in_one_note
     )
     assert "each stays in one fold with what it repeats. A split that parts them would have claimed " in note
     assert trained.data.claims is not None
-    assert note.endswith(f"with copies held together it is {trained.data.claims.honest}.")
-    assert f"would have claimed {trained.data.claims.naive} accuracy for a linear probe" in note
+    assert note.endswith(f"with copies held together it is {trained.data.claims.group_aware}.")
+    assert f"would have claimed {trained.data.claims.leaky} accuracy for a linear probe" in note
     assert trained.data.copies == 21
 
 
@@ -124,8 +124,8 @@ def test_labels_that_only_a_copy_can_tell_are_claimed_by_a_split_that_parts_copi
     found = prepare.prepare(loaded, [LITE0], Run(device="cpu", cache=False, max_unreadable=0))
     both = duplicate_claims(found, np.arange(80), cache=False)
     assert both is not None
-    assert both.naive.value > 0.65
-    assert both.honest.value < 0.5
+    assert both.leaky.value > 0.65
+    assert both.group_aware.value < 0.5
 
 
 def test_near_copies_in_two_classes_are_kept_and_the_note_points_to_the_audit(

@@ -48,12 +48,12 @@ def duplicate_claims(prepared: Prepared, fit: Ints, *, seed: int = 0, cache: boo
     X, labels = embedded.take(fit[rows]).joined(taps), samples.labels[rows]
     try:
         run = Run(seed=seed, cache=cache)
-        honest = probe_probabilities(X, labels, samples.groups[rows], run)
+        group_aware = probe_probabilities(X, labels, samples.groups[rows], run)
         named = None if copies.named is None else copies.named[rows]
-        naive = probe_probabilities(X, labels, named, run)
+        leaky = probe_probabilities(X, labels, named, run)
     except DataError:
         return None
-    return accuracy_claims(naive, honest, labels)
+    return accuracy_claims(leaky, group_aware, labels)
 
 
 def _some(families: Ints, width: int, classes: int, seed: int) -> Ints:
@@ -71,7 +71,7 @@ def claim_notes(notes: Sequence[str], note: str, found: AccuracyClaims | None) -
     if found is None:
         return tuple(notes)
     more = (
-        f"A split that parts them would have claimed {found.naive} accuracy for a linear probe; with copies held "
-        f"together it is {found.honest}."
+        f"A split that parts them would have claimed {found.leaky} accuracy for a linear probe; with copies held "
+        f"together it is {found.group_aware}."
     )
     return tuple(f"{each} {more}" if each == note else each for each in notes)
