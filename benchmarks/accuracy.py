@@ -74,7 +74,7 @@ class Way:
 def tried(part: Samples, tested: Samples, way: Way, options: Options) -> None:
     """Train on one draw, and note how it does."""
     trained = train(list(part.images), [part.classes[i] for i in part.labels], options=options)
-    answers = trained.predictor.predict(tested.images, cache=open_cache)
+    answers = trained.predictor.predict(tested.images, cache=True)
     truth = float(np.mean([a == tested.classes[i] for a, i in zip(answers.labels, tested.labels, strict=True)]))
     way.truth.append(truth)
     way.promised.append(trained.estimate.value)

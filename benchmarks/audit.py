@@ -31,10 +31,10 @@ from headstart.data.duplicates.near import NearDuplicates, find_near_duplicates,
 from headstart.data.duplicates.thumbnails import make_thumbnail, make_thumbnails
 from headstart.data.images.decode import read_image
 from headstart.data.sources.dataset import Dataset
-from headstart.embed.embedding_cache import open_cache
-from headstart.embed.extract import embed
+from headstart.embed.features import embed_backbone
 from headstart.pipeline.options import Options
 from headstart.pipeline.probe import probe_probabilities
+from headstart.records.run import Run
 from headstart.records.samples import Samples
 from headstart.records.targets import Classes
 from headstart.trust.label_errors import find_label_issues
@@ -116,16 +116,16 @@ def copies(samples: Samples, share: float, seed: int) -> tuple[dict[str, Any], N
     group = _numbers(find_near_duplicates(np.concatenate([grey, extra])), n + len(extra))
     family = _numbers(before, n)
     source = np.concatenate([np.arange(n), rows])
-    found = [bool(group[n + i] == group[row]) for i, row in enumerate(rows)]
+    hits = [bool(group[n + i] == group[row]) for i, row in enumerate(rows)]
     others = [(i, j) for i in range(n, n + len(extra)) for j in np.flatnonzero(group == group[i]) if i != j]
     right = [family[source[i]] == family[source[j]] for i, j in others]
-    missed = [kind for kind, each in zip(kinds, found, strict=True) if not each]
+    missed = [kind for kind, hit in zip(kinds, hits, strict=True) if not hit]
     line = {
         "images": n,
         "there": sum(len(each) - 1 for each in before.groups),
         "groups": len(before.groups),
         "planted": len(rows),
-        "recall": float(np.mean(found)),
+        "recall": float(np.mean(hits)),
         "precision": float(np.mean(right)) if right else float("nan"),
         "missed": ", ".join(f"{missed.count(kind)} {kind}" for kind in CHANGES if kind in missed),
         "seconds": seconds,
@@ -133,10 +133,10 @@ def copies(samples: Samples, share: float, seed: int) -> tuple[dict[str, Any], N
     return line, before
 
 
-def _numbers(found: NearDuplicates, n: int) -> np.ndarray:
+def _numbers(near: NearDuplicates, n: int) -> np.ndarray:
     """A group number for each row."""
     number = np.arange(n)
-    for rows in found.groups:
+    for rows in near.groups:
         number[list(rows)] = rows[0]
     return number
 
@@ -145,13 +145,13 @@ def flipped(samples: Samples, near: NearDuplicates, share: float, seed: int) -> 
     """How the search for wrong labels does."""
     generator = np.random.default_rng(seed)
     backbone = open_backbone("lite0")
-    found = embed(samples.images, backbone, content=samples.content, cache=open_cache(backbone))
-    X = found.joined([tap.name for tap in backbone.taps[-_LAYERS:]])
+    embeddings = embed_backbone(samples, backbone, Run())
+    X = embeddings.joined([tap.name for tap in backbone.taps[-_LAYERS:]])
     rows = generator.choice(len(samples), max(1, round(share * len(samples))), replace=False)
     labels = samples.labels.copy()
     labels[rows] = (labels[rows] + generator.integers(1, len(samples.classes), len(rows))) % len(samples.classes)
-    said = probe_probabilities(X, labels, merge_groups(samples, near.groups), seed=seed, cache=False)
-    listed = find_label_issues(labels, said).rows
+    probabilities = probe_probabilities(X, labels, merge_groups(samples, near.groups), Run(seed=seed, cache=False))
+    listed = find_label_issues(labels, probabilities).rows
     right = np.isin(listed, rows)
     by_train = np.isin(doubted(replace(samples, target=Classes(labels, samples.classes))), rows)
     return {
@@ -161,7 +161,7 @@ def flipped(samples: Samples, near: NearDuplicates, share: float, seed: int) -> 
         "precision": float(right.mean()) if len(listed) else float("nan"),
         "train_recall": float(by_train.sum() / len(rows)),
         "train_precision": float(by_train.mean()) if len(by_train) else float("nan"),
-        "accuracy": float((said.argmax(axis=1) == samples.labels).mean()),
+        "accuracy": float((probabilities.argmax(axis=1) == samples.labels).mean()),
     }
 
 

@@ -19,11 +19,10 @@ from common import arguments, numbers, samples_of, words
 from headstart.backbones.opening import open_backbone
 from headstart.choose.race import RaceResult, race
 from headstart.data.splits import divide
-from headstart.embed.embedding_cache import open_cache
-from headstart.embed.extract import embed
-from headstart.embed.features import join_parts
+from headstart.embed.features import embed_backbone, join_parts
 from headstart.pipeline.candidates import plan_heads
 from headstart.records.rows import Rows
+from headstart.records.run import Run
 from headstart.records.samples import Samples
 from headstart.records.targets import Classes
 
@@ -35,19 +34,20 @@ FIRST_SEED = 100
 def measure(samples: Samples, shots: int, seed: int) -> dict[str, float]:
     """The test accuracy of each rule's pick on one draw."""
     backbones = [open_backbone(name) for name in ("lite0", "lite2")]
-    embedded = [embed(samples.images, b, content=samples.content, cache=open_cache(b)) for b in backbones]
-    of = {b.name: each for b, each in zip(backbones, embedded, strict=True)}
+    embedded = [embed_backbone(samples, b, Run()) for b in backbones]
+    embeddings_of = {b.name: embeddings for b, embeddings in zip(backbones, embedded, strict=True)}
     chosen, rest = draw(samples, shots, seed)
-    y, classes = samples.labels[chosen], samples.classes
+    labels, classes = samples.labels[chosen], samples.classes
     folds = divide(samples.take(chosen), count=None, repeats=None, seed=seed).folds
     plans, _ = plan_heads(backbones, embedded, chosen, classes=len(classes), fits=1, heads=HEADS, seed=seed)
-    rows = Rows(Classes(y, classes), folds)
+    rows = Rows(Classes(labels, classes), folds)
     built = race(plans, rows, seed=seed)
     bare = race([replace(plan, about=replace(plan.about, prior=0.0)) for plan in plans], rows, seed=seed)
     tested = []
-    for each, entry in zip(plans, built.lines, strict=True):
-        head = each.make(entry.configuration).fit(each.X, y)
-        X = join_parts([of[part.backbone.name] for part in each.parts], [part.taps for part in each.parts]).X[rest]
+    for plan, line in zip(plans, built.lines, strict=True):
+        head = plan.make(line.configuration).fit(plan.X, labels)
+        embedded_parts = [embeddings_of[part.backbone.name] for part in plan.parts]
+        X = join_parts(embedded_parts, [part.taps for part in plan.parts]).X[rest]
         tested.append(float((head.form_.scores(X).argmax(axis=1) == samples.labels[rest]).mean()))
     return {name: tested[winner] for name, winner in picks(built, bare).items()} | {"best on the test": max(tested)}
 
@@ -74,8 +74,8 @@ def main() -> None:
     for name in given.sets:
         samples = samples_of(name, given.data)
         for shots in given.shots:
-            found = [measure(samples, shots, FIRST_SEED + draw) for draw in range(given.draws)]
-            rows.append({rule: float(np.mean([each[rule] for each in found])) for rule in found[0]})
+            draws = [measure(samples, shots, FIRST_SEED + number) for number in range(given.draws)]
+            rows.append({rule: float(np.mean([accuracies[rule] for accuracies in draws])) for rule in draws[0]})
             print(
                 f"{name:18} {shots:4}  " + "  ".join(f"{rule} {value:.3f}" for rule, value in rows[-1].items()),
                 flush=True,

@@ -37,7 +37,7 @@ from headstart.embed.extract import embed
 from headstart.heads.catalog import HEADS, make_head
 from headstart.pipeline.candidates import LAYERS
 from headstart.records.arrays import Floats, Ints
-from headstart.verbs.curve.curve import ALLOWANCE
+from headstart.verbs.curve.design import ALLOWANCE
 
 SETS = (
     *("trashnet", "pacs/photo", "pacs/art_painting", "pacs/cartoon", "pacs/sketch", "elpv"),

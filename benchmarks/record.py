@@ -133,7 +133,14 @@ def without(value: Any) -> Any:
     return [without(inner) for inner in value] if isinstance(value, list) else value
 
 
-RENAMED = {"setting": "configuration", "settings": "configuration", "doubts": "suspects", "dearer": "costlier"}
+RENAMED = {
+    "setting": "configuration",
+    "settings": "configuration",
+    "doubts": "suspects",
+    "dearer": "costlier",
+    "naive": "leaky",
+    "honest": "group_aware",
+}
 """Words of older manifests and what they are called now: the same values under better names."""
 
 

@@ -106,7 +106,7 @@ def test_advise_holds_the_right_images_together(
         seen.append(loaded)
         raise DataError("seen")
 
-    monkeypatch.setattr(advise, "_looked_at", caught)
+    monkeypatch.setattr(advise, "embed_subsample", caught)
     with pytest.raises(DataError, match="seen"):
         advise.advise(load_dataset(cells), options=replace(Options(backbones=("lite0",)), exclude=str(plan)))
     (loaded,) = seen

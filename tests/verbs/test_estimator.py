@@ -45,7 +45,7 @@ def test_an_unfitted_one_says_so() -> None:
 
 def test_labels_that_do_not_match_are_refused(pictures: tuple[list[Path], np.ndarray]) -> None:
     X, y = pictures
-    with pytest.raises(DataError, match=r"one label a picture; found 50 pictures and labels of the shape \(49,\)"):
+    with pytest.raises(DataError, match=r"one label an image; found 50 images and labels of the shape \(49,\)"):
         clone(QUICK).fit(X, y[:-1])
 
 
@@ -53,5 +53,5 @@ def test_an_unreadable_picture_is_named_at_prediction(pictures: tuple[list[Path]
     X, y = pictures
     (tmp_path / "broken.png").write_bytes(b"no picture")
     model = clone(QUICK).fit(X, y)
-    with pytest.raises(DataError, match=r"1 of 2 pictures cannot be read, the first being .*broken\.png"):
+    with pytest.raises(DataError, match=r"1 of 2 images cannot be read, the first being .*broken\.png"):
         model.predict([X[0], tmp_path / "broken.png"])

@@ -12,6 +12,7 @@ from headstart.errors import DataError, OptionError, UnknownBackbone
 from headstart.pipeline.options import Options
 from headstart.pipeline.shortlist import by_mean_rank
 from headstart.verbs.rank import Ranking, rank
+from headstart.verbs.words import next_command
 
 PACKAGED = ("efficientnet_lite0", "efficientnet_lite2")
 
@@ -52,7 +53,7 @@ def test_what_is_not_clearly_worse_is_called_a_tie(ranking: Ranking) -> None:
 
 
 def test_the_closing_sentence_names_the_command(ranking: Ranking) -> None:
-    said = ranking.closing("photos/")
+    said = next_command(ranking, "photos/")
     assert said.startswith(f"headstart train photos/ --backbones {ranking.best.name} would use the chosen backbone")
     assert str(ranking.estimate) in said
 

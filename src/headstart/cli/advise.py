@@ -11,7 +11,7 @@ from headstart.cli.options import ColumnOptions, Place, columns, measurement_opt
 from headstart.records.run import Run
 
 if TYPE_CHECKING:
-    from headstart.verbs.advise.advise import Advised
+    from headstart.verbs.advise.advise import AdviceReport
     from headstart.verbs.advise.forecast import Forecast
 
 _CLOSING = "This is a prior, from tables that saw other data; to measure on yours: headstart train"
@@ -27,6 +27,7 @@ def command(
     data: Path,
     backbone: str,
     columns: ColumnOptions,
+    exclude: Path | None,
     run: Run,
     as_json: bool,
 ) -> None:
@@ -37,15 +38,14 @@ def command(
     advice     what each table says there, why, and where the tables contradict each other
     forecast   how long each strategy would take on this machine: a few steps are timed
     """
-    from headstart.verbs.advise.advise import advise_loaded
+    from headstart.verbs.advise.advise import advise
 
-    options = measurement_options(run, backbone)
-    loaded = columns.load(data)
-    plan = f" --exclude {run.exclude}" if run.exclude else ""
-    _print(advise_loaded(loaded, options), f"{data}{plan}", as_json)
+    options = measurement_options(run, exclude, backbone)
+    plan = f" --exclude {exclude}" if exclude else ""
+    _print(advise(columns.load(data), options=options), f"{data}{plan}", as_json)
 
 
-def _print(found: Advised, data: str, as_json: bool) -> None:
+def _print(found: AdviceReport, data: str, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
 
@@ -57,7 +57,7 @@ def _print(found: Advised, data: str, as_json: bool) -> None:
     click.echo("\n" + printable(f"{_CLOSING} {data}"))
 
 
-def _position(found: Advised) -> None:
+def _position(found: AdviceReport) -> None:
     from headstart.checks import quantity
     from headstart.cli import show
 
@@ -72,7 +72,7 @@ def _position(found: Advised) -> None:
     show.table(("sign", "says", "measured"), rows)
 
 
-def _advice(found: Advised) -> None:
+def _advice(found: AdviceReport) -> None:
     from headstart.choose.prior_knowledge.rule_tables import LARGE, TRY
     from headstart.cli import show
 
@@ -86,7 +86,7 @@ def _advice(found: Advised) -> None:
     click.echo(f"\n{found.prior.disagreement()}")
 
 
-def _forecasts(found: Advised) -> None:
+def _forecasts(found: AdviceReport) -> None:
     from headstart.cli import show
 
     click.echo(f"\nWhat it would cost here, with {found.backbone}: comparing on folds and fitting once more")

@@ -139,9 +139,9 @@ def _print(found: Audit, as_json: bool) -> None:
         click.echo(printable(f"train      no model can be trained on these images yet: {found.hindrance}"))
     if found.claims is not None:
         click.echo(
-            f"copies     a split that parts copies would claim {found.claims.naive} accuracy for a linear probe;"
+            f"copies     a split that parts copies would claim {found.claims.leaky} accuracy for a linear probe;"
         )
-        click.echo(f"           with copies held together it is {found.claims.honest}")
+        click.echo(f"           with copies held together it is {found.claims.group_aware}")
 
 
 def _print_places(found: Audit, data: Path, files: _Files) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def command(
     random: bool,
     scratch: bool,
     columns: ColumnOptions,
+    exclude: Path | None,
     run: Run,
     as_json: bool,
 ) -> None:
@@ -56,18 +58,14 @@ def command(
     from headstart.verbs.curve.curve import learning_curve
 
     checks.between("--target", target, 1, 100)
-    loaded = columns.load(data)
     found = learning_curve(
-        loaded,
+        columns.load(data),
         target=target / 100,
         backbones=words("auto" if backbones is None else backbones) or (),
         random=random,
         scratch=scratch,
-        exclude=run.exclude,
-        max_unreadable=run.max_unreadable,
-        seed=run.seed,
-        device=run.device,
-        cache=run.cache,
+        exclude=None if exclude is None else str(exclude),
+        **asdict(run),
     )
     if svg is not None:
         _draw(found, svg, data)

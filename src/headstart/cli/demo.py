@@ -30,14 +30,14 @@ def command(output: Path, backbones: str, seed: int) -> None:
     from headstart.model.bundle import check_destination
     from headstart.model.load import load_model
     from headstart.pipeline.options import Options
-    from headstart.verbs.train.train import train_loaded
+    from headstart.verbs.train.train import train
 
     options = Options(backbones=words(backbones) or (), strategies=(), seed=seed)
     check_destination(output)
     cells = solar_cells()
     click.echo(f"{len(cells.samples):,} photographs of solar cells; a fifth is kept apart as the test split.\n")
     apart = _keep_apart(cells, seed)
-    trained = train_loaded(apart, options)
+    trained = train(apart, options=options)
     trained.save(output, command=["headstart", "demo"])
     show_trained(trained, output, as_json=False)
     _show_some(load_model(output), apart.samples)

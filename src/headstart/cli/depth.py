@@ -33,6 +33,7 @@ def command(
     svg: Path | None,
     metric: str,
     columns: ColumnOptions,
+    exclude: Path | None,
     run: Run,
     as_json: bool,
 ) -> None:
@@ -42,11 +43,10 @@ def command(
     into the head, or fine-tune from the stage after the best layer. All scores are on images left out.
     """
     from headstart.cli import show
-    from headstart.verbs.depth import depth_loaded
+    from headstart.verbs.depth import depth
 
-    options = measurement_options(run, "auto" if backbones is None else backbones, metric)
-    loaded = columns.load(data)
-    found = depth_loaded(loaded, options)
+    options = measurement_options(run, exclude, "auto" if backbones is None else backbones, metric)
+    found = depth(columns.load(data), options=options)
     _print(found, as_json)
     if svg is not None:
         _draw(found, svg)

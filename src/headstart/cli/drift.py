@@ -13,7 +13,7 @@ from headstart.errors import OptionError
 
 if TYPE_CHECKING:
     from headstart.report.page import Gallery, Picture
-    from headstart.verbs.drift.drift import BatchDrift
+    from headstart.verbs.drift.result import BatchDrift
 
 _NAMED = 5
 _MOST_SHARES = 5
@@ -79,13 +79,13 @@ def command(
     Exit code 0 whether or not there is drift; with --fail-on-drift 1 where there is. 2: it could not be tested.
     """
     from headstart.data.sources.unlabelled import load_unlabelled
-    from headstart.model import bundle
+    from headstart.model.load import load_model
     from headstart.verbs.drift.drift import drift
 
     _check(html, svg)
-    bundle.read_bundle(model)
+    predictor = load_model(model)
     found = drift(
-        model,
+        predictor,
         load_unlabelled(list(images), path_column=path_column, group_column=group_column),
         reference=reference,
         level=level,
@@ -121,7 +121,7 @@ def _write(found: BatchDrift, html: Path | None, svg: Path | None) -> None:
         from headstart.report.plots.scores import scores_svg
 
         title = f"How foreign the images are to {found.model.resolve().name}"
-        plot = scores_svg(found.reference_scores, found.scores, title=title, name=found.compared.name)
+        plot = scores_svg(found.reference_scores, found.scores, title=title, name=found.comparison.name)
         write_atomically(svg, plot.encode("utf-8", "backslashreplace"))
 
 
@@ -131,15 +131,15 @@ def _page(found: BatchDrift) -> str:
 
     shown = Shown(
         heading=f"Model {found.model.resolve().name}: {quantity(len(found.batch), 'new image')}, compared with "
-        f"{found.compared.words}",
-        name=found.compared.name,
+        f"{found.comparison.words}",
+        name=found.comparison.name,
         galleries=(_foreign(found), _usual(found)),
         scores=(found.reference_scores, found.scores),
         shares=[(each.name, each.reference, each.batch) for each in found.shares],
         advice=found.advice(),
         notes=found.notes,
     )
-    return drift_page(found.found, shown)
+    return drift_page(found.test, shown)
 
 
 def _foreign(found: BatchDrift) -> Gallery:
@@ -149,21 +149,21 @@ def _foreign(found: BatchDrift) -> Gallery:
     if not found.drifted:
         words = "The model's answer and how sure it is. No drift was found: chance may have put these on top."
     return Gallery(
-        f"In the batch, least like {found.compared.name}", words, [_picture(found, row) for row in found.most_foreign]
+        f"In the batch, least like {found.comparison.name}", words, [_picture(found, row) for row in found.most_foreign]
     )
 
 
 def _usual(found: BatchDrift) -> Gallery:
     from headstart.report.page import Gallery, Picture
 
-    pictures = found.compared.pictures
+    pictures = found.comparison.samples
     if pictures is None:
         words = "The training images are not in the model; --reference DATA would show them here."
         rows = found.most_usual
         return Gallery("In the batch, most like training", words, [_picture(found, row) for row in rows])
-    rows = tuple(found.found.typical.tolist())
+    rows = tuple(found.test.typical.tolist())
     chosen = [Picture(pictures.images[row], pictures.names[row], _label(found, row)) for row in rows]
-    title = f"{found.compared.name.capitalize()} images, least like the batch"
+    title = f"{found.comparison.name.capitalize()} images, least like the batch"
     return Gallery(title, "What the batch has least of.", chosen)
 
 
@@ -171,12 +171,12 @@ def _picture(found: BatchDrift, row: int) -> Picture:
     from headstart.report import numbers
     from headstart.report.page import Picture
 
-    sure = numbers.percent(float(found.answers.confidences[row]))
-    return Picture(found.batch.images[row], found.batch.names[row], f"{found.answers.labels[row]}, {sure}")
+    sure = numbers.percent(float(found.predictions.confidences[row]))
+    return Picture(found.batch.images[row], found.batch.names[row], f"{found.predictions.labels[row]}, {sure}")
 
 
 def _label(found: BatchDrift, row: int) -> str:
-    samples = found.compared.pictures
+    samples = found.comparison.samples
     return samples.classes[samples.labels[row]] if samples is not None and samples.labels[row] >= 0 else ""
 
 
@@ -192,7 +192,11 @@ def _print(found: BatchDrift, as_json: bool) -> None:
     for sentence in found.notes:
         show.note(sentence)
     rows = [
-        (found.batch.names[row], found.answers.labels[row], numbers.percent(float(found.answers.confidences[row])))
+        (
+            found.batch.names[row],
+            found.predictions.labels[row],
+            numbers.percent(float(found.predictions.confidences[row])),
+        )
         for row in found.most_foreign[:_NAMED]
     ]
     if found.drifted:
@@ -211,8 +215,8 @@ def _print_places(html: Path | None, svg: Path | None) -> None:
 
 def _lines(found: BatchDrift) -> list[tuple[str, str]]:
     """What is printed, a heading and words a line."""
-    test = found.found
-    lines = [("found", found.sentence()), ("compared", f"with {found.compared.words}")]
+    test = found.test
+    lines = [("found", found.sentence()), ("compared", f"with {found.comparison.words}")]
     if found.drifted and found.shares:
         lines.append(("classes", _moved(found)))
     within = "" if test.p_within is None else f", within classes {test.p_within:.3f}"

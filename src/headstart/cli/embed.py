@@ -48,17 +48,17 @@ def command(
     from headstart.backbones.opening import open_backbone
     from headstart.cli import show
     from headstart.data.sources.load import find_images
-    from headstart.device import choose_device
     from headstart.embed import save
-    from headstart.embed.embedding_cache import open_cache
-    from headstart.embed.extract import embed
+    from headstart.embed.features import embed_backbone
+    from headstart.records.run import Run
 
     save.check_format(output)
     if weights is not None and len(backbones) != 1:
         raise OptionError("--weights is for one backbone: name it with --backbone.")
     opened = [open_backbone(name, weights=weights) for name in backbones or ("lite0",)]
     wanted = [_taps(backbone, taps) for backbone in opened]
-    chosen = choose_device(device)
+    run = Run(device=device, cache=cache)
+    run.choose_device()  # an unknown device is refused before any work
     if unlabelled:
         samples = find_images(data)
     else:
@@ -67,16 +67,7 @@ def command(
         for sentence in loaded.notes:
             show.note(sentence)
     embedded = [
-        embed(
-            samples.images,
-            backbone,
-            content=samples.content,
-            names=samples.names,
-            taps=names,
-            device=chosen,
-            cache=open_cache(backbone) if cache else None,
-            label=f"embedding with {backbone.name}",
-        )
+        embed_backbone(samples, backbone, run, taps=names, label=f"embedding with {backbone.name}")
         for backbone, names in zip(opened, wanted, strict=True)
     ]
     rows = _readable(samples, embedded)

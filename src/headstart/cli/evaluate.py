@@ -38,13 +38,12 @@ def command(
     model was trained on some of the images, a note says so.
     """
     from headstart.cli import show
-    from headstart.model import bundle
-    from headstart.model.load import load_model
+    from headstart.model.load import load_with_bundle
     from headstart.model.rows import training_content
     from headstart.verbs.evaluate import evaluate
 
-    predictor = load_model(model)
-    known = training_content(bundle.read_bundle(model), predictor)
+    predictor, bundle = load_with_bundle(model)
+    known = training_content(bundle, predictor)
     loaded = columns.load(data)
     for sentence in loaded.notes:
         show.note(sentence)

@@ -66,15 +66,16 @@ def command(
     before and after, on the same images and folds. MODEL itself stays as it is.
     """
     from headstart.data.sources.load import load_dataset
-    from headstart.model import bundle
+    from headstart.model.bundle import check_destination
+    from headstart.model.load import load_model
     from headstart.verbs.extend.extend import extend
 
     place = _place(model, new_data, output)
-    bundle.read_bundle(model)
-    bundle.check_destination(place)
+    predictor = load_model(model)
+    check_destination(place)
     new = columns.load(new_data)
     found = extend(
-        model,
+        predictor,
         new,
         old=None if old_data is None else load_dataset(old_data),
         retune=retune,

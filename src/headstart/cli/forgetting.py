@@ -27,12 +27,11 @@ def command(model: Path, images: tuple[str, ...], device: str, as_json: bool) ->
     """
     from headstart.cli import show
     from headstart.data.sources.load import find_images
-    from headstart.device import choose_device
     from headstart.model.load import load_model
     from headstart.verbs.forgetting import fine_tuned, forgetting
 
     predictor = load_model(model)
-    found = forgetting(predictor, find_images(images), device=choose_device(device)) if fine_tuned(predictor) else ()
+    found = forgetting(predictor, find_images(images), device=device) if fine_tuned(predictor) else ()
     if as_json:
         show.as_json({"backbones": [each.to_dict() for each in found]})
     elif not found:

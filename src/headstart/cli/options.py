@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -61,20 +61,13 @@ def columns(function: Verb) -> Verb:
 
 
 def run(function: Verb) -> Verb:
-    """Add the options of every verb that measures; the function gets them as one, `run`."""
+    """Add the options of every verb that measures; the function gets `exclude`, and the others as one, `run`."""
 
-    def made(exclude: Path | None, max_unreadable: float, seed: int, device: str, cache: bool) -> Run:
+    def build_run(max_unreadable: float, seed: int, device: str, cache: bool) -> Run:
         """The record, with a share instead of percents."""
-        plan = None if exclude is None else str(exclude)
-        return Run(plan, share("--max-unreadable", max_unreadable), seed, device, cache)
+        return Run(seed=seed, device=device, cache=cache, max_unreadable=share("--max-unreadable", max_unreadable))
 
     options = [
-        click.option(
-            "--exclude",
-            type=Place(),
-            help="A plan (CSV) that 'headstart audit DATA --fix FILE' has written and you have read: what it excludes "
-            "is left out, what it groups stays in one fold. Its lines 'keep' change nothing.",
-        ),
         click.option(
             "--max-unreadable",
             default=5.0,
@@ -85,7 +78,13 @@ def run(function: Verb) -> Verb:
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
         click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run."),
     ]
-    return gathered(function, "run", options, made)
+    exclude = click.option(
+        "--exclude",
+        type=Place(),
+        help="A plan (CSV) that 'headstart audit DATA --fix FILE' has written and you have read: what it excludes "
+        "is left out, what it groups stays in one fold. Its lines 'keep' change nothing.",
+    )
+    return exclude(gathered(function, "run", options, build_run))
 
 
 def gathered(
@@ -209,16 +208,13 @@ class Drawing(Place):
         return place
 
 
-def measurement_options(run: Run, backbones: str, metric: str = "accuracy") -> Options:
-    """The options of a measurement. backbones: comma-separated."""
+def measurement_options(run: Run, exclude: Path | None, backbones: str, metric: str = "accuracy") -> Options:
+    """The options of a measurement. exclude: a plan. backbones: comma-separated."""
     from headstart.pipeline.options import Options
 
     return Options(
         backbones=words(backbones) or (),
         metric=metric,
-        exclude=run.exclude,
-        max_unreadable=run.max_unreadable,
-        seed=run.seed,
-        device=run.device,
-        cache=run.cache,
+        exclude=None if exclude is None else str(exclude),
+        **asdict(run),
     )

@@ -73,7 +73,6 @@ def command(
     from headstart.cli import show
     from headstart.data.sources.load import find_images
     from headstart.device import choose_device
-    from headstart.embed.embedding_cache import open_cache
     from headstart.errors import DataError
     from headstart.model.load import load_model
 
@@ -86,7 +85,7 @@ def command(
         predictor.triage(_number(max_error), confidence=confidence, per_class=per_class)  # refused before any work
     chosen = choose_device(device)
     found = find_images(images)
-    predictions = predictor.predict(found.images, names=found.names, device=chosen, cache=open_cache if cache else None)
+    predictions = predictor.predict(found.images, names=found.names, device=chosen, cache=cache)
     show.unreadable(predictions.failures)
     if not len(predictions):
         raise DataError(f"no image could be read, of {len(found):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")

@@ -38,6 +38,7 @@ def command(
     backbones: str,
     metric: str,
     columns: ColumnOptions,
+    exclude: Path | None,
     run: Run,
     as_json: bool,
 ) -> None:
@@ -50,16 +51,16 @@ def command(
 
     With more than three backbones LogME and kNN pick three, and the probe decides among these.
     """
-    from headstart.verbs.rank import rank_loaded
+    from headstart.verbs.rank import rank
 
-    options = measurement_options(run, backbones, metric)
-    loaded = columns.load(data)
-    _print(rank_loaded(loaded, options), data, as_json)
+    options = measurement_options(run, exclude, backbones, metric)
+    _print(rank(columns.load(data), options=options), data, as_json)
 
 
 def _print(found: Ranking, data: Path, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
+    from headstart.verbs.words import next_command
 
     if show.json_or_notes(found, as_json):
         return
@@ -71,7 +72,7 @@ def _print(found: Ranking, data: Path, as_json: bool) -> None:
     for line in _reasons(found):
         show.note(line)
     click.echo(show.measured_on(found.data, found.baseline))
-    click.echo(printable(f"next       {found.closing(str(data))}"))
+    click.echo(printable(f"next       {next_command(found, str(data))}"))
 
 
 def _columns() -> tuple[int, ...]:

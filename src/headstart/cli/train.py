@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def command(
     repeats: int | None,
     min_gain: float,
     columns: ColumnOptions,
+    exclude: Path | None,
     run: Run,
     keep_training: bool,
     max_error: float | str | None,
@@ -104,7 +106,7 @@ def command(
     """
     from headstart.model.bundle import check_destination
     from headstart.pipeline.options import Options
-    from headstart.verbs.train.train import train_loaded
+    from headstart.verbs.train.train import train
 
     promised = None if isinstance(max_error, str) else max_error
     if promised is None and (per_class or confidence is not None):
@@ -121,21 +123,17 @@ def command(
         folds=folds,
         repeats=repeats,
         min_gain=share("--min-gain", min_gain),
-        max_unreadable=run.max_unreadable,
-        seed=run.seed,
-        device=run.device,
-        cache=run.cache,
+        **asdict(run),
         weights=weights,
         keep_training=keep_training,
         max_error=promised,
         confidence=0.95 if confidence is None else confidence,
         per_class=per_class,
-        exclude=run.exclude,
+        exclude=None if exclude is None else str(exclude),
     )
     check_destination(output)
     _check_outside(output, data)
-    loaded = columns.load(data)
-    trained = train_loaded(loaded, options)
+    trained = train(columns.load(data), options=options)
     trained.save(output, command=["headstart", *sys.argv[1:]])
     show_trained(trained, output, as_json)
 

@@ -1,4 +1,8 @@
-"""What a head looks at: taps of one or several backbones side by side, for the images that all could read."""
+"""What a head looks at: taps of one or several backbones side by side, for the images that all of them could read.
+
+`embed_backbone` is the one way in which samples are embedded: on the device and with the cache that a `Run` names.
+`embed_parts` does so with several backbones and joins their taps; `join_parts` joins embeddings that are at hand.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,11 @@ from numpy.typing import NDArray
 
 from headstart.records.arrays import Floats
 from headstart.records.embeddings import Embeddings
-from headstart.records.samples import Failure
+from headstart.records.samples import Failure, ImageSource, Samples
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
-from typing import TYPE_CHECKING
-
-from headstart.records.samples import Samples
+    from headstart.records.run import Run
 
 
 @dataclass(frozen=True)
@@ -40,22 +42,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Joined:
-    """The head's input for the images that every backbone could read."""
+    """The head's input for the images that every backbone could read.
+
+    X: (n, d) the taps side by side. rows: (n,) which images they are.
+    """
 
     X: Floats
     rows: NDArray[np.int64]
     failures: tuple[Failure, ...]
-
-
-def join_parts(embedded: Sequence[Embeddings], taps: Sequence[tuple[str, ...]]) -> Joined:
-    """Put the taps of several backbones side by side, for the rows that none of them failed on."""
-    rows = embedded[0].rows
-    for other in embedded[1:]:
-        rows = np.intersect1d(rows, other.rows)
-    columns = [e.joined(names)[np.isin(e.rows, rows)] for e, names in zip(embedded, taps, strict=True)]
-    failures = {f.row: f for e in embedded for f in e.failures}
-    X = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
-    return Joined(X, rows, tuple(failures[row] for row in sorted(failures)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,24 +62,56 @@ class EmbeddedParts:
     cached: int
 
 
-def embed_parts(samples: Samples, parts: Sequence[Part], *, device: str, cache: bool) -> EmbeddedParts:
-    """What the head looks at, for the images that every backbone can read."""
-    from headstart.device import choose_device
+def embed_backbone(
+    samples: Samples, backbone: Backbone, run: Run, *, taps: Sequence[str] | None = None, label: str = "embedding"
+) -> Embeddings:
+    """Pooled activations of a backbone's taps, (n, width) each, for the samples that can be read.
+
+    taps: all by default. label: of the progress bar. Raises `BackboneError` for an unknown tap.
+    """
+    return embed_images(samples.images, samples.names, backbone, run, content=samples.content, taps=taps, label=label)
+
+
+def embed_images(
+    images: Sequence[ImageSource],
+    names: Sequence[str],
+    backbone: Backbone,
+    run: Run,
+    *,
+    content: Sequence[str] | None = None,
+    taps: Sequence[str] | None = None,
+    label: str = "embedding",
+) -> Embeddings:
+    """As `embed_backbone`, for images that are no samples yet. content: their fingerprints, where they are known."""
     from headstart.embed.embedding_cache import open_cache
     from headstart.embed.extract import embed
 
-    chosen = choose_device(device)
-    each = [
-        embed(
-            samples.images,
-            part.backbone,
-            content=samples.content,
-            names=samples.names,
-            taps=part.taps,
-            device=chosen,
-            cache=open_cache(part.backbone) if cache else None,
-        )
-        for part in parts
-    ]
-    joined = join_parts(each, [part.taps for part in parts])
-    return EmbeddedParts(samples.take(joined.rows), joined.X, joined.failures, min(one.cached for one in each))
+    return embed(
+        images,
+        backbone,
+        content=content,
+        names=names,
+        taps=taps,
+        device=run.choose_device(),
+        cache=open_cache(backbone) if run.cache else None,
+        label=label,
+    )
+
+
+def embed_parts(samples: Samples, parts: Sequence[Part], run: Run) -> EmbeddedParts:
+    """What the head looks at, for the samples that every part's backbone can read."""
+    embedded = [embed_backbone(samples, part.backbone, run, taps=part.taps) for part in parts]
+    joined = join_parts(embedded, [part.taps for part in parts])
+    cached = min(embeddings.cached for embeddings in embedded)
+    return EmbeddedParts(samples.take(joined.rows), joined.X, joined.failures, cached)
+
+
+def join_parts(embedded: Sequence[Embeddings], taps: Sequence[tuple[str, ...]]) -> Joined:
+    """Put the taps of several backbones side by side, for the rows that none of them failed on."""
+    rows = embedded[0].rows
+    for other in embedded[1:]:
+        rows = np.intersect1d(rows, other.rows)
+    columns = [e.joined(names)[np.isin(e.rows, rows)] for e, names in zip(embedded, taps, strict=True)]
+    failures = {f.row: f for e in embedded for f in e.failures}
+    X = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
+    return Joined(X, rows, tuple(failures[row] for row in sorted(failures)))

@@ -11,10 +11,10 @@ from headstart.metrics.intervals import Estimate
 
 @dataclass(frozen=True)
 class AccuracyClaims:
-    """Accuracies out of fold, of one head: naive, with folds that part copies; honest, with copies held together."""
+    """Out-of-fold accuracies of one head: with folds that part duplicates, and with folds that hold them together."""
 
-    naive: Estimate
-    honest: Estimate
+    leaky: Estimate
+    group_aware: Estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,8 @@ class DataFacts:
     """What was trained on: images a class (after everything unusable was left out), and a fingerprint of it all.
 
     copies: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
-    linear probe with copies parted and held together. exclusions: fingerprint of the plan that was followed.
+    linear probe in random folds and in folds that hold duplicates together. exclusions: fingerprint of the plan that
+    was followed.
     """
 
     images: int

@@ -14,7 +14,7 @@ import numpy as np
 
 from headstart.checks import join_words
 from headstart.embed.features import Part
-from headstart.errors import BundleError, DataError
+from headstart.errors import BundleError, DataError, OptionError
 from headstart.heads.forms.linear import form_from_arrays
 from headstart.model import bundle
 from headstart.model.predictor import Predictor
@@ -42,8 +42,18 @@ def load_model(folder: Path | str) -> Predictor:
         ) from error
 
 
-def _assemble(saved: bundle.Bundle) -> Predictor:
+def load_with_bundle(model: Path | str | Predictor) -> tuple[Predictor, bundle.Bundle]:
+    """A saved model and its bundle; of a predictor that was loaded already the bundle is not read again.
 
+    Raises `OptionError` for a predictor that was not loaded from a folder, else as `load_model`.
+    """
+    predictor = model if isinstance(model, Predictor) else load_model(model)
+    if predictor.bundle is None:
+        raise OptionError("the model was not loaded from a folder: save it, and give the folder.")
+    return predictor, predictor.bundle
+
+
+def _assemble(saved: bundle.Bundle) -> Predictor:
     manifest = saved.manifest
     if manifest["task"] != "classify":
         raise BundleError(f"{saved.folder} is a model for {manifest['task']!r}, not for classifying images.")
@@ -52,7 +62,7 @@ def _assemble(saved: bundle.Bundle) -> Predictor:
     parts = tuple(_part(saved, entry) for entry in manifest["backbones"])
     form = form_from_arrays(manifest["head"]["kind"], saved.arrays(manifest["head"]["file"]))
     _check_shapes(saved, form, parts, len(classes))
-    return Predictor(classes, parts, form, calibration, manifest, _trust(saved, parts, len(classes)))
+    return Predictor(classes, parts, form, calibration, manifest, _trust(saved, parts, len(classes)), bundle=saved)
 
 
 def _calibration(saved: bundle.Bundle, classes: int) -> Calibration:

@@ -8,25 +8,25 @@ a saved folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.embed.features import Part, join_parts
+from headstart.embed.features import Part, embed_images, join_parts
 from headstart.errors import DataError, OptionError
 from headstart.records.arrays import Floats
 from headstart.records.predictions import Decisions, Drawn, Predictions
+from headstart.records.run import Run
 from headstart.records.samples import Failure, ImageSource
 from headstart.trust.calibration.methods import Calibration
 
 if TYPE_CHECKING:
-    from headstart.backbones.graph import Backbone
     from headstart.device import Device
     from headstart.heads.forms.linear import Form
-    from headstart.storage.row_cache import EmbeddingCache
+    from headstart.model.bundle import Bundle
     from headstart.trust.conformal import ConformalSets
     from headstart.trust.evidence import GuaranteeRequest, TrustRecord
     from headstart.trust.shift.monitor import ShiftCheck
@@ -54,7 +54,8 @@ class Predictor:
     classes: what it can answer. parts: where its numbers come from. form: its head. calibration: makes probabilities of
     its scores. manifest: what is known of it, as saved. trust: what promises are made from and what tells novel
     images; None for a model that holds neither. Novelty looks at taps of the first part's backbone. task: what is
-    predicted, a name of `tasks.catalog`.
+    predicted, a name of `tasks.catalog`. bundle: the saved model that it was loaded from, checked; None for one that
+    was not loaded.
     """
 
     classes: tuple[str, ...]
@@ -64,6 +65,7 @@ class Predictor:
     manifest: Mapping[str, Any] = field(repr=False, default_factory=dict)
     trust: TrustRecord | None = field(repr=False, default=None)
     task: str = "classify"
+    bundle: Bundle | None = field(repr=False, default=None)
 
     def predict(
         self,
@@ -71,12 +73,13 @@ class Predictor:
         *,
         names: Sequence[str] | None = None,
         device: Device | None = None,
-        cache: EmbeddingCache | Callable[[Backbone], EmbeddingCache] | None = None,
+        cache: bool = False,
     ) -> Predictions:
         """Class probabilities of images: paths, PIL images or uint8 arrays (height, width[, 1|3|4]).
 
-        Images that cannot be read are left out and listed in the result's `failures`. Raises `OptionError` for a
-        single path, and where there are not as many names as images.
+        cache: take embeddings from the cache folder where they are there, and keep new ones in it. Images that cannot
+        be read are left out and listed in the result's `failures`. Raises `OptionError` for a single path, and where
+        there are not as many names as images.
         """
         return self.answer(self.features(images, names=names, device=device, cache=cache))
 
@@ -86,25 +89,23 @@ class Predictor:
         *,
         names: Sequence[str] | None = None,
         device: Device | None = None,
-        cache: EmbeddingCache | Callable[[Backbone], EmbeddingCache] | None = None,
+        cache: bool = False,
     ) -> Features:
         """What the head and the novelty score look at: the first half of `predict`, with the same arguments."""
         if isinstance(images, (str, Path)):
             raise OptionError(f"images must be a list of images; found the single path {str(images)!r}: write [path].")
-        from headstart.embed.extract import embed
-
         sources, taps = [Path(image) if isinstance(image, str) else image for image in images], self.novelty_taps
         names = list(names) if names is not None else [image_name(p, i) for i, p in enumerate(sources)]
         if len(names) != len(sources):
             raise OptionError(f"names must be one for each of the {len(sources):,} images; found {len(names):,}.")
+        run = Run(device="auto" if device is None else device, cache=cache)
         tables = [
-            embed(
+            embed_images(
                 sources,
+                names,
                 part.backbone,
-                names=names,
+                run,
                 taps=part.taps if i else tuple(dict.fromkeys((*part.taps, *taps))),
-                device=device,
-                cache=cache(part.backbone) if callable(cache) else cache,
             )
             for i, part in enumerate(self.parts)
         ]

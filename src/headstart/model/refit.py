@@ -16,13 +16,13 @@ from headstart import checks
 from headstart.errors import BundleError
 from headstart.heads.catalog import HEADS, make_head
 from headstart.metrics.classes import METRICS
+from headstart.records.run import MOST_SEED
 
 if TYPE_CHECKING:
     from headstart.heads.base import Head
     from headstart.model.bundle import Bundle
     from headstart.model.predictor import Predictor
 
-MOST_SEED = 2**32 - 1
 CLOSED_FORM = ("ridge", "lda", "class-mean", "knn")
 _TUNED_HEAD = "ridge"
 

@@ -17,7 +17,7 @@ from headstart.finetune.strategies import parse_strategy
 from headstart.heads.catalog import HEADS
 from headstart.metrics.classes import METRICS
 from headstart.model.facts import TrainingFacts
-from headstart.model.refit import MOST_SEED as MOST_SEED
+from headstart.records.run import MOST_SEED, Run
 from headstart.trust.evidence import GuaranteeRequest
 
 _MOST_FOLDS, _MOST_REPEATS = 1000, 100
@@ -81,6 +81,11 @@ class Options:
         if self.budget is not None:
             return self.budget
         return DEFAULT if self.auto else math.inf
+
+    @property
+    def run(self) -> Run:
+        """Seed, device, cache and the share of unreadable images, as every room takes them."""
+        return Run(seed=self.seed, device=self.device, cache=self.cache, max_unreadable=self.max_unreadable)
 
     @property
     def guarantee(self) -> GuaranteeRequest | None:

@@ -1,7 +1,7 @@
-"""From loaded data to numbers: embed every image, leave out what cannot be read, set the held-out split apart.
+"""From a dataset to numbers: find duplicates, embed every image, leave out what cannot be used.
 
-Takes `Loaded`; returns `Prepared` (samples, embeddings and what was noticed) and `Division` (which rows are fitted,
-which are held out, and the folds). It compares nothing.
+`prepare` takes a `Dataset` and returns `Prepared`: samples, their embeddings and notes; `data_facts` counts them.
+`find_duplicates` is the one search for exact and near duplicates, whatever is done about them. Nothing is compared.
 """
 
 from __future__ import annotations
@@ -13,29 +13,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.data.sources.dataset import Dataset
-from headstart.data.splits import Division, held_out_rows
-from headstart.records.arrays import Ints
-
-if TYPE_CHECKING:
-    from headstart.records.samples import Failure
-
-from typing import TYPE_CHECKING
-
 from headstart.checks import join_words, quantity
+from headstart.data.splits import Division, held_out_rows
 from headstart.errors import DataError
 from headstart.model.facts import DataFacts
+from headstart.records.arrays import Ints
 from headstart.records.embeddings import Embeddings
 from headstart.records.samples import Failure, Samples
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
-    from headstart.data.duplicates.resolve import DuplicateGroups
+    from headstart.data.duplicates.near import NearDuplicates
+    from headstart.data.duplicates.resolve import DuplicateGroups, Resolution
     from headstart.data.duplicates.thumbnails import Thumbnails
     from headstart.data.sources.dataset import Dataset
+    from headstart.records.run import Run
 
 MOST_COMPARED = 100_000
-"""Images up to which near copies are looked for: the time grows with their square, and this many take minutes."""
+"""Images up to which near duplicates are looked for: the time grows with their square, and this many take minutes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,88 +55,125 @@ class Prepared:
 
 
 def prepare(
-    loaded: Dataset,
-    backbones: Sequence[str],
-    *,
-    device: str,
-    cache: bool,
-    max_unreadable: float,
-    weights: str | None = None,
-    last_only: bool = False,
+    dataset: Dataset, backbones: Sequence[str], run: Run, *, weights: str | None = None, last_only: bool = False
 ) -> Prepared:
     """Check the data, embed every image with every backbone, and leave out what cannot be used.
 
-    last_only: keep the last tap of each backbone alone, where many backbones would fill the memory.
-    Raises `DataError` when the share of unreadable images is above `max_unreadable`.
+    backbones: names. weights: a checkpoint for the one backbone named. last_only: keep the last tap of each backbone
+    alone, where many backbones would fill the memory. Raises `DataError` where nothing is left to train on, and when
+    the share of unreadable images is above the run's.
     """
     from headstart.backbones.opening import open_backbone
-    from headstart.data.duplicates.resolve import resolve_duplicates
-    from headstart.device import choose_device
-    from headstart.embed.embedding_cache import open_cache
-    from headstart.embed.extract import embed
+    from headstart.embed.features import embed_backbone
 
-    opened = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in backbones)
-    chosen = choose_device(device)
-    _check_train(loaded.samples)
-    seen = _looks(loaded.samples, cache=cache)
-    near, unsought = near_copies(loaded.samples, cache=cache, seen=seen)
-    samples, duplicates = resolve_duplicates(loaded.samples, near, loaded.together)
-    _check_left(samples, duplicates.notes)
-    _check_fitted(samples, duplicates.notes)
+    networks = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in backbones)
+    run.choose_device()  # an unknown device is refused before any work
+    _check_train(dataset.samples)
+    thumbnails = _make_thumbnails(dataset.samples, run)
+    search = find_duplicates(dataset.samples, run, thumbnails=thumbnails)
+    samples, resolution = search.resolve(dataset.together)
+    _check_left(samples, resolution.notes)
+    _check_fitted(samples, resolution.notes)
     embedded = [
-        embed(
-            samples.images,
-            backbone,
-            content=samples.content,
-            names=samples.names,
-            taps=[backbone.last.name] if last_only else None,
-            device=chosen,
-            cache=open_cache(backbone) if cache else None,
-        )
-        for backbone in opened
+        embed_backbone(samples, backbone, run, taps=[backbone.last.name] if last_only else None)
+        for backbone in networks
     ]
-    failures = tuple({failure.row: failure for each in embedded for failure in each.failures}.values())
-    check_share(failures, len(samples), max_unreadable)
-    notes, copies = [*loaded.notes, *duplicates.notes, *unsought], duplicates.copies
+    failures = tuple({failure.row: failure for result in embedded for failure in result.failures}.values())
+    check_share(failures, len(samples), run.max_unreadable)
+    notes, duplicates = [*dataset.notes, *resolution.notes, *search.notes], resolution.copies
     if failures:
-        notes.append(
-            f"{quantity(len(failures), 'image')} cannot be read and took no part "
-            f"(a saved model lists them in unreadable.csv; the first: {failures[0].name}: {failures[0].reason})."
-        )
-        kept = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
-        samples, embedded, copies = samples.take(kept), _without(embedded, kept), copies.take(kept)
+        notes.append(unreadable_note(failures))
+        rows = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
+        samples, embedded, duplicates = samples.take(rows), _take_rows(embedded, rows), duplicates.take(rows)
         _check_fitted(samples)
-    return Prepared(samples, tuple(embedded), opened, failures, tuple(notes), copies, seen)
+    return Prepared(samples, tuple(embedded), networks, failures, tuple(notes), duplicates, thumbnails)
 
 
-def _looks(samples: Samples, *, cache: bool) -> Thumbnails | None:
-    """Thumbnails and facts of the pictures; None for so many that only a user who asks for it should wait."""
+def _make_thumbnails(samples: Samples, run: Run) -> Thumbnails | None:
+    """Thumbnails and quality facts; None for so many images that only a user who asks for it should wait."""
     from headstart.data.duplicates.thumbnails import make_thumbnails
 
-    return make_thumbnails(samples, cache=cache) if len(samples) <= MOST_COMPARED else None
+    return make_thumbnails(samples, cache=run.cache) if len(samples) <= MOST_COMPARED else None
 
 
-def near_copies(
-    samples: Samples, *, cache: bool, seen: Thumbnails | None = None
-) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
-    """The rows of each group of near copies; and a note where there are too many images to look for them."""
-    from headstart.data.duplicates.near import search_samples
+@dataclass(frozen=True, eq=False)
+class Duplicates:
+    """Exact and near duplicates among samples, before anything is done about them.
 
-    if len(samples) <= MOST_COMPARED:
-        return search_samples(samples, cache=cache, seen=seen).groups, ()
+    near: groups of near duplicates, by row. exact: the rows of each image whose very bytes are there more than once.
+    notes: a sentence where near duplicates were not looked for.
+    """
+
+    samples: Samples
+    near: NearDuplicates
+    exact: tuple[tuple[int, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.near.groups or self.exact)
+
+    def families(self) -> Ints:
+        """A number for each row, equal where images repeat each other, whatever groups the data name: (n,)."""
+        return self._merge(replace(self.samples, groups=None))
+
+    def groups(self) -> Ints:
+        """A number for each row, equal for duplicates and for rows of one group of the data: (n,)."""
+        return self._merge(self.samples)
+
+    def _merge(self, samples: Samples) -> Ints:
+        from headstart.data.duplicates.near import merge_groups
+
+        return merge_groups(samples, (*self.near.groups, *self.exact))
+
+    def likeness(self) -> dict[int, float]:
+        """How alike each row with near duplicates is to the leading image of its group, 0 to 1."""
+        return {
+            row: value
+            for rows, values in zip(self.near.groups, self.near.likeness, strict=True)
+            for row, value in zip(rows, values, strict=True)
+        }
+
+    def grouped(self) -> Samples:
+        """The samples with duplicates in one group, all of them kept."""
+        return replace(self.samples, groups=self.groups()) if self else self.samples
+
+    def resolve(self, together: Sequence[Sequence[int]] = ()) -> tuple[Samples, Resolution]:
+        """The samples without contradictions and leaks, duplicates in one group (`data.duplicates.resolve`).
+
+        together: rows that belong together for another reason.
+        """
+        from headstart.data.duplicates.resolve import resolve_duplicates
+
+        return resolve_duplicates(self.samples, self.near.groups, together)
+
+
+def find_duplicates(
+    samples: Samples, run: Run, *, thumbnails: Thumbnails | None = None, limit: int | None = None
+) -> Duplicates:
+    """Look for exact duplicates, and for near ones among at most `limit` images (default: `MOST_COMPARED`).
+
+    thumbnails: of the samples, where they are at hand.
+    """
+    from headstart.data.duplicates.near import NearDuplicates, search_samples
+    from headstart.data.duplicates.resolve import exact_duplicates
+
+    limit = MOST_COMPARED if limit is None else limit
+    exact = tuple(map(tuple, exact_duplicates(samples.content)))
+    if len(samples) <= limit:
+        return Duplicates(samples, search_samples(samples, cache=run.cache, seen=thumbnails), exact)
     note = (
-        f"Near copies were not looked for among more than {MOST_COMPARED:,} images: where there may be some, name what "
+        f"Near copies were not looked for among more than {limit:,} images: where there may be some, name what "
         "belongs together in a group column."
     )
-    return (), (note,)
+    return Duplicates(samples, NearDuplicates((), ()), exact, (note,))
 
 
 def _check_train(samples: Samples) -> None:
     """Raise `DataError` where there are splits, and none to train on."""
     if samples.splits is not None and "train" not in samples.splits:
-        there = sorted(set(samples.splits.tolist()))
+        splits = sorted(set(samples.splits.tolist()))
         raise DataError(
-            f"the data have the splits {join_words(there)} but no 'train': call the one to train on 'train'."
+            f"the data have the splits {join_words(splits)} but no 'train': call the one to train on 'train'."
         )
 
 
@@ -173,12 +205,20 @@ def check_share(failures: Sequence[Failure], total: int, most: float) -> None:
     )
 
 
-def _without(embedded: Sequence[Embeddings], kept: Ints) -> list[Embeddings]:
-    placed = [each.take(np.isin(each.rows, kept)) for each in embedded]
-    return [replace(each, rows=np.arange(len(kept))) for each in placed]
+def unreadable_note(failures: Sequence[Failure]) -> str:
+    """A sentence on images that took no part, because they cannot be read."""
+    return (
+        f"{quantity(len(failures), 'image')} cannot be read and took no part "
+        f"(a saved model lists them in unreadable.csv; the first: {failures[0].name}: {failures[0].reason})."
+    )
 
 
-def data_facts(loaded: Dataset, prepared: Prepared, division: Division) -> DataFacts:
+def _take_rows(embedded: Sequence[Embeddings], rows: Ints) -> list[Embeddings]:
+    """The embeddings of these samples alone, numbered anew."""
+    return [replace(part.take(np.isin(part.rows, rows)), rows=np.arange(len(rows))) for part in embedded]
+
+
+def data_facts(dataset: Dataset, prepared: Prepared, division: Division) -> DataFacts:
     """What was measured on, in numbers."""
     samples = prepared.samples
     return DataFacts(
@@ -188,7 +228,7 @@ def data_facts(loaded: Dataset, prepared: Prepared, division: Division) -> DataF
         folds=int(division.folds.max()) + 1,
         repeats=len(division.folds),
         fingerprint=prepared.fingerprint,
-        ignored=dict(loaded.ignored),
-        cached=min(each.cached for each in prepared.embedded),
+        ignored=dict(dataset.ignored),
+        cached=min(embeddings.cached for embeddings in prepared.embedded),
         copies=prepared.copies.take(division.fit).further,
     )

@@ -1,8 +1,8 @@
-"""Out-of-fold probabilities of one good head, for an audit: what a model that has not seen an image says of it.
+"""Out-of-fold probabilities of one logistic probe: what a model that was not trained on an image predicts for it.
 
-`probabilities` takes embeddings of several layers, labels and groups; a logistic probe scores every image in folds that
-never part a group. `claims` compares the accuracies of folds that part copies and of folds that do not. Nothing is
-chosen or corrected here: `train` does that.
+`probe_probabilities` takes embeddings of several layers, labels and groups, and cross-validates the probe in folds that
+never part a group. `accuracy_claims` compares random folds with folds that hold duplicates together. Nothing is chosen
+or corrected here: `train` does that.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from headstart.heads.catalog import make_head
 from headstart.metrics.intervals import Estimate, wilson
 from headstart.model.facts import AccuracyClaims
 from headstart.records.arrays import Floats, Ints
+from headstart.records.run import Run
 from headstart.trust.calibration.temperature import crossed_probabilities, row_losses
 
 HEAD = "probe"
@@ -23,34 +24,35 @@ MANY_COPIES = 0.05
 """Of all images: with fewer copies, other folds would move an accuracy by more than holding copies together does."""
 
 
-def probe_probabilities(X: Floats, labels: Ints, groups: Ints | None, *, seed: int = 0, cache: bool = True) -> Floats:
+def probe_probabilities(X: Floats, labels: Ints, groups: Ints | None, run: Run) -> Floats:
     """Class probabilities of each row by a probe that was not trained on its group: (n, K).
 
-    X: (n, d) several layers side by side. Raises `DataError` where the labels cannot be cross-validated.
+    X: (n, d) several layers side by side. labels: (n,). groups: (n,), or None where every row is alone. Raises
+    `DataError` where the labels cannot be cross-validated.
     """
     classes = int(labels.max()) + 1 if len(labels) else 0
-    laid = assign_folds(labels, groups, count=folds_for(len(labels), classes), repeats=1, seed=seed)
-    head = make_head(HEAD, root=True, seed=seed)
-    runner = CachedStrategy(head, fingerprint.hash_array(X), default_folder()) if cache else head
-    path = runner.path_scores(X, labels, laid)
+    folds = assign_folds(labels, groups, count=folds_for(len(labels), classes), repeats=1, seed=run.seed)
+    head = make_head(HEAD, root=True, seed=run.seed)
+    strategy = CachedStrategy(head, fingerprint.hash_array(X), default_folder()) if run.cache else head
+    path = strategy.path_scores(X, labels, folds)
     best = min(range(len(path.settings)), key=lambda i: float(row_losses(path.scores[i], labels).mean()))
-    return crossed_probabilities(path.scores[best], labels, laid)[0]  # type: ignore[no-any-return]
+    return crossed_probabilities(path.scores[best], labels, folds)[0]  # type: ignore[no-any-return]
 
 
-def accuracy_claims(naive: Floats, honest: Floats, labels: Ints) -> AccuracyClaims:
-    """Accuracies of two sets of out-of-fold probabilities, with Wilson intervals.
+def accuracy_claims(leaky: Floats, group_aware: Floats, labels: Ints) -> AccuracyClaims:
+    """Accuracies of two sets of out-of-fold probabilities, (n, K), with Wilson intervals.
 
-    naive: of folds that part copies. honest: of folds that hold them together.
+    leaky: of folds that part duplicates. group_aware: of folds that hold them together.
 
     >>> import numpy as np
     >>> both = accuracy_claims(np.eye(2)[[0, 1]], np.eye(2)[[0, 0]], np.array([0, 1]))
-    >>> both.naive.value, both.honest.value
+    >>> both.leaky.value, both.group_aware.value
     (1.0, 0.5)
     """
-    return AccuracyClaims(_accuracy(naive, labels), _accuracy(honest, labels))
+    return AccuracyClaims(_accuracy(leaky, labels), _accuracy(group_aware, labels))
 
 
-def _accuracy(found: Floats, labels: Ints) -> Estimate:
-    right = int((found.argmax(axis=1) == labels).sum())
-    low, high = wilson(right, len(labels))
-    return Estimate(metric="accuracy", value=right / len(labels), low=float(low), high=float(high), method="Wilson")
+def _accuracy(probabilities: Floats, labels: Ints) -> Estimate:
+    hits = int((probabilities.argmax(axis=1) == labels).sum())
+    low, high = wilson(hits, len(labels))
+    return Estimate(metric="accuracy", value=hits / len(labels), low=float(low), high=float(high), method="Wilson")

@@ -1,6 +1,7 @@
-"""Cheap scores of backbones on labelled images, and the order that they suggest: it shortlists, it does not decide.
+"""Cheap scores of backbones on labelled images: which of many are worth a measured comparison.
 
-One embedding pass each, then LogME, H-score and nearest neighbours on the last layer (`choose.transferability`).
+`shortlist` takes prepared data and returns LogME, H-score and nearest neighbours' scores on each backbone's last layer
+(`choose.transferability`), with the order that they suggest. It does not decide: a race between the first few does.
 """
 
 from __future__ import annotations
@@ -58,9 +59,10 @@ def by_mean_rank(scores: Reals) -> list[int]:
     >>> by_mean_rank(np.array([[1.0, 3.0, 2.0, 0.0], [0.7, 0.9, 0.8, 0.8]]))
     [1, 2, 3, 0]
     """
-    beaten = (scores[:, :, None] > scores[:, None, :]).sum(axis=2)
+    # The rank of a position from below: how many others it beats, and half of those it equals.
+    lower = (scores[:, :, None] > scores[:, None, :]).sum(axis=2)
     equal = (scores[:, :, None] == scores[:, None, :]).sum(axis=2)
-    order: list[int] = np.argsort(-(beaten + equal / 2).mean(axis=0), kind="stable").tolist()
+    order: list[int] = np.argsort(-(lower + equal / 2).mean(axis=0), kind="stable").tolist()
     return order
 
 
@@ -68,25 +70,25 @@ def narrow_backbones(prepared: Prepared, division: Division, options: Options) -
     """The prepared data with the shortlisted backbones alone, in the order that they came in."""
     if len(prepared.backbones) <= MEASURED:
         return prepared
-    kept = sorted(shortlist(prepared, division, options).chosen)
-    left = [prepared.backbones[i].name for i in range(len(prepared.backbones)) if i not in kept]
-    note = f"By cheap scores {MEASURED} of {len(prepared.backbones)} backbones were measured; not {', '.join(left)}."
+    numbers = sorted(shortlist(prepared, division, options).chosen)
+    others = [backbone.name for i, backbone in enumerate(prepared.backbones) if i not in numbers]
+    note = f"By cheap scores {MEASURED} of {len(prepared.backbones)} backbones were measured; not {', '.join(others)}."
     return replace(
         prepared,
-        backbones=tuple(prepared.backbones[i] for i in kept),
-        embedded=tuple(prepared.embedded[i] for i in kept),
+        backbones=tuple(prepared.backbones[i] for i in numbers),
+        embedded=tuple(prepared.embedded[i] for i in numbers),
         notes=(*prepared.notes, note),
     )
 
 
 def _scores(prepared: Prepared, division: Division) -> tuple[list[float], list[float]]:
     """LogME and H-score of each backbone's last layer."""
-    y = prepared.samples.labels[division.fit]
+    labels = prepared.samples.labels[division.fit]
     evidence, separation = [], []
     with bar("scoring", len(prepared.embedded), unit="backbones") as advance:
-        for each in prepared.embedded:
-            X = each.last[division.fit]
-            evidence.append(logme(X, y))
-            separation.append(h_score(X, y))
+        for embeddings in prepared.embedded:
+            X = embeddings.last[division.fit]
+            evidence.append(logme(X, labels))
+            separation.append(h_score(X, labels))
             advance(1)
     return evidence, separation

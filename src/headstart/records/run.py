@@ -1,16 +1,38 @@
-"""What every command that embeds takes: seed, device, cache, the share of unreadable images."""
+"""How a measurement runs: seed, device, cache and the share of unreadable images, built once and handed on whole."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headstart import checks
+
+if TYPE_CHECKING:
+    from headstart.device import Device
+
+MOST_SEED = 2**32 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
-    """How a measurement runs. exclude: a plan to follow. max_unreadable: a share of 1."""
+    """How a measurement runs, checked when it is built.
 
-    exclude: str | None
-    max_unreadable: float
-    seed: int
-    device: str
-    cache: bool
+    seed: of everything that is drawn, 0 to 2**32 - 1. device: auto, cpu, cuda or mps, or a `Device` with its precision.
+    cache: keep thumbnails, embeddings and scores for the next run. max_unreadable: the share of unreadable images, 0 to
+    1, above which it stops. Raises `OptionError` for a number out of its range.
+    """
+
+    seed: int = 0
+    device: str | Device = "auto"
+    cache: bool = True
+    max_unreadable: float = 0.05
+
+    def __post_init__(self) -> None:
+        checks.between("seed", self.seed, 0, MOST_SEED)
+        checks.between("max_unreadable", self.max_unreadable, 0, 1)
+
+    def choose_device(self) -> Device:
+        """The device that `device` stands for here; raises `OptionError` where there is none of that name."""
+        from headstart.device import choose_device
+
+        return choose_device(self.device) if isinstance(self.device, str) else self.device

@@ -93,7 +93,7 @@ def _headline(found: Audit) -> str:
 
 
 def _look(found: Audit) -> str:
-    misled = found.claims is not None and found.claims.naive.low > found.claims.honest.high
+    misled = found.claims is not None and found.claims.leaky.low > found.claims.group_aware.high
     if found.hindrance or misled or any(finding.proposal == EXCLUDE for finding in found.findings):
         return "bad"
     return "look" if found.findings else "good"
@@ -103,8 +103,8 @@ def _sentences(found: Audit) -> list[str]:
     if found.claims is None:
         return []
     return [
-        f"A split that parts copies would claim {found.claims.naive} accuracy for a linear probe; with copies held "
-        f"together it is {found.claims.honest}."
+        f"A split that parts copies would claim {found.claims.leaky} accuracy for a linear probe; with copies held "
+        f"together it is {found.claims.group_aware}."
     ]
 
 

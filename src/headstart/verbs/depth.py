@@ -1,4 +1,4 @@
-"""Where in a backbone the data leave ImageNet: a linear probe's score at every tap, on the same folds.
+"""Where in a backbone the data leave ImageNet: a linear probe's score at every layer, on the same folds.
 
 `depth` takes labelled images and returns a frozen `Depths`, one `Depth` a backbone: the score of each layer with its
 interval, the best layer, whether the last is worse by more than noise, and from which stage fine-tuning would start. It
@@ -15,18 +15,17 @@ from headstart.backbones.graph import Backbone, Tap
 from headstart.backbones.names import resolve_names
 from headstart.choose.race import BEHIND, CHOSEN, TIE, RaceLine, RaceResult
 from headstart.data.cleaning_plan import apply_plan
-from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import divide, repeats_for
 from headstart.finetune.freeze_plan import first_of_units
 from headstart.metrics.intervals import Estimate
 from headstart.model.facts import DataFacts
-from headstart.model.summary import gain_words
 from headstart.pipeline.candidates import tap_views
 from headstart.pipeline.comparison import compare_views
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import data_facts, prepare
 from headstart.records.samples import Failure
+from headstart.verbs.words import depth_words
 
 _ROWS = 1500
 """Images times repeats up to which the folds are repeated."""
@@ -94,26 +93,14 @@ class Depth:
 
     def words(self) -> str:
         """What was found and what follows from it, in two sentences."""
-        return f"{self._found()} {self._follows()}"
-
-    def _found(self) -> str:
-        if self.last.gain is None:
-            return f"The last layer, {self.last.name}, is the best: {self.best.score}."
-        gap = f"{gain_words(asdict(self.last.gain))} points"
-        if self.leaves:
-            return (
-                f"The data leave ImageNet after {self.best.name}, the best layer: {self.best.score}; "
-                f"the last layer is worse by more than noise: {gap}."
-            )
-        return f"{self.best.name} is the best layer: {self.best.score}; the last layer is tied with it: {gap}."
-
-    def _follows(self) -> str:
-        head = (
-            "A multi-layer head takes the earlier layers in (headstart train compares it); fine-tuning"
-            if self.leaves
-            else "A head on the last layer loses nothing that can be told from noise; fine-tuning, if any,"
+        return depth_words(
+            best=self.best.name,
+            score=self.best.score,
+            last=self.last.name,
+            gain=self.last.gain,
+            worse=self.leaves,
+            start=str(self.start),
         )
-        return f"{head} would {self.start}."
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-like values."""
@@ -141,7 +128,7 @@ class Depths:
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-like values."""
         return {
-            "backbones": [each.to_dict() for each in self.backbones],
+            "backbones": [profile.to_dict() for profile in self.backbones],
             "data": {**asdict(self.data), "unreadable": len(self.failures)},
             "notes": list(self.notes),
             "seed": self.options.seed,
@@ -149,50 +136,62 @@ class Depths:
 
 
 def depth(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Depths:
-    """Score a linear probe at every tap of each backbone on labelled images.
+    """Score a linear probe at every layer (tap) of each backbone on labelled images.
 
-    data, labels, groups: as `train` takes them. options: as of `train`; its heads, strategies and recipe take no part.
-    Raises `BackboneError` for a backbone that cannot be had, `DataError` when the data cannot carry a measurement.
+    Parameters
+    ----------
+    data : path, sequence of images, or dataset
+        A folder of class folders, a table, paths or images with `labels`, or a `Dataset`, as `train` takes it.
+    labels : sequence of n labels, optional
+        For a sequence of n images.
+    groups : sequence of n values, optional
+        For a sequence of n images: images of equal value are never parted between folds.
+    options : Options, optional
+        As of `train`; its heads, strategies and recipe take no part.
+
+    Returns
+    -------
+    Depths
+        A `Depth` for each backbone: the layers' scores with intervals, the best one, and where fine-tuning would start.
+
+    Raises
+    ------
+    BackboneError
+        For a backbone that cannot be had.
+    DataError
+        When the data cannot carry a measurement.
+
+    Examples
+    --------
+    ::
+
+        profile = depth("photos/").backbones[0]
+        profile.best.name, profile.leaves
     """
-    loaded = data if isinstance(data, Dataset) else load_dataset(data, labels=labels, groups=groups)
-    return depth_loaded(loaded, options or Options())
-
-
-def depth_loaded(loaded: Dataset, options: Options) -> Depths:
-    """As `depth`, for data that have been loaded already."""
-    loaded, exclusions = apply_plan(loaded, options.exclude)
+    options = options or Options()
+    dataset, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
     options = replace(options, backbones=resolve_names(options.backbones))
-    prepared = prepare(
-        loaded,
-        options.backbones,
-        device=options.device,
-        cache=options.cache,
-        max_unreadable=options.max_unreadable,
-        weights=options.weights,
-    )
-    repeats = options.repeats or _repeats(len(prepared.samples))
+    prepared = prepare(dataset, options.backbones, options.run, weights=options.weights)
+    # Fewer repeats of the folds than `train` makes, because every layer is probed and all on the same folds.
+    images = len(prepared.samples)
+    repeats = options.repeats or min(repeats_for(images), max(1, _ROWS // images))
     division = divide(prepared.samples, count=options.folds, repeats=repeats, seed=options.seed)
     return Depths(
         backbones=tuple(
             _depth(backbone, compare_views(prepared, division, tap_views(backbone), "probe", options))
             for backbone in prepared.backbones
         ),
-        data=replace(data_facts(loaded, prepared, division), exclusions=exclusions),
+        data=replace(data_facts(dataset, prepared, division), exclusions=exclusions),
         failures=prepared.failures,
         notes=(*prepared.notes, *division.notes),
         options=options,
     )
 
 
-def _repeats(images: int) -> int:
-    """Repeats of the folds: fewer than `train` makes, because every tap is probed and all on the same folds."""
-    return min(repeats_for(images), max(1, _ROWS // images))
-
-
-def _depth(backbone: Backbone, found: RaceResult) -> Depth:
-    taps = tuple(_line(tap, entry) for tap, entry in zip(backbone.taps, found.lines, strict=True))
-    start = start_after(found.winner, [tap.name for tap in backbone.taps])
-    return Depth(backbone.name, taps, taps[found.winner], found.baseline, start)
+def _depth(backbone: Backbone, race_result: RaceResult) -> Depth:
+    taps = tuple(_line(tap, entry) for tap, entry in zip(backbone.taps, race_result.lines, strict=True))
+    start = start_after(race_result.winner, [tap.name for tap in backbone.taps])
+    return Depth(backbone.name, taps, taps[race_result.winner], race_result.baseline, start)
 
 
 def _line(tap: Tap, entry: RaceLine) -> TapScore:

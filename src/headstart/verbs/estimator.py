@@ -1,6 +1,6 @@
-"""`TransferClassifier`: the whole line under scikit-learn's contract, in a Pipeline or cross_val_score too.
+"""`TransferClassifier`: `train` and `Predictor` under scikit-learn's contract, for a Pipeline or cross_val_score.
 
-`fit` takes pictures (paths, PIL images or arrays) and labels of any kind; labels come back as they were given.
+`fit` takes images (paths, PIL images or arrays) and labels of any kind; labels come back as they were given.
 """
 
 from __future__ import annotations
@@ -24,19 +24,53 @@ if TYPE_CHECKING:
 class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """An image classifier that measures which way of transferring pays on the images it is given.
 
-    backbones: backbones to embed with; None takes the packaged ones. heads: heads to compare; None takes all that are
-    cheap enough. metric: 'accuracy', 'balanced-accuracy' or 'macro-f1'. class_weight: None or 'balanced'.
-    folds, repeats: of the cross-validation (None: derived from the number of images). min_gain: how much
-    better a costlier candidate must be. max_unreadable: share of unreadable pictures above which `fit` raises.
-    device: 'auto', 'cpu', 'cuda' or 'mps'. cache: keep embeddings on disk, so that refitting is quick.
-    strategies: fine-tunes of the first backbone to compare with the heads ('last-1', 'full', …; see
-    docs/finetuning.md); () compares heads alone (the default here, because an estimator is fitted many times), None
-    leaves it to the race. recipe: how they train, a `headstart.Recipe`; None for its defaults. budget: seconds that
-    `fit` may take; None for five minutes where strategies is None, else for no limit.
+    Parameters
+    ----------
+    backbones : sequence of str, optional
+        Names of the backbones to embed with; None takes the packaged ones.
+    heads : sequence of str, optional
+        Heads to compare; None takes all that are cheap enough.
+    metric : str
+        'accuracy', 'balanced-accuracy' or 'macro-f1'.
+    class_weight : str, optional
+        'balanced' weighs every class alike.
+    folds, repeats : int, optional
+        Of the cross-validation; None derives them from the number of images and classes.
+    min_gain : float
+        How much better a costlier candidate must be, a share of 1.
+    max_unreadable : float
+        The share of unreadable images, 0 to 1, above which `fit` raises `DataError`.
+    seed : int
+        Of everything that is drawn, 0 to 2**32 - 1.
+    device : str
+        'auto', 'cpu', 'cuda' or 'mps'.
+    cache : bool
+        Keep embeddings on disk, so that refitting is quick.
+    strategies : sequence of str, optional
+        Fine-tunes of the first backbone to compare with the heads ('last-1', 'full', …; see docs/finetuning.md); ()
+        compares heads alone (the default here, because an estimator is fitted many times), None leaves it to the race.
+    recipe : Recipe, optional
+        How they train; None for its defaults.
+    budget : float, optional
+        Seconds that `fit` may take; None for five minutes where `strategies` is None, else for no limit.
 
-    Learned: classes_, predictor_ (a `Predictor`), result_ (a `Trained`: comparison, estimate, `save`), estimate_ (the
-    measured score with its interval), n_features_in_ is not set (pictures have no fixed number of columns).
+    Attributes
+    ----------
+    classes_ : array of K labels
+        In the order of the columns of `predict_proba`.
+    predictor_ : Predictor
+        The model.
+    result_ : Model
+        The comparison, the estimate, and `save`.
+    estimate_ : Estimate
+        The measured score with its 95 % interval.
 
+    Notes
+    -----
+    `n_features_in_` is not set: images have no fixed number of columns.
+
+    Examples
+    --------
     >>> from headstart import TransferClassifier
     >>> model = TransferClassifier(heads=("ridge",), backbones=("efficientnet_lite0",))
     >>> model.get_params()["metric"]
@@ -77,18 +111,19 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.budget = budget
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> TransferClassifier:
-        """Measure, choose and fit. X: n pictures. y: n labels (text or numbers). groups: n, kept whole in the folds."""
+        """Measure, choose and fit. X: n images. y: n labels (text or numbers). groups: n, kept whole in the folds."""
         from headstart.verbs.train.train import train
 
         labels = np.asarray(y)
         if labels.ndim != 1 or len(labels) != len(X):
             raise DataError(
-                f"fit needs one label a picture; found {len(X)} pictures and labels of the shape {labels.shape}."
+                f"fit needs one label an image; found {len(X)} images and labels of the shape {labels.shape}: give "
+                "equally many."
             )
         classes, codes = np.unique(labels, return_inverse=True)
         width = len(str(len(classes)))
         words = [f"{code:0{width}d}" for code in codes]  # sorts as the labels do, whatever they are
-        self.result_ = train(_pictures(X), words, groups=groups, options=self._options())
+        self.result_ = train(_images(X), words, groups=groups, options=self._options())
         present = [int(word) for word in self.result_.predictor.classes]
         self.classes_ = classes[present]
         self.predictor_ = self.result_.predictor
@@ -118,27 +153,24 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Class probabilities (n, classes), in the order of `classes_`; `DataError` for an unreadable picture."""
+        """Class probabilities (n, classes), in the order of `classes_`; `DataError` for an unreadable image."""
         from headstart.device import choose_device
-        from headstart.embed.embedding_cache import open_cache
 
         check_is_fitted(self)
-        found = self.predictor_.predict(
-            _pictures(X), device=choose_device(self.device), cache=open_cache if self.cache else None
-        )
-        if found.failures:
-            first = found.failures[0]
+        predictions = self.predictor_.predict(_images(X), device=choose_device(self.device), cache=self.cache)
+        if predictions.failures:
+            first = predictions.failures[0]
             raise DataError(
-                f"{len(found.failures)} of {len(X)} pictures cannot be read, the first being {first.name}: "
+                f"{len(predictions.failures)} of {len(X)} images cannot be read, the first being {first.name}: "
                 f"{first.reason}. Leave them out."
             )
-        return found.probabilities
+        return predictions.probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each picture, as labels were given to `fit`."""
-        best = self.predict_proba(X).argmax(axis=1)
+        """The most probable class of each image, as labels were given to `fit`: (n,)."""
+        best = self.predict_proba(X).argmax(axis=1)  # says where it is not fitted
         return self.classes_[best]  # type: ignore[no-any-return]
 
 
-def _pictures(X: Any) -> list[ImageSource]:
+def _images(X: Any) -> list[ImageSource]:
     return [Path(str(x)) if isinstance(x, str) else x for x in X]

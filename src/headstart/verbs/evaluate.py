@@ -1,8 +1,8 @@
-"""How a predictor does on labelled images it has not seen: matched by class name, never by position.
+"""How a saved model does on labelled images, compared by class name, never by position.
 
-`evaluate` takes a predictor and labelled samples and returns an `Evaluation`: scores with intervals in which copies of
-one picture do not count as independent images, and notes where the scores are too good, because the model was trained
-on some of the images. Every image is scored; nothing is left out, fitted or saved.
+`evaluate` takes a predictor and labelled samples and returns an `Evaluation`: scores with intervals in which duplicates
+do not count as independent images, and notes where the scores are too good, because the model was trained on some of
+the images. Every image is scored; nothing is left out, fitted or saved.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ import numpy as np
 
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
-from headstart.data.duplicates.near import merge_groups
-from headstart.data.duplicates.resolve import NEARLY, exact_duplicates, resolve_duplicates
+from headstart.data.duplicates.resolve import NEARLY
 from headstart.data.sources.dataset import split_of
 from headstart.embed.features import embed_parts
 from headstart.errors import DataError
 from headstart.metrics.class_report import scorecard
 from headstart.model.evaluation import Evaluation
-from headstart.pipeline.prepare import near_copies
+from headstart.pipeline.prepare import Duplicates, find_duplicates
+from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Samples
 from headstart.records.targets import Classes
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
 
-_Rows = Sequence[Sequence[int]]
 _INSTEAD = "(headstart info has the score to expect): evaluate on images that took no part."
 _NOTHING_NEW = f"The model was trained on these very images, so the scores say nothing of new ones {_INSTEAD}"
 
@@ -43,50 +42,79 @@ def evaluate(
     device: str = "auto",
     cache: bool = True,
 ) -> Evaluation:
-    """Predict labelled samples and score the answers.
+    """Predict labelled samples and score the predictions.
 
-    split: only these rows ('train', 'val' or 'test'). trained_on: fingerprints of the pictures that the model was
-    trained on, where they are known (`training_rows.trained_on`). cache: read embeddings and thumbnails from the cache
-    folder where they are there, and keep them. Raises `DataError` where the samples have a class that the predictor
-    does not know, or no image can be read.
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    samples : Samples
+        n labelled images; their classes are among the predictor's, in any order.
+    split : str, optional
+        Only these rows: 'train', 'val' or 'test'.
+    trained_on : collection of str
+        Fingerprints of the images that the model was trained on, where they are known
+        (`model.rows.training_content`).
+    device : str
+        'auto', 'cpu', 'cuda' or 'mps'.
+    cache : bool
+        Read embeddings and thumbnails from the cache folder where they are there, and keep new ones in it.
+
+    Returns
+    -------
+    Evaluation
+        Accuracy, balanced accuracy and macro-F1 with 95 % intervals, the report by class, and notes.
+
+    Raises
+    ------
+    DataError
+        Where the samples have a class that the predictor does not know, or no image can be read.
+
+    Examples
+    --------
+    ::
+
+        predictor = headstart.load("model/")
+        evaluate(predictor, load_dataset("new/").samples).card.accuracy.value
     """
+    run = Run(device=device, cache=cache)
     if split is not None:
-        samples = _only(samples, split)
-    read = embed_parts(_as_known(predictor.classes, samples), predictor.parts, device=device, cache=cache)
-    scored = read.samples
-    if not len(scored):
+        samples = _take_split(samples, split)
+    embedded = embed_parts(_with_classes(predictor.classes, samples), predictor.parts, run)
+    if not len(embedded.samples):
         raise DataError(f"of {quantity(len(samples), 'image')} none could be read, so there is nothing to score.")
-    near, unsought = near_copies(scored, cache=cache)
-    scored, copied = _grouped(scored, near)
-    lacking = sorted(name for name, count in scored.counts().items() if not count)
-    notes = [f"The data have no image of {join_words(lacking)}, so nothing is said about them."] if lacking else []
+    duplicates = find_duplicates(embedded.samples, run)
+    scored = duplicates.grouped()
+    absent = sorted(name for name, count in scored.counts().items() if not count)
+    notes = [f"The data have no image of {join_words(absent)}, so nothing is said about them."] if absent else []
     if trained_on:
-        notes += _seen(scored, trained_on, cache)
-    elif _same_data(predictor, scored, near):
+        notes += _training_notes(scored, trained_on, cache)
+    elif _is_training_data(predictor, duplicates):
         notes.append(_NOTHING_NEW)
-    notes += [*_train_split(scored, split), *_contradicted(scored), *copied, *unsought]
-    probabilities = predictor.probabilities(read.X)
+    if split is None and scored.splits is not None and "train" in scored.splits:
+        notes.append("The train split is scored as well: choose another with --split.")
+    notes += [*_conflict_notes(scored, duplicates), *_duplicate_notes(duplicates), *duplicates.notes]
+    probabilities = predictor.probabilities(embedded.X)
     card = scorecard(scored.labels, probabilities, predictor.classes, groups=scored.groups)
-    return Evaluation(len(scored), card, read.failures, tuple(notes))
+    return Evaluation(len(scored), card, embedded.failures, tuple(notes))
 
 
-def _grouped(samples: Samples, near: _Rows) -> tuple[Samples, list[str]]:
-    """The samples with copies of one picture in one group, and a note where there are some."""
-    copies = (*map(tuple, near), *map(tuple, exact_duplicates(samples.content)))
-    if not copies:
-        return samples, []
-    further = len(samples) - len(np.unique(merge_groups(replace(samples, groups=None), copies)))
+def _duplicate_notes(duplicates: Duplicates) -> list[str]:
+    """A note on how many images repeat another one."""
+    if not duplicates:
+        return []
+    images = len(duplicates.samples)
+    further = images - len(np.unique(duplicates.families()))
     repeat = "repeats" if further == 1 else "repeat"
-    note = (
-        f"Copies: {further:,} of {quantity(len(samples), 'image')} {repeat} another one (exactly, or {NEARLY}); the "
+    return [
+        f"Copies: {further:,} of {quantity(images, 'image')} {repeat} another one (exactly, or {NEARLY}); the "
         "intervals do not take copies for independent images."
-    )
-    return replace(samples, groups=merge_groups(samples, copies)), [note]
+    ]
 
 
-def _contradicted(samples: Samples) -> list[str]:
-    """A warning where the same picture has several labels: whatever is answered, some of them count as wrong."""
-    several = [rows for rows in exact_duplicates(samples.content) if len(np.unique(samples.labels[rows])) > 1]
+def _conflict_notes(samples: Samples, duplicates: Duplicates) -> list[str]:
+    """A warning where one image has several labels: whatever is predicted, some of them count as wrong."""
+    several = [rows for rows in duplicates.exact if len(np.unique(samples.labels[list(rows)])) > 1]
     if not several:
         return []
     images = quantity(sum(map(len, several)), "image")
@@ -97,45 +125,38 @@ def _contradicted(samples: Samples) -> list[str]:
     ]
 
 
-def _seen(samples: Samples, trained_on: Collection[str], cache: bool) -> list[str]:
-    """A warning where the model was trained on some of the images, or on near copies of them.
+def _training_notes(samples: Samples, trained_on: Collection[str], cache: bool) -> list[str]:
+    """A warning where the model was trained on some of the images, or on near duplicates of them.
 
-    Near copies are known by the thumbnails that training has left in the cache folder; without it, none is.
+    Near duplicates are known by the thumbnails that training has left in the cache folder; without it, none is.
     """
     known = np.array([content in trained_on for content in samples.content], bool)
     if known.all():
         return [_NOTHING_NEW]
     same, rest = int(known.sum()), samples.take(~known)
     nearly = int((known_duplicates(rest, tuple(trained_on)) != "").sum()) if cache else 0
-    told = [f"{same:,}"] * (same > 0) + [f"near copies ({NEARLY}) of {nearly:,}"] * (nearly > 0)
-    if not told:
+    parts = [f"{same:,}"] * (same > 0) + [f"near copies ({NEARLY}) of {nearly:,}"] * (nearly > 0)
+    if not parts:
         return []
-    of = f"of these {quantity(len(samples), 'image')}"
-    return [f"The model was trained on {' and on '.join(told)} {of}, so the scores are too good {_INSTEAD}"]
+    total = f"of these {quantity(len(samples), 'image')}"
+    return [f"The model was trained on {' and on '.join(parts)} {total}, so the scores are too good {_INSTEAD}"]
 
 
-def _same_data(predictor: Predictor, samples: Samples, near: _Rows) -> bool:
+def _is_training_data(predictor: Predictor, duplicates: Duplicates) -> bool:
     """Whether these are all the images that a model was made from."""
     data = predictor.manifest.get("data")
-    return isinstance(data, Mapping) and data.get("fingerprint") == resolve_duplicates(samples, near)[0].fingerprint()
+    return isinstance(data, Mapping) and data.get("fingerprint") == duplicates.resolve()[0].fingerprint()
 
 
-def _train_split(samples: Samples, split: str | None) -> list[str]:
-    """A warning where no split was chosen, and that of training is there."""
-    if split is None and samples.splits is not None and "train" in samples.splits:
-        return ["The train split is scored as well: choose another with --split."]
-    return []
+def _take_split(samples: Samples, split: str) -> Samples:
+    name = split_of(split) or split
+    if samples.splits is None or name not in samples.splits:
+        splits = sorted(set(samples.splits.tolist())) if samples.splits is not None else []
+        raise DataError(f"the split {split!r} was asked for, but the data have {join_words(splits) or 'no splits'}.")
+    return samples.take(samples.splits == name)
 
 
-def _only(samples: Samples, split: str) -> Samples:
-    wanted = split_of(split) or split
-    if samples.splits is None or wanted not in samples.splits:
-        there = sorted(set(samples.splits.tolist())) if samples.splits is not None else []
-        raise DataError(f"the split {split!r} was asked for, but the data have {join_words(there) or 'no splits'}.")
-    return samples.take(samples.splits == wanted)
-
-
-def _as_known(classes: Sequence[str], samples: Samples) -> Samples:
+def _with_classes(classes: Sequence[str], samples: Samples) -> Samples:
     """The samples with the predictor's classes, by name."""
     unknown = sorted(set(samples.classes) - set(classes))
     if unknown:
@@ -144,6 +165,6 @@ def _as_known(classes: Sequence[str], samples: Samples) -> Samples:
             f"(it knows {join_words(list(classes))}): rename or remove them."
         )
     if (samples.labels == UNLABELLED).any():
-        raise DataError("some images have no label, so the answers cannot be scored.")
+        raise DataError("some images have no label, so the predictions cannot be scored: give each a class.")
     position = np.array([list(classes).index(name) for name in samples.classes], dtype=np.int64)
     return replace(samples, target=Classes(position[samples.labels], tuple(classes)))

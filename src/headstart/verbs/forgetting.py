@@ -1,7 +1,8 @@
-"""What a fine-tuned backbone has forgotten: how far its features moved, and how its original head still does.
+"""What a fine-tuned backbone has forgotten: how far its features moved, and how well its original head still does.
 
-Takes a predictor and images (of the old task, of the new one, or of neither), passes them through the backbone as it
-was and as it is, and compares. Every number is of these images. A model that was not fine-tuned has forgotten nothing.
+`forgetting` takes a predictor and images (of the old task, of the new one, or of neither), passes them through the
+backbone as it was and as it is, and returns a `ForgettingReport` for each fine-tuned backbone. Every number is of these
+images. A model that was not fine-tuned has forgotten nothing.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.backbones.deltas import delta_tensors, without_delta
 from headstart.backbones.graph import LOGITS
 from headstart.backbones.imagenet import classes, with_head
 from headstart.checks import quantity
-from headstart.embed.extract import embed
+from headstart.embed.features import embed_backbone
 from headstart.errors import DataError
 from headstart.metrics.cka import linear_cka
 from headstart.metrics.intervals import Estimate, clopper_pearson, paired_difference
 from headstart.records.embeddings import Embeddings
+from headstart.records.run import Run
 from headstart.records.samples import Failure, ImageSource, Samples
 
 if TYPE_CHECKING:
@@ -88,50 +91,74 @@ class ForgettingReport:
 
 def fine_tuned(predictor: Predictor) -> tuple[Backbone, ...]:
     """The predictor's backbones that have changed tensors, each once."""
-    found = (part.backbone for part in predictor.parts if part.backbone.changes is not None)
-    return tuple({backbone.weights: backbone for backbone in found}.values())
+    changed = (part.backbone for part in predictor.parts if part.backbone.changes is not None)
+    return tuple({backbone.weights: backbone for backbone in changed}.values())
 
 
-def forgetting(predictor: Predictor, samples: Samples, *, device: Device | None = None) -> tuple[ForgettingReport, ...]:
-    """Compare each fine-tuned backbone of a predictor with what it was before; empty where there is none.
+def forgetting(
+    predictor: Predictor, samples: Samples, *, device: str | Device = "auto"
+) -> tuple[ForgettingReport, ...]:
+    """Compare each fine-tuned backbone of a predictor with what it was before.
 
-    samples: any images. One in a folder named by a WordNet id of ImageNet's classes (`n02085620`,
-    `n02085620-Chihuahua`) counts for the original head's accuracy. Raises `DataError` where fewer than two can be read.
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    samples : Samples
+        Any images, at least 2. One in a folder named by a WordNet id of ImageNet's classes (`n02085620`,
+        `n02085620-Chihuahua`) counts for the original head's accuracy.
+    device : str or Device
+        'auto', 'cpu', 'cuda' or 'mps'.
+
+    Returns
+    -------
+    tuple of ForgettingReport
+        One for each fine-tuned backbone; empty where there is none.
+
+    Raises
+    ------
+    DataError
+        Where fewer than two images can be read.
     """
-    return tuple(_compared(backbone, samples, device) for backbone in fine_tuned(predictor))
+    run = Run(device=device, cache=False)
+    return tuple(_compare(backbone, samples, run) for backbone in fine_tuned(predictor))
 
 
-def _compared(backbone: Backbone, samples: Samples, device: Device | None) -> ForgettingReport:
-    stages = [tap.name for tap in backbone.taps]
+def _compare(backbone: Backbone, samples: Samples, run: Run) -> ForgettingReport:
     whole = with_head(backbone) if backbone.packaged else backbone
-    before, after = (
-        embed(samples.images, each, names=samples.names, content=samples.content, device=device, label=label)
-        for each, label in ((without_delta(whole), "before"), (whole, "after"))
-    )
+    before = embed_backbone(samples, without_delta(whole), run, label="before")
+    after = embed_backbone(samples, whole, run, label="after")
     if len(before) < 2:
         first = "".join(f" ({failure.name}: {failure.reason})" for failure in before.failures[:1])
-        read = f"{len(before)} of {len(samples):,} could be read{first}"
-        raise DataError(f"features are compared on at least 2 images, and {read}: give more.")
-    drifts = tuple(_drift(stage, before, after) for stage in stages)
-    head = _head([samples.images[row] for row in before.rows], before, after) if backbone.packaged else None
-    notes = (*_on_chance(drifts, len(before)), *_on_head(backbone, head, len(before)))
+        raise DataError(
+            f"features are compared on at least 2 images, and {len(before)} of {len(samples):,} could be read{first}: "
+            "give more."
+        )
+    stages = tuple(_movement(tap.name, before, after) for tap in backbone.taps)
+    head = _original_head([samples.images[row] for row in before.rows], before, after) if backbone.packaged else None
     return ForgettingReport(
-        backbone.name, len(delta_tensors(backbone)), len(before), drifts, head, before.failures, notes
+        backbone=backbone.name,
+        tensors=len(delta_tensors(backbone)),
+        images=len(before),
+        stages=stages,
+        head=head,
+        failures=before.failures,
+        notes=(*_chance_notes(stages, len(before)), *_head_notes(backbone, head, len(before))),
     )
 
 
-def _drift(stage: str, before: Embeddings, after: Embeddings) -> FeatureMovement:
-    one, other = before.taps[stage], after.taps[stage]
-    same, found = np.array_equal(one, other), linear_cka(one, other)
-    return FeatureMovement(stage, same, 1.0 if same else found.cka, found.chance)
+def _movement(stage: str, before: Embeddings, after: Embeddings) -> FeatureMovement:
+    same = np.array_equal(before.taps[stage], after.taps[stage])
+    similarity = linear_cka(before.taps[stage], after.taps[stage])
+    return FeatureMovement(stage, same, 1.0 if same else similarity.cka, similarity.chance)
 
 
-def _head(images: Sequence[ImageSource], before: Embeddings, after: Embeddings) -> OriginalHead:
-    one, other = (each.taps[LOGITS].argmax(axis=1) for each in (before, after))
-    agreement = _share("agreement", int((one == other).sum()), len(one))
-    wanted = np.array([imagenet_class(image) for image in images])
-    known = wanted >= 0
-    accuracy = _accuracy(one[known] == wanted[known], other[known] == wanted[known]) if known.any() else None
+def _original_head(images: Sequence[ImageSource], before: Embeddings, after: Embeddings) -> OriginalHead:
+    old, new = before.taps[LOGITS].argmax(axis=1), after.taps[LOGITS].argmax(axis=1)
+    agreement = _proportion("agreement", int((old == new).sum()), len(old))
+    labels = np.array([imagenet_class(image) for image in images])
+    known = labels >= 0
+    accuracy = _accuracy(old[known] == labels[known], new[known] == labels[known]) if known.any() else None
     return OriginalHead(agreement, accuracy)
 
 
@@ -143,25 +170,28 @@ def imagenet_class(image: ImageSource) -> int:
     """
     if not isinstance(image, Path):
         return -1
-    ids = [found[0] for folder in image.parents if (found := _WORDNET.match(folder.name))]
+    ids = [match[0] for folder in image.parents if (match := _WORDNET.match(folder.name))]
     return classes().index(ids[0]) if ids and ids[0] in classes() else -1
 
 
-def _accuracy(one: np.ndarray[Any, np.dtype[np.bool_]], other: np.ndarray[Any, np.dtype[np.bool_]]) -> Accuracy:
-    n, wins, losses = len(one), int((other & ~one).sum()), int((one & ~other).sum())
+def _accuracy(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Accuracy:
+    """before, after: (n,) whether the head names the right class."""
+    n, wins, losses = len(before), int((after & ~before).sum()), int((before & ~after).sum())
     low, high = paired_difference(wins, losses, n)
     value = (wins - losses) / n
     gain = Estimate(value, min(low, value), max(high, value), "gain in accuracy", method="paired")
-    return Accuracy(n, _share("accuracy", int(one.sum()), n), _share("accuracy", int(other.sum()), n), gain)
+    return Accuracy(
+        n, _proportion("accuracy", int(before.sum()), n), _proportion("accuracy", int(after.sum()), n), gain
+    )
 
 
-def _share(metric: str, hits: int, trials: int) -> Estimate:
+def _proportion(metric: str, hits: int, trials: int) -> Estimate:
     low, high = clopper_pearson(hits, trials)
     return Estimate(hits / trials, float(low), float(high), metric, method="Clopper–Pearson")
 
 
-def _on_chance(drifts: Sequence[FeatureMovement], images: int) -> list[str]:
-    highest = max((drift.chance for drift in drifts if not drift.unchanged), default=0.0)
+def _chance_notes(stages: Sequence[FeatureMovement], images: int) -> list[str]:
+    highest = max((movement.chance for movement in stages if not movement.unchanged), default=0.0)
     if highest <= _HIGH_CHANCE:
         return []
     return [
@@ -170,7 +200,7 @@ def _on_chance(drifts: Sequence[FeatureMovement], images: int) -> list[str]:
     ]
 
 
-def _on_head(backbone: Backbone, head: OriginalHead | None, images: int) -> list[str]:
+def _head_notes(backbone: Backbone, head: OriginalHead | None, images: int) -> list[str]:
     if head is None:
         return [f"The original head of {backbone.name} is not known (only packaged backbones' are)."]
     known = 0 if head.accuracy is None else head.accuracy.images

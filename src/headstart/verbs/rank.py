@@ -7,18 +7,16 @@ three; what decides is a linear probe on the same folds (`choose.race`). It fits
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from headstart.backbones.graph import Backbone
 from headstart.backbones.names import LOCAL, Unavailable, obtainable, resolve_names
 from headstart.choose.race import CHOSEN, TIE, RaceLine, RaceResult
 from headstart.data.cleaning_plan import apply_plan
-from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import Division, divide
-from headstart.device import choose_device
 from headstart.embed.timing import seconds_per_image
 from headstart.metrics.intervals import Estimate
 from headstart.model.facts import DataFacts
@@ -26,7 +24,7 @@ from headstart.pipeline.candidates import last_layer_views
 from headstart.pipeline.comparison import compare_views
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, data_facts, prepare
-from headstart.pipeline.shortlist import shortlist
+from headstart.pipeline.shortlist import Shortlist, shortlist
 from headstart.progress import bar
 from headstart.records.samples import Failure
 
@@ -84,24 +82,13 @@ class Ranking:
     @property
     def ties(self) -> tuple[str, ...]:
         """The names of those that are not clearly worse or better than the chosen one."""
-        return tuple(each.name for each in self.backbones if each.status == TIE)
-
-    def closing(self, data: str = "DATA") -> str:
-        """What to do next, in a sentence. data: the images' place, as the command line takes it."""
-        tied = f"; tied with it: {', '.join(self.ties)}" if self.ties else ""
-        weights = f" --weights {self.options.weights}" if self.options.weights else ""
-        plan = f" --exclude {self.options.exclude}" if self.options.exclude else ""
-        return (
-            f"headstart train {data} --backbones {self.best.name}{weights}{plan} would use the chosen backbone: a "
-            f"probe on its last layer reaches {self.estimate} {self.estimate.metric.replace('-', ' ')}, corrected for "
-            f"the choice{tied}."
-        )
+        return tuple(line.name for line in self.backbones if line.status == TIE)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-like values."""
         return {
-            "backbones": [asdict(each) for each in self.backbones],
-            "unavailable": [asdict(each) for each in self.unavailable],
+            "backbones": [asdict(line) for line in self.backbones],
+            "unavailable": [asdict(backbone) for backbone in self.unavailable],
             "chosen": self.best.name,
             "ties": list(self.ties),
             "estimate": asdict(self.estimate),
@@ -115,38 +102,55 @@ class Ranking:
 def rank(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Ranking:
     """Rank backbones by how well linear probes on them do on labelled images.
 
-    data, labels, groups: as `train` takes them. options: as of `train`; its heads, strategies and recipe take no part.
-    Among its backbones `local` stands for all whose weights are on this machine (the default when no options are
-    given), `all` for these and the whole zoo. A backbone that cannot be had is listed with the reason.
-    Raises `UnknownBackbone` for a misspelt name, `DataError` when the data cannot carry a measurement.
+    Parameters
+    ----------
+    data : path, sequence of images, or dataset
+        A folder of class folders, a table, paths or images with `labels`, or a `Dataset`, as `train` takes it.
+    labels : sequence of n labels, optional
+        For a sequence of n images.
+    groups : sequence of n values, optional
+        For a sequence of n images: images of equal value are never parted between folds.
+    options : Options, optional
+        As of `train`; its heads, strategies and recipe take no part. Among its backbones 'local' stands for all whose
+        weights are on this machine (the default when no options are given), 'all' for these and the whole zoo.
+
+    Returns
+    -------
+    Ranking
+        The backbones, best first; one that cannot be had here is listed with the reason.
+
+    Raises
+    ------
+    UnknownBackbone
+        For a misspelt name.
+    DataError
+        When the data cannot carry a measurement.
+
+    References
+    ----------
+    LogME: You et al. 2021 (https://arxiv.org/abs/2102.11005). H-score: Bao et al. 2019.
+
+    Examples
+    --------
+    ::
+
+        ranking = rank("photos/", options=Options(backbones=("lite0", "lite2")))
+        ranking.best.name, ranking.estimate.value
     """
-    loaded = data if isinstance(data, Dataset) else load_dataset(data, labels=labels, groups=groups)
-    return rank_loaded(loaded, options or Options(backbones=(LOCAL,)))
-
-
-def rank_loaded(loaded: Dataset, options: Options) -> Ranking:
-    """As `rank`, for data that have been loaded already."""
-    loaded, exclusions = apply_plan(loaded, options.exclude)
+    options = options or Options(backbones=(LOCAL,))
+    dataset, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
     options = replace(options, backbones=resolve_names(options.backbones))
     weights = None if options.weights is None else Path(options.weights)
-    names, missing = obtainable(options.backbones, weights=weights)
-    prepared = prepare(
-        loaded,
-        names,
-        device=options.device,
-        cache=options.cache,
-        max_unreadable=options.max_unreadable,
-        weights=options.weights,
-        last_only=True,
-    )
+    names, unavailable = obtainable(options.backbones, weights=weights)
+    prepared = prepare(dataset, names, options.run, weights=options.weights, last_only=True)
     division = divide(prepared.samples, count=options.folds, repeats=options.repeats, seed=options.seed)
     lines, probes = _lines(prepared, division, options)
     return Ranking(
         backbones=lines,
-        unavailable=missing,
+        unavailable=unavailable,
         estimate=probes.estimate,
         baseline=probes.baseline,
-        data=replace(data_facts(loaded, prepared, division), exclusions=exclusions),
+        data=replace(data_facts(dataset, prepared, division), exclusions=exclusions),
         failures=prepared.failures,
         notes=(*prepared.notes, *division.notes),
         options=options,
@@ -157,38 +161,36 @@ def _lines(prepared: Prepared, division: Division, options: Options) -> tuple[tu
     """Every backbone's line, best first, and the race between the probes of the shortlisted."""
     cheap, views = shortlist(prepared, division, options), last_layer_views(prepared.backbones)
     probes = compare_views(prepared, division, [views[i] for i in cheap.chosen], "probe", options)
-    measured = dict(zip(cheap.chosen, probes.lines, strict=True))
-    seconds = _seconds(prepared, options)
-    lines = [
-        _line(prepared, i, (cheap.evidence[i], cheap.separation[i], seconds[i]), cheap.neighbours[i], measured.get(i))
-        for i in cheap.order
-    ]
+    probe_of = dict(zip(cheap.chosen, probes.lines, strict=True))
+    seconds = _time_backbones(prepared, options)
+    lines = [_line(i, prepared.backbones[i], cheap, probe_of.get(i), seconds[i]) for i in cheap.order]
     return tuple(sorted(lines, key=_place)), probes
 
 
-def _seconds(prepared: Prepared, options: Options) -> list[float]:
-    device = choose_device(options.device)
+def _time_backbones(prepared: Prepared, options: Options) -> list[float]:
+    """Seconds an image of each backbone."""
+    device = options.run.choose_device()
+    seconds = []
     with bar("timing", len(prepared.backbones), unit="backbones") as advance:
-        found = []
         for backbone in prepared.backbones:
-            found.append(seconds_per_image(prepared.samples.images, backbone, device))
+            seconds.append(seconds_per_image(prepared.samples.images, backbone, device))
             advance(1)
-    return found
+    return seconds
 
 
-def _line(prepared: Prepared, i: int, scores: Sequence[float], neighbours: RaceLine, probe: RaceLine | None) -> Ranked:
-    backbone = prepared.backbones[i]
+def _line(i: int, backbone: Backbone, cheap: Shortlist, probe: RaceLine | None, seconds: float) -> Ranked:
+    """The line of the backbone with the number i. probe: its result, None where it was not measured."""
     cost = backbone.facts.get("gigaflops")
     return Ranked(
-        backbone.name,
-        scores[0],
-        scores[1],
-        neighbours.score,
-        None if probe is None else probe.score,
-        None if probe is None or probe.status == CHOSEN else probe.gain,
-        NOT_MEASURED if probe is None else probe.status,
-        scores[2],
-        float(cost) if isinstance(cost, (int, float)) else None,
+        name=backbone.name,
+        logme=cheap.evidence[i],
+        h_score=cheap.separation[i],
+        neighbours=cheap.neighbours[i].score,
+        probe=None if probe is None else probe.score,
+        gain=None if probe is None or probe.status == CHOSEN else probe.gain,
+        status=NOT_MEASURED if probe is None else probe.status,
+        seconds_per_image=seconds,
+        gigaflops=float(cost) if isinstance(cost, (int, float)) else None,
     )
 
 

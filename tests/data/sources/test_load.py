@@ -32,6 +32,13 @@ def test_a_file_that_is_no_table_is_refused(photos: Path) -> None:
         load_dataset(photos / "photos/cat/a.jpg")
 
 
+def test_a_dataset_is_returned_as_it_is(photos: Path) -> None:
+    dataset = load_dataset(photos / "photos")
+    assert load_dataset(dataset) is dataset
+    with pytest.raises(OptionError, match="'labels' cannot be given with a Dataset, which is loaded already"):
+        load_dataset(dataset, labels=["a"])
+
+
 def test_options_that_do_not_fit_the_source_are_refused(photos: Path) -> None:
     with pytest.raises(OptionError, match="'label_column' cannot be given with a folder, which has no columns"):
         load_dataset(photos / "photos", label_column="x")

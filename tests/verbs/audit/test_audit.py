@@ -96,7 +96,7 @@ def test_groups_hold_copies_together_and_the_naive_claim_is_measured(found: Audi
     assert len(set(found.groups[same].tolist())) == 1
     assert len(set(found.groups.tolist())) < found.images == 55
     assert found.claims is not None
-    assert 0.5 < found.claims.honest.value <= 1
+    assert 0.5 < found.claims.group_aware.value <= 1
     assert found.notes[0].startswith("The data name no groups: where images come in series")
 
 
@@ -196,8 +196,8 @@ def test_the_claims_have_intervals() -> None:
     right = np.tile(np.eye(2, dtype=np.float32), (20, 1))
     labels = np.arange(40) % 2
     both = accuracy_claims(right, right[::-1], labels)
-    assert (both.naive.value, both.honest.value) == (1.0, 0.0)
-    assert both.naive.low == pytest.approx(0.912, abs=1e-3)
+    assert (both.leaky.value, both.group_aware.value) == (1.0, 0.0)
+    assert both.leaky.low == pytest.approx(0.912, abs=1e-3)
 
 
 def test_a_plan_that_may_hold_edits_is_not_overwritten(found: Audit, tmp_path: Path) -> None:

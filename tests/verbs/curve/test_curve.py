@@ -10,7 +10,7 @@ import pytest
 from headstart.backbones.opening import open_backbone
 from headstart.data.sources.load import load_dataset
 from headstart.errors import BackboneError, DataError, MissingExtra, OptionError
-from headstart.verbs.curve import curve as task
+from headstart.verbs.curve import random_features
 from headstart.verbs.curve.curve import Curve, learning_curve
 
 LITE = ("lite0",)
@@ -122,8 +122,8 @@ def said_without(error: Exception, monkeypatch: pytest.MonkeyPatch) -> list[str]
         assert name == "random:efficientnet_lite0"
         raise error
 
-    monkeypatch.setattr(task, "open_backbone", refuse)
-    networks, said = task._random(pretrained)
+    monkeypatch.setattr(random_features, "open_backbone", refuse)
+    networks, said = random_features.random_networks(pretrained)
     assert networks == []
     return said
 

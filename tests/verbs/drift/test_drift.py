@@ -19,7 +19,7 @@ from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError, OptionError
 from headstart.pipeline.options import Options
 from headstart.verbs.drift import drift as task
-from headstart.verbs.drift.drift import BatchDrift
+from headstart.verbs.drift.result import BatchDrift
 from headstart.verbs.train.train import train
 
 
@@ -31,7 +31,7 @@ def elsewhere(watched: Path) -> BatchDrift:
 def test_a_batch_of_the_same_kind_raises_no_alarm(watched: Path) -> None:
     found = headstart.drift(watched / "model", watched / "new")
     assert not found.drifted
-    assert found.found.p > 0.2
+    assert found.test.p > 0.2
     assert found.sentence().startswith("No drift found (")
     assert 34 <= len(found.batch) <= 40  # one of each family of near-copies
     (only,) = found.advice()
@@ -45,9 +45,9 @@ def test_a_batch_of_the_same_kind_raises_no_alarm(watched: Path) -> None:
 
 def test_pictures_from_elsewhere_are_found_and_ordered(elsewhere: BatchDrift) -> None:
     assert elsewhere.drifted
-    assert not elsewhere.found.mixture_only
-    assert elsewhere.found.p == 0.001
-    assert elsewhere.found.told_apart.value > 0.9
+    assert not elsewhere.test.mixture_only
+    assert elsewhere.test.p == 0.001
+    assert elsewhere.test.told_apart.value > 0.9
     assert len(elsewhere.scores) == 20
     assert 90 <= len(elsewhere.reference_scores) <= 100  # one of each family of near-copies
     assert elsewhere.most_foreign[0] == int(elsewhere.scores.argmax())
@@ -65,7 +65,7 @@ def test_the_advice_says_which_promise_is_void_and_what_to_label(elsewhere: Batc
 
 def test_other_shares_of_the_classes_are_told_from_other_pictures(watched: Path) -> None:
     found = headstart.drift(watched / "model", watched / "negatives")
-    assert found.found.mixture_only
+    assert found.test.mixture_only
     assert found.sentence().startswith("The batch holds other shares of the classes than the training data (")
     assert found.shares[0].batch == 1.0
     assert found.advice()[1].startswith("No difference was found within the classes")
@@ -123,7 +123,7 @@ def test_pictures_in_memory_are_a_batch_too(watched: Path, elsewhere: BatchDrift
     pictures = [np.asarray(Image.open(file)) for file in sorted((watched / "closer").iterdir())]
     found = headstart.drift(watched / "model", pictures)
     assert found.batch.names[0] == "image 0"
-    assert found.found.p == elsewhere.found.p
+    assert found.test.p == elsewhere.test.p
 
 
 def test_a_table_is_a_batch_and_small_groups_give_one_image_each(watched: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_table_is_a_batch_and_small_groups_give_one_image_each(watched: Path, 
     assert (
         f"Of near copies, and of small groups, one image each is looked at; {left} others took no part." in found.notes
     )
-    assert found.found.p_within is not None
+    assert found.test.p_within is not None
     with pytest.raises(OptionError, match="--path-column and --group-column are for a table"):
         load_unlabelled(watched / "new", group_column="film")
 
@@ -150,7 +150,7 @@ def test_large_groups_are_kept_whole_and_that_is_said(watched: Path, tmp_path: P
     table.write_text("path,group\n" + "".join(f"{path},{i % 5}\n" for i, path in enumerate(files)))
     found = headstart.drift(watched / "model", table)
     assert len(found.batch) == 40
-    assert found.found.p_within is None
+    assert found.test.p_within is None
     assert (
         found.notes[-1]
         == "There are large groups of images: whether only the shares of the classes differ is not tested."
@@ -170,17 +170,17 @@ def test_training_images_given_as_a_reference_give_the_same_answer_and_pictures(
     watched: Path, elsewhere: BatchDrift, tmp_path: Path
 ) -> None:
     found = headstart.drift(watched / "model", watched / "closer", reference=watched / "train")
-    assert found.compared.words == elsewhere.compared.words
-    assert found.compared.words.endswith("of the 100 images that the model was trained on")
-    assert found.found.p_within == elsewhere.found.p_within
-    pictures = found.compared.pictures
+    assert found.comparison.words == elsewhere.comparison.words
+    assert found.comparison.words.endswith("of the 100 images that the model was trained on")
+    assert found.test.p_within == elsewhere.test.p_within
+    pictures = found.comparison.samples
     assert pictures is not None
-    assert Path(pictures.names[found.found.typical[0]]).name.startswith(("plain", "negative"))
+    assert Path(pictures.names[found.test.typical[0]]).name.startswith(("plain", "negative"))
     for kind in ("plain", "negative"):
         for file in (watched / "train" / kind).iterdir():
             shutil.copy(file, tmp_path / file.name)
     flat = headstart.drift(watched / "model", watched / "closer", reference=tmp_path)
-    assert flat.found.p_within is not None
+    assert flat.test.p_within is not None
     assert flat.notes[0].startswith("The reference is taken as images without labels (")
 
 
@@ -190,11 +190,11 @@ def test_a_model_without_training_rows_asks_for_a_reference(watched: Path, tmp_p
     with pytest.raises(OptionError, match=r"does not hold the embeddings of its training images .* with --reference\."):
         headstart.drift(tmp_path / "model", watched / "closer")
     found = headstart.drift(tmp_path / "model", watched / "negatives", reference=watched / "train")
-    assert found.compared.words.endswith("100 reference images")
-    assert found.found.mixture_only
+    assert found.comparison.words.endswith("100 reference images")
+    assert found.test.mixture_only
     flat = sorted(file for file in (watched / "train").rglob("*.png"))
     found = headstart.drift(tmp_path / "model", watched / "negatives", reference=flat)
-    assert (found.drifted, found.found.p_within, found.shares) == (True, None, ())
+    assert (found.drifted, found.test.p_within, found.shares) == (True, None, ())
     assert any("whether only the shares of the classes differ is not tested" in note for note in found.notes)
 
 
@@ -232,7 +232,7 @@ def test_of_a_fine_tuned_model_s_data_the_split_that_was_kept_apart_is_compared_
         shutil.copy(file, tmp_path / "test" / file.name.partition("-")[0])
     found = headstart.drift(tuned, watched / "closer", reference=tmp_path)
     assert found.drifted
-    assert found.compared.words.endswith("40 reference images")
+    assert found.comparison.words.endswith("40 reference images")
     assert "Of the reference only the split that is kept apart in training is used." in found.notes
 
 

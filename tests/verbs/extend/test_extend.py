@@ -21,6 +21,7 @@ from headstart.model.model import Model
 from headstart.model.rows import rows_to_save
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import prepare
+from headstart.records.run import Run
 from headstart.verbs.extend.extend import Extended, extend
 from headstart.verbs.train.train import train
 
@@ -69,7 +70,7 @@ def test_it_gives_what_training_on_old_and_new_with_the_same_setting_gives(
     extended: Extended, trained: Model, cells: Path, bricks: Path
 ) -> None:
     files, labels = together(cells, bricks)
-    prepared = prepare(load_dataset(files, labels=labels), (LITE0,), device="auto", cache=True, max_unreadable=0.0)
+    prepared = prepare(load_dataset(files, labels=labels), (LITE0,), Run(max_unreadable=0.0))
     X = prepared.embedded[0].joined(trained.predictor.parts[0].taps)
     wanted = make_head("ridge", root=trained.predictor.form.root, setting=trained.race.configuration).fit(
         X, prepared.samples.labels

@@ -25,7 +25,8 @@ from headstart.pipeline import prepare
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared
 from headstart.pipeline.probe import AccuracyClaims
-from headstart.verbs.advise.advise import _looked_at
+from headstart.records.run import Run
+from headstart.verbs.advise.advise import embed_subsample
 from headstart.verbs.curve.curve import learning_curve
 from headstart.verbs.depth import depth
 from headstart.verbs.extend.extend import _keep_with_old, extend
@@ -61,7 +62,7 @@ def doubled(cell_files: dict[str, list[Path]], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="module")
 def prepared(doubled: Path) -> Prepared:
-    return prepare.prepare(load_dataset(doubled), [LITE0], device="cpu", cache=True, max_unreadable=0.1)
+    return prepare.prepare(load_dataset(doubled), [LITE0], Run(device="cpu", max_unreadable=0.1))
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +96,8 @@ def test_the_copies_and_what_a_split_that_parts_them_claims_are_said_in_one_note
     )
     assert "each stays in one fold with what it repeats. A split that parts them would have claimed " in note
     assert trained.data.claims is not None
-    assert note.endswith(f"with copies held together it is {trained.data.claims.honest}.")
-    assert f"would have claimed {trained.data.claims.naive} accuracy for a linear probe" in note
+    assert note.endswith(f"with copies held together it is {trained.data.claims.group_aware}.")
+    assert f"would have claimed {trained.data.claims.leaky} accuracy for a linear probe" in note
     assert trained.data.copies == 21
 
 
@@ -120,11 +121,11 @@ def test_labels_that_only_a_copy_can_tell_are_claimed_by_a_split_that_parts_copi
             images += [np.asarray(picture), *(np.asarray(picture.transpose(turn)) for turn in QUARTERS)]
         labels += ["even" if i % 2 else "odd"] * 5
     loaded = load_dataset(images, labels=labels)
-    found = prepare.prepare(loaded, [LITE0], device="cpu", cache=False, max_unreadable=0)
+    found = prepare.prepare(loaded, [LITE0], Run(device="cpu", cache=False, max_unreadable=0))
     both = duplicate_claims(found, np.arange(80), cache=False)
     assert both is not None
-    assert both.naive.value > 0.65
-    assert both.honest.value < 0.5
+    assert both.leaky.value > 0.65
+    assert both.group_aware.value < 0.5
 
 
 def test_near_copies_in_two_classes_are_kept_and_the_note_points_to_the_audit(
@@ -152,7 +153,7 @@ def test_a_bundle_keeps_the_groups(trained: Model) -> None:
     [
         lambda data, options: rank(data, options=options).notes,
         lambda data, options: depth(data, options=options).notes,
-        lambda data, options: _looked_at(load_dataset(data), options).notes,
+        lambda data, options: embed_subsample(load_dataset(data), options).notes,
         lambda data, _: learning_curve(data, backbones=(LITE0,), random=False, max_unreadable=0.1).notes,
     ],
     ids=["rank", "depth", "advise", "curve"],
@@ -198,8 +199,9 @@ def test_where_near_copies_leave_nothing_to_train_on_that_is_said(
 
 def test_too_many_images_to_compare_are_said(doubled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "MOST_COMPARED", 41)
-    groups, (note,) = prepare.near_copies(load_dataset(doubled).samples, cache=False)
-    assert groups == ()
+    duplicates = prepare.find_duplicates(load_dataset(doubled).samples, Run(cache=False))
+    (note,) = duplicates.notes
+    assert duplicates.near.groups == ()
     assert note.startswith("Near copies were not looked for among more than 41 images: where there may be some, name")
 
 

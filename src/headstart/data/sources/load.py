@@ -1,6 +1,6 @@
 """Where labelled images come from: a folder, a table, a sequence in Python, or a Hugging Face dataset.
 
-`load` tells them apart and returns `Loaded`: samples, what was passed over, and notes for the user.
+`load_dataset` tells them apart and returns a `Dataset`: samples, what was passed over, and notes for the user.
 `find_images` returns unlabelled samples for prediction. Neither decodes a picture; both read each file
 once, for its fingerprint.
 """
@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.checks import join_words, suggest
-from headstart.data.sources.dataset import Dataset as Loaded
-from headstart.data.sources.dataset import assemble_dataset
+from headstart.data.sources.dataset import Dataset, assemble_dataset
 from headstart.data.sources.folder import images_under, load_folder
 from headstart.data.sources.hub import is_hub_dataset, load_hub
 from headstart.data.sources.in_memory import load_images, unlabelled_samples
@@ -34,14 +33,14 @@ def load_dataset(
     label_column: str | None = None,
     group_column: str | None = None,
     split_column: str | None = None,
-) -> Loaded:
+) -> Dataset:
     """Labelled images from wherever they are.
 
-    source: a folder of class folders (with or without train/val/test inside); a CSV, TSV or Parquet table;
-    a `datasets.Dataset` or `DatasetDict`; or a sequence of paths, PIL images or arrays, with `labels` and
-    optional `groups` (images of one group are never parted). The column options name a table's or dataset's
-    columns where their names do not tell. Raises `DataError` when the data cannot be used, `OptionError`
-    for an option that does not fit the source, `MissingExtra` for Parquet without pyarrow.
+    source: a folder of class folders (with or without train/val/test inside); a CSV, TSV or Parquet table; a
+    `datasets.Dataset` or `DatasetDict`; a sequence of paths, PIL images or arrays, with `labels` and optional `groups`
+    (images of one group are never parted); or a `Dataset`, which is returned as it is. The column options name a
+    table's or dataset's columns where their names do not tell. Raises `DataError` when the data cannot be used,
+    `OptionError` for an option that does not fit the source, `MissingExtra` for Parquet without pyarrow.
     """
     columns = {
         "path_column": path_column,
@@ -49,6 +48,9 @@ def load_dataset(
         "group_column": group_column,
         "split_column": split_column,
     }
+    if isinstance(source, Dataset):
+        _refuse({"labels": labels, "groups": groups, **columns}, "a Dataset, which is loaded already")
+        return source
     if is_hub_dataset(source):
         _refuse({"labels": labels, "groups": groups}, "a dataset, which has them as columns")
         return load_hub(source, **columns)

@@ -1,8 +1,8 @@
-"""The prior before anything is trained: where the data stand, what rule tables advise there, what each way would cost.
+"""The prior before anything is trained: where the data stand, what rule tables advise, what strategies would cost.
 
-`advise` takes labelled images and returns a frozen `Advised`: the measured position (images per class, similarity to
-ImageNet by several signals), the tables' advice with its contradictions, and a forecast of each strategy's time on this
-machine. It chooses nothing: `train` measures.
+`advise` takes labelled images and returns a frozen `AdviceReport`: the measured position (images per class, similarity
+to ImageNet by several signals), the tables' advice with its contradictions, and a forecast of each strategy's time on
+this machine. It chooses nothing: `train` measures.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from headstart.choose.prior_knowledge.similarity import (
     vote,
 )
 from headstart.data.cleaning_plan import apply_plan
+from headstart.data.duplicates.resolve import resolve_duplicates
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
-from headstart.data.splits import divide, folds_for, repeats_for
+from headstart.data.splits import check_enough, divide, folds_for, repeats_for
 from headstart.errors import DataError, MissingExtra, OptionError
 from headstart.pipeline.candidates import tap_views
 from headstart.pipeline.comparison import compare_views
@@ -50,7 +51,7 @@ _FOLDS_OF_FINE_TUNES = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Advised:
+class AdviceReport:
     """The prior for some data. looked_at: images that the signals were measured on.
 
     position: of all images to train on, with those among them that were not looked at and may be unreadable.
@@ -81,45 +82,65 @@ class Advised:
             "looked_at": self.looked_at,
             "similarity": {**asdict(self.similarity), "words": self.similarity.words()},
             **self.prior.to_dict(),
-            "forecasts": [{**asdict(each), "words": each.words()} for each in self.forecasts],
+            "forecasts": [{**asdict(forecast), "words": forecast.words()} for forecast in self.forecasts],
             "without": self.without,
             "unreadable": [asdict(failure) for failure in self.failures],
             "notes": list(self.notes),
         }
 
 
-def advise(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Advised:
+def advise(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> AdviceReport:
     """Place labelled images in the known rule tables, and forecast what each strategy would cost here.
 
-    data, labels, groups: as `train` takes them. options: as of `train`; one backbone, the one to be trained.
-    Raises `OptionError` for several backbones, `DataError` when the data cannot carry a measurement.
+    Parameters
+    ----------
+    data : path, sequence of images, or dataset
+        A folder of class folders, a table, paths or images with `labels`, or a `Dataset`, as `train` takes it.
+    labels : sequence of n labels, optional
+        For a sequence of n images.
+    groups : sequence of n values, optional
+        For a sequence of n images: images of equal value are never parted between folds.
+    options : Options, optional
+        As of `train`, with one backbone, the one to be trained (default: efficientnet_lite0); its heads, strategies and
+        recipe take no part.
+
+    Returns
+    -------
+    AdviceReport
+        The data's position (images per class, similarity to ImageNet), what each table says there, and the forecasts in
+        seconds.
+
+    Raises
+    ------
+    OptionError
+        For several backbones.
+    DataError
+        When the data cannot carry a measurement.
+
+    Examples
+    --------
+    ::
+
+        advice = advise("photos/")
+        advice.position.median, advice.similarity.verdict
     """
-    loaded = data if isinstance(data, Dataset) else load_dataset(data, labels=labels, groups=groups)
-    return advise_loaded(loaded, options or Options(backbones=(REFERENCE,)))
-
-
-def advise_loaded(loaded: Dataset, options: Options) -> Advised:
-    """As `advise`, for data that have been loaded already."""
-    from headstart.data.duplicates.resolve import resolve_duplicates
-    from headstart.data.splits import check_enough
-
-    options = _checked(options)
-    loaded, _ = apply_plan(loaded, options.exclude)
-    samples, duplicates = resolve_duplicates(loaded.samples, together=loaded.together)
-    samples = _to_train_on(samples)
+    options = _with_full_name(options or Options(backbones=(REFERENCE,)))
+    dataset, _ = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
+    samples, duplicates = resolve_duplicates(dataset.samples, together=dataset.together)
+    samples = _training_samples(samples)
     check_enough(samples.labels, samples.classes, samples.groups)
-    prepared = _looked_at(replace(loaded, samples=samples, together=()), options)
+    prepared = embed_subsample(replace(dataset, samples=samples, together=()), options)
     counts = tuple(samples.counts().values())
     similarity = _similarity(prepared, options)
     position = Position(counts, similarity.verdict)
-    heads, tunes, without = _forecasts(prepared, position, options)
-    return Advised(
+    heads, fine_tunes, without = _forecasts(prepared, position, options)
+    return AdviceReport(
         backbone=prepared.backbones[-1].name,
         classes=samples.classes,
         position=position,
         similarity=similarity,
         prior=read_tables(position),
-        forecasts=(*heads, *tunes),
+        forecasts=(*heads, *fine_tunes),
         without=without,
         looked_at=len(prepared.samples),
         failures=prepared.failures,
@@ -127,7 +148,7 @@ def advise_loaded(loaded: Dataset, options: Options) -> Advised:
     )
 
 
-def _checked(options: Options) -> Options:
+def _with_full_name(options: Options) -> Options:
     """The options with the backbone's full name."""
     from headstart.backbones.names import resolve_names
 
@@ -137,88 +158,81 @@ def _checked(options: Options) -> Options:
     return replace(options, backbones=names)
 
 
-def _to_train_on(samples: Samples) -> Samples:
+def _training_samples(samples: Samples) -> Samples:
     """The images that would be trained on: those of the test split (or else the val split) are not."""
     if samples.splits is None:
         rows = samples.labels >= 0
     else:
-        held = "test" if "test" in samples.splits else "val"
-        rows = (samples.splits != held) & (samples.labels >= 0)
+        held_out = "test" if "test" in samples.splits else "val"
+        rows = (samples.splits != held_out) & (samples.labels >= 0)
     if not rows.any():
         raise DataError("there is no labelled image to train on: give images in class folders, or a label column.")
     return replace(samples.take(rows), splits=None)
 
 
-def _looked_at(loaded: Dataset, options: Options) -> Prepared:
+def embed_subsample(dataset: Dataset, options: Options) -> Prepared:
     """At most about `MOST` images, embedded by the reference and by the backbone to be trained."""
-    samples = loaded.samples
-    chosen = samples.take(_some(samples.labels, len(samples.classes), options.seed))
-    return prepare(
-        replace(loaded, samples=chosen),
-        tuple(dict.fromkeys((REFERENCE, *options.backbones))),
-        device=options.device,
-        cache=options.cache,
-        max_unreadable=options.max_unreadable,
-    )
+    samples = dataset.samples
+    subsample = samples.take(subsample_rows(samples.labels, len(samples.classes), options.seed))
+    names = tuple(dict.fromkeys((REFERENCE, *options.backbones)))
+    return prepare(replace(dataset, samples=subsample), names, options.run)
 
 
-def _some(labels: Ints, classes: int, seed: int) -> Ints:
+def subsample_rows(labels: Ints, classes: int, seed: int) -> Ints:
     """Rows of at most `MOST` images drawn at random, a few of each class at least."""
     if len(labels) <= MOST:
         return np.arange(len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))
     first = [order[labels[order] == number][:_A_CLASS] for number in range(classes)]
-    chosen = np.concatenate(first)
-    rest = order[~np.isin(order, chosen)]
-    return np.sort(np.concatenate([chosen, rest[: max(0, MOST - len(chosen))]]))
+    smallest = np.concatenate(first)
+    rest = order[~np.isin(order, smallest)]
+    return np.sort(np.concatenate([smallest, rest[: max(0, MOST - len(smallest))]]))
 
 
 def _similarity(prepared: Prepared, options: Options) -> ImageNetSimilarity:
     from headstart.backbones.weights import read_weights
 
-    reference, found = prepared.backbones[0], prepared.embedded[0]
+    reference, embeddings = prepared.backbones[0], prepared.embedded[0]
     names = ("classifier.weight", "classifier.bias", f"{_NORM}.bias", f"{_NORM}.weight")
     weight, bias, mean, spread = read_weights(reference, names)
-    logits = found.taps[reference.last.name] @ weight.T + bias
+    logits = embeddings.taps[reference.last.name] @ weight.T + bias
     signals = (
         *head_signals(logits, len(prepared.samples.classes)),
-        shift_signal(found.taps[_TAP], mean, np.abs(spread)),
-        _depth(prepared, options),
+        shift_signal(embeddings.taps[_TAP], mean, np.abs(spread)),
+        _depth_signal(prepared, options),
     )
     return vote(signals, ("the gain over random features (headstart curve measures it)",))
 
 
-def _depth(prepared: Prepared, options: Options) -> Signal:
+def _depth_signal(prepared: Prepared, options: Options) -> Signal:
     """The last tap of the reference against its best one, by linear probes on the same folds, repeated once."""
     reference = prepared.backbones[0]
     alone = replace(prepared, backbones=(reference,), embedded=prepared.embedded[:1])
     division = divide(prepared.samples, count=options.folds, repeats=1, seed=options.seed)
-    found = compare_views(alone, division, tap_views(reference), "probe", options)
-    best, last = found.lines[found.winner], found.lines[-1]
-    lost = best.score.value - last.score.value
-    name = reference.taps[found.winner].name
-    return depth_signal(name, reference.last.name, lost, worse=last.status == "behind")
+    race_result = compare_views(alone, division, tap_views(reference), "probe", options)
+    best, last = race_result.lines[race_result.winner], race_result.lines[-1]
+    loss = best.score.value - last.score.value
+    name = reference.taps[race_result.winner].name
+    return depth_signal(name, reference.last.name, loss, worse=last.status == "behind")
 
 
 def _forecasts(
     prepared: Prepared, position: Position, options: Options
 ) -> tuple[tuple[Forecast, ...], tuple[Forecast, ...], str]:
     """Of heads; of fine-tunes; and why there are none of these."""
-    backbone, found = prepared.backbones[-1], prepared.embedded[-1]
+    backbone = prepared.backbones[-1]
     images, classes = position.images, len(position.counts)
     fits = (options.folds or folds_for(images, classes)) * (options.repeats or repeats_for(images))
     heads = forecast_heads(HEADS, images=images, width=backbone.last.width, classes=classes, fits=fits)
-    from headstart.device import choose_device
-
     try:
-        tunes = forecast_fine_tunes(
+        fine_tunes = forecast_fine_tunes(
             backbone,
-            found.last,
+            prepared.embedded[-1].last,
             prepared.samples,
             images=images,
             folds=options.folds or _FOLDS_OF_FINE_TUNES,
-            device=choose_device(options.device),
+            device=options.run.choose_device(),
         )
     except MissingExtra as error:
         return heads, (), f"Fine-tunes are not forecast: {error}"
-    return heads, tunes, ""
+    return heads, fine_tunes, ""

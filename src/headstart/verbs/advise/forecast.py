@@ -1,7 +1,7 @@
 """How long each strategy would take on this machine: heads by their modelled cost, fine-tunes by a few timed steps.
 
-`of_heads` and `of_fine_tunes` return frozen `Forecast`s. A fine-tune is timed on real pictures: a few through decoding,
-augmentation and the frozen stages, then a few steps of training, thrown away. Nothing is kept and nothing is scored.
+`forecast_heads` and `forecast_fine_tunes` return frozen `Forecast`s. A fine-tune is timed on real images: a few through
+decoding, augmentation and the frozen stages, then a few steps of training, thrown away. Nothing is kept or scored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 STRATEGIES = ("last-1", "last-2", "full")
 _STEPS = 2
-_PICTURES = 8
+_IMAGES = 8
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -97,7 +97,7 @@ def forecast_fine_tunes(
     """Time a few steps of each strategy on this machine, and multiply.
 
     X: (m, d) embeddings of `samples`, some of the images; images: how many there are to train on in all. folds: of the
-    comparison, once. Of several phases each counts as the dearest. The time to score what is left out is not counted,
+    comparison, once. Of several phases each counts as the costliest. The time to score what is left out is not counted,
     and precision is taken to be f32. Raises `MissingExtra` without torch, `OptionError` where a strategy is impossible.
     """
     from headstart.backbones.conversion.convert import build_network
@@ -125,11 +125,11 @@ def _fine_tune(clock: _Clock, strategy: Strategy, recipe: Recipe, images: int, f
     deepest = min(phases, key=lambda phase: phase.boundary)
     steps = len(phases) * (folds * _steps(settings, fold) + _steps(last, images))
     step = clock.step(deepest, settings)
-    picture = clock.picture(deepest.boundary, settings.augment)
-    if deepest.boundary == 0:  # nothing is kept: every step reads its pictures anew
-        once, step = 0.0, step + settings.batch * picture
+    image = clock.image(deepest.boundary, settings.augment)
+    if deepest.boundary == 0:  # nothing is cached: every step reads its images anew
+        once, step = 0.0, step + settings.batch * image
     else:
-        once = images * (1 + settings.views) * picture
+        once = images * (1 + settings.views) * image
     return Forecast(strategy.name, once + steps * step, once, steps, step, folds + 1, True)
 
 
@@ -138,7 +138,7 @@ def _steps(settings: Settings, images: int) -> int:
 
 
 class _Clock:
-    """Times steps of training and passes of pictures through frozen stages, for one backbone and some samples."""
+    """Times steps of training and passes of images through frozen stages, for one backbone and some samples."""
 
     def __init__(self, backbone: Backbone, stages: Stages, X: Floats, samples: Samples, device: Device) -> None:
         self.backbone, self.stages, self.X, self.samples, self.device = backbone, stages, X, samples, device
@@ -154,30 +154,30 @@ class _Clock:
         classes = len(self.samples.classes)
         rows = np.arange(settings.batch * (1 + _STEPS))
         start = random_head(self.X, classes)
-        grown = build_tail(self.stages, phase, start, torch_head(start).to(self.device.kind), settings)
-        feed = _Noise(self._shape(phase.boundary), self.device)
+        tail = build_tail(self.stages, phase, start, torch_head(start).to(self.device.kind), settings)
+        noise = _Noise(self._shape(phase.boundary), self.device)
         context = autocast("f32", self.device.kind)
-        work = Work(feed, rows % classes, rows, None, classes, 0, 0, 0.0, {}, context)
+        work = Work(noise, rows % classes, rows, None, classes, 0, 0, 0.0, {}, context)
         with folded_batchnorm(foldable_pairs(self.stages, self.backbone.spec.size)):
-            train_tail(grown, work, _once(settings), None, lambda done: None)
-        return float(np.mean(np.diff(feed.times)[1:]))
+            train_tail(tail, work, _once(settings), None, lambda done: None)
+        return float(np.mean(np.diff(noise.times)[1:]))
 
-    def picture(self, boundary: int, augment: str) -> float:
-        """Seconds to decode a picture, make a view of it and pass it through the frozen stages."""
+    def image(self, boundary: int, augment: str) -> float:
+        """Seconds to decode an image, make a view of it and pass it through the frozen stages."""
         from headstart.device import threads
         from headstart.finetune.frozen_prefix import freeze, open_prefix
         from headstart.finetune.views import Views
 
-        pictures = Views(self.samples, self.backbone.spec, augment, 0)
-        count = min(_PICTURES, len(self.samples))
+        source = Views(self.samples, self.backbone.spec, augment, 0)
+        count = min(_IMAGES, len(self.samples))
         views: list[Any] = []
-        seconds = _timed(lambda: views.extend(pictures.load(row, 1) for row in range(count))) / threads()
+        seconds = _timed(lambda: views.extend(source.load(row, 1) for row in range(count))) / threads()
         if boundary:
             engine = open_prefix(freeze(self.stages.blocks(), boundary, self.backbone.spec), self.device)
-            shown = np.zeros((max(engine.batch, 1), *views[0].shape), np.uint8)
-            shown[: min(count, len(shown))] = np.stack(views)[: len(shown)]
-            engine.run(shown, len(shown))
-            return seconds / count + _timed(lambda: engine.run(shown, len(shown))) / len(shown)
+            batch = np.zeros((max(engine.batch, 1), *views[0].shape), np.uint8)
+            batch[: min(count, len(batch))] = np.stack(views)[: len(batch)]
+            engine.run(batch, len(batch))  # the first pass warms up
+            return seconds / count + _timed(lambda: engine.run(batch, len(batch))) / len(batch)
         return seconds / count
 
     def _shape(self, boundary: int) -> tuple[int, ...]:

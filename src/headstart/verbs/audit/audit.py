@@ -1,40 +1,41 @@
-"""The audit of a data set: everything in it that would spoil a model or its measurement, found before training.
+"""The audit of a dataset: everything in it that would spoil a model or its measurement, found before training.
 
 `audit` takes a folder, a table or lists and returns an `Audit` of frozen findings: unreadable images, exact and near
-copies (also turned, mirrored and cropped ones), copies across splits, copies with different labels, labels that are
-probably wrong, imbalance, odd sizes, near-black, near-white and blurred images. It changes no data; `Audit.write_plan`
-proposes what to leave out, and a person decides.
+duplicates (also turned, mirrored and cropped ones), duplicates across splits or under different labels, label issues,
+imbalance, odd sizes, near-black, near-white and blurred images. It changes no data; `Audit.write_plan` proposes what to
+leave out, and a person decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from headstart.checks import between, quantity
+from headstart.checks import quantity
 from headstart.data.cleaning_plan import EXCLUDE
-from headstart.data.duplicates.near import merge_groups, search_samples
 from headstart.data.duplicates.resolve import exact_duplicates
 from headstart.data.duplicates.thumbnails import make_thumbnails
-from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
+from headstart.data.splits import check_enough
 from headstart.errors import DataError, MissingExtra
 from headstart.model.facts import AccuracyClaims
-from headstart.pipeline.options import MOST_SEED
+from headstart.pipeline.prepare import find_duplicates
 from headstart.pipeline.probe import LAYERS, MANY_COPIES, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Floats, Ints
+from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Failure, Samples
-from headstart.verbs.audit.copies import duplicate_findings
+from headstart.verbs.audit.duplicates import duplicate_findings
 from headstart.verbs.audit.findings import IMBALANCE, LOOK, UNREADABLE, Audit, Finding, sort_findings
 from headstart.verbs.audit.suspects import label_issues, quality_issues
 
 BACKBONE = "efficientnet_lite0"
 _IMBALANCE = 5
+"""A class with fewer images than the largest class has, divided by this, is named."""
 _TYPICAL = 2
-"""Pictures of each class to compare a doubtful one with."""
+"""Images of each class to compare one with a label issue with."""
 
 
 def audit(
@@ -49,47 +50,72 @@ def audit(
 ) -> Audit:
     """Look through labelled images for what would spoil a model or its measurement.
 
-    data, labels, groups: as `train` takes them. backbone: whose embeddings the search for wrong labels uses. seed: of
-    its folds. device: auto, cpu, cuda or mps. cache: keep thumbnails, embeddings and scores for the next run.
-    What cannot be looked at (wrong labels, without the extra `audit`) is said in `notes`. Raises `DataError` where the
-    data cannot be read at all.
+    Parameters
+    ----------
+    data : path, sequence of images, or dataset
+        As `train` takes it: a folder of class folders, a table, paths or images with `labels`, or a `Dataset`.
+    labels : sequence of n labels, optional
+        For a sequence of n images.
+    groups : sequence of n values, optional
+        For a sequence of n images: equal values belong together (one patient, site or video).
+    backbone : str
+        Whose embeddings the search for label issues uses.
+    seed : int
+        Of the folds of that search, 0 to 2**32 - 1.
+    device : str
+        'auto', 'cpu', 'cuda' or 'mps'.
+    cache : bool
+        Keep thumbnails, embeddings and scores for the next run.
+
+    Returns
+    -------
+    Audit
+        The findings, most severe kinds first; `notes` say what could not be looked at (label issues without the extra
+        `audit`, say).
+
+    Raises
+    ------
+    DataError
+        Where the data cannot be read at all.
+    OptionError
+        For a seed out of its range.
+
+    References
+    ----------
+    Label issues: confident learning, Northcutt et al. 2021 (https://arxiv.org/abs/1911.00068).
+
+    Examples
+    --------
+    >>> black = np.zeros((64, 64, 3), np.uint8)
+    >>> result = audit([black, black, black + 128], labels=["a", "b", "a"], cache=False)
+    >>> [(count.kind, count.count) for count in result.summary()]
+    [('contradictory labels', 2), ('exact copy', 1), ('near-black', 2), ('even', 1)]
     """
-    between("seed", seed, 0, MOST_SEED)
-    samples, notes = _loaded(data, labels, groups)
-    seen = make_thumbnails(samples, cache=cache)
-    near = search_samples(samples, cache=cache, seen=seen)
-    likeness = {
-        row: value
-        for group, values in zip(near.groups, near.likeness, strict=True)
-        for row, value in zip(group, values, strict=True)
-    }
-    copies = (*near.groups, *map(tuple, exact_duplicates(samples.content)))
-    families = merge_groups(replace(samples, groups=None), copies)
-    groups_of = merge_groups(samples, copies)
-    checked = _mislabels(_Labels(samples, families, groups_of, seen.rows, backbone, seed, device, cache))
+    run = Run(seed=seed, device=device, cache=cache)
+    dataset = load_dataset(data, labels=labels, groups=groups)
+    samples = dataset.samples
+    thumbnails = make_thumbnails(samples, cache=cache)
+    duplicates = find_duplicates(samples, run, thumbnails=thumbnails, limit=len(samples))
+    families, groups_of_rows = duplicates.families(), duplicates.groups()
+    label_check = _check_labels(samples, families, groups_of_rows, thumbnails.rows, backbone, run)
     findings = [
-        *_unreadable(seen.failures),
-        *duplicate_findings(samples, families, likeness),
-        *checked.findings,
-        *quality_issues(seen, samples.names),
+        *_unreadable(thumbnails.failures),
+        *duplicate_findings(samples, families, duplicates.likeness()),
+        *label_check.findings,
+        *quality_issues(thumbnails, samples.names),
         *_imbalance(samples),
     ]
     return Audit(
-        len(samples),
-        samples.counts(),
-        sort_findings(iter(findings)),
-        groups_of,
-        checked.claims,
-        (*notes, *_group_notes(samples), *checked.notes),
-        samples,
-        checked.typical,
-        checked.hindrance,
+        images=len(samples),
+        counts=samples.counts(),
+        findings=sort_findings(iter(findings)),
+        groups=groups_of_rows,
+        claims=label_check.claims,
+        notes=(*dataset.notes, _group_note(samples), *label_check.notes),
+        samples=samples,
+        typical=label_check.typical,
+        hindrance=label_check.hindrance,
     )
-
-
-def _loaded(data: Any, labels: Any, groups: Any) -> tuple[Samples, tuple[str, ...]]:
-    loaded = data if isinstance(data, Dataset) else load_dataset(data, labels=labels, groups=groups)
-    return loaded.samples, loaded.notes
 
 
 def _unreadable(failures: Sequence[Failure]) -> Iterator[Finding]:
@@ -107,38 +133,23 @@ def _imbalance(samples: Samples) -> Iterator[Finding]:
         if count * _IMBALANCE <= counts[largest]:
             sentence = (
                 f"It has {quantity(count, 'image')}, the largest class, {largest!r}, {counts[largest]:,}: add images "
-                "of "
-                "it, or train with --class-weight balanced."
+                "of it, or train with --class-weight balanced."
             )
             yield Finding(name, IMBALANCE, sentence, 1 - count / counts[largest], LOOK)
 
 
-def _group_notes(samples: Samples) -> tuple[str, ...]:
+def _group_note(samples: Samples) -> str:
     if samples.groups is not None:
-        return (f"The data name {quantity(len(np.unique(samples.groups)), 'group')}; folds hold each together.",)
+        return f"The data name {quantity(len(np.unique(samples.groups)), 'group')}; folds hold each together."
     return (
         "The data name no groups: where images come in series (of one patient, plant, site or video), name them with a "
-        "group column, because only copies can be found here.",
+        "group column, because only copies can be found here."
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Labels:
-    """What the search for wrong labels looks at."""
-
-    samples: Samples
-    families: Ints
-    groups: Ints
-    readable: Ints
-    backbone: str
-    seed: int
-    device: str
-    cache: bool
-
-
-@dataclass(frozen=True, eq=False)
-class _Checked:
-    """What it found."""
+class _LabelCheck:
+    """What the search for label issues found. The fields are those of `Audit`."""
 
     findings: tuple[Finding, ...] = ()
     claims: AccuracyClaims | None = None
@@ -147,78 +158,69 @@ class _Checked:
     hindrance: str = ""
 
 
-def _mislabels(work: _Labels) -> _Checked:
-    """Wrong labels by confident learning, and what folds that part copies would claim."""
-    rows = _certain(work)
-    samples = work.samples.take(rows)
+def _check_labels(
+    samples: Samples, families: Ints, groups: Ints, readable: Ints, backbone: str, run: Run
+) -> _LabelCheck:
+    """Label issues by confident learning, and the accuracies with and without duplicate leakage.
+
+    families, groups: (n,). readable: rows.
+    """
+    rows = _certain_rows(samples, readable)
+    samples, families, groups = samples.take(rows), families[rows], groups[rows]
     try:
-        _check(samples, work.groups[rows])
+        if not len(samples):
+            raise DataError(
+                "no image can be read and has a label that its exact copies share: mend the files or labels."
+            )
+        check_enough(samples.labels, samples.classes, groups)
     except DataError as error:
-        return _Checked(notes=(f"Labels were not checked: {error}",), hindrance=str(error))
+        return _LabelCheck(notes=(f"Labels were not checked: {error}",), hindrance=str(error))
     try:
-        X = _embedded(samples, work)
-        found = probe_probabilities(X, samples.labels, work.groups[rows], seed=work.seed, cache=work.cache)
+        X = _embed_layers(samples, backbone, run)
+        probabilities = probe_probabilities(X, samples.labels, groups, run)
     except DataError as error:
-        return _Checked(notes=(f"Labels were not checked: {error}",))
-    claimed = None
-    if len(rows) - len(np.unique(work.families[rows])) >= MANY_COPIES * len(rows):
-        apart = probe_probabilities(X, samples.labels, samples.groups, seed=work.seed, cache=work.cache)
-        claimed = accuracy_claims(apart, found, samples.labels)
+        return _LabelCheck(notes=(f"Labels were not checked: {error}",))
+    claims = None
+    if len(rows) - len(np.unique(families)) >= MANY_COPIES * len(rows):
+        leaky = probe_probabilities(X, samples.labels, samples.groups, run)
+        claims = accuracy_claims(leaky, probabilities, samples.labels)
     try:
-        findings, wrong = label_issues(samples, found, rows)
+        findings, issues = label_issues(samples, probabilities, rows)
     except MissingExtra as error:
-        return _Checked(claims=claimed, notes=(f"Labels were not checked: {error}",))
-    typical = {name: tuple(rows[some].tolist()) for name, some in _typical(samples, found, work.groups[rows], wrong)}
-    return _Checked(findings, claimed, typical=typical)
+        return _LabelCheck(claims=claims, notes=(f"Labels were not checked: {error}",))
+    typical = {name: tuple(rows[places].tolist()) for name, places in _typical(samples, probabilities, groups, issues)}
+    return _LabelCheck(findings, claims, typical=typical)
 
 
-def _typical(samples: Samples, found: Floats, groups: Ints, wrong: Ints) -> Iterator[tuple[str, list[int]]]:
-    """Of each class the rows of which the model is surest, one of each group, without those that may be wrong."""
-    right = found.argmax(axis=1) == samples.labels
-    right[wrong] = False
+def _typical(samples: Samples, probabilities: Floats, groups: Ints, issues: Ints) -> Iterator[tuple[str, list[int]]]:
+    """Of each class the most confident right predictions, one of each group, without those with a label issue."""
+    right = probabilities.argmax(axis=1) == samples.labels
+    right[issues] = False
     for label, name in enumerate(samples.classes):
-        own = np.flatnonzero(right & (samples.labels == label))
-        surest = own[np.argsort(-found[own, label], kind="stable")]
-        of_group: dict[int, int] = {}
-        for row in surest.tolist():
-            of_group.setdefault(int(groups[row]), row)
-        yield name, list(of_group.values())[:_TYPICAL]
+        rows = np.flatnonzero(right & (samples.labels == label))
+        by_confidence = rows[np.argsort(-probabilities[rows, label], kind="stable")]
+        row_of_group: dict[int, int] = {}
+        for row in by_confidence.tolist():
+            row_of_group.setdefault(int(groups[row]), row)
+        yield name, list(row_of_group.values())[:_TYPICAL]
 
 
-def _certain(work: _Labels) -> Ints:
-    """The readable, labelled rows whose exact copies do not contradict them."""
-    samples = work.samples
-    wanted = np.isin(np.arange(len(samples)), work.readable) & (samples.labels != UNLABELLED)
+def _certain_rows(samples: Samples, readable: Ints) -> Ints:
+    """The readable, labelled rows whose exact duplicates do not contradict them."""
+    certain = np.isin(np.arange(len(samples)), readable) & (samples.labels != UNLABELLED)
     for rows in exact_duplicates(samples.content):
         if len({int(samples.labels[row]) for row in rows}) > 1:
-            wanted[rows] = False
-    return np.flatnonzero(wanted)
+            certain[rows] = False
+    return np.flatnonzero(certain)
 
 
-def _check(samples: Samples, groups: Ints) -> None:
-    from headstart.data.splits import check_enough
-
-    if not len(samples):
-        raise DataError("no image can be read and has a label that its exact copies share: mend the files or labels.")
-    check_enough(samples.labels, samples.classes, groups)
-
-
-def _embedded(samples: Samples, work: _Labels) -> Floats:
-    """Several layers of the backbone side by side, a row an image."""
+def _embed_layers(samples: Samples, name: str, run: Run) -> Floats:
+    """Several layers of the backbone side by side: (n, d)."""
     from headstart.backbones.opening import open_backbone
-    from headstart.device import choose_device
-    from headstart.embed.embedding_cache import open_cache
-    from headstart.embed.extract import embed
+    from headstart.embed.features import embed_backbone
 
-    backbone = open_backbone(work.backbone)
-    found = embed(
-        samples.images,
-        backbone,
-        content=samples.content,
-        names=samples.names,
-        device=choose_device(work.device),
-        cache=open_cache(backbone) if work.cache else None,
-    )
-    if found.failures:
-        raise DataError(f"{found.failures[0].name} could be read at first and then no more; run the audit again.")
-    return found.joined([tap.name for tap in backbone.taps[-LAYERS:]])
+    backbone = open_backbone(name)
+    embeddings = embed_backbone(samples, backbone, run)
+    if embeddings.failures:
+        raise DataError(f"{embeddings.failures[0].name} could be read at first and then no more; run the audit again.")
+    return embeddings.joined([tap.name for tap in backbone.taps[-LAYERS:]])

@@ -1,7 +1,7 @@
-"""What an audit finds: a record a finding, the whole as a table, a CSV, a page and a plan that a person edits.
+"""What an audit finds: a record a finding, and all of them as counts, a CSV and a plan that a person edits.
 
-`Audit` holds the findings; `summary` counts them by kind, `write_csv` lists them,
-`plan` proposes what to do with each image. Nothing is looked for here.
+`Audit` holds the findings; `summary` counts them by kind, `write_csv` lists them, `plan` proposes what to do with each
+image. Nothing is looked for here.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ class Audit:
     """All that was found in a data set.
 
     images, counts: how many images, and of each class. findings: in the order of `KINDS`, the most severe of a kind
-    first. groups: (n,) a number for each image; near copies and images of one of the user's groups share one. claims:
-    what folds that part copies would have claimed; None where fewer than 5 % are copies, or nothing can be measured.
+    first. groups: (n,) a number for each image; duplicates and images of one of the user's groups share one. claims:
+    accuracies with and without duplicate leakage; None where fewer than 5 % are copies, or nothing can be measured.
     notes: sentences for the user, among them what could not be looked at. samples: the images that were looked at.
-    typical: of each class a few of the images of which the model that checked labels is surest, as rows. hindrance: why
+    typical: of each class the rows of the label check's most confident right predictions. hindrance: why
     no model can be trained on these data as they are; '' where nothing is known against it.
     """
 
@@ -91,27 +91,32 @@ class Audit:
 
     def summary(self, examples: int = 3) -> tuple[Count, ...]:
         """A count of each kind that was found, with some examples."""
-        found = [(kind, self.of(kind)) for kind in KINDS]
-        return tuple(Count(kind, len(some), _proposals(some), some[:examples]) for kind, some in found if some)
+        by_kind = [(kind, self.of(kind)) for kind in KINDS]
+        return tuple(
+            Count(kind, len(findings), _proposals(findings), findings[:examples])
+            for kind, findings in by_kind
+            if findings
+        )
 
     def plan(self) -> tuple[PlanLine, ...]:
         """A line for each image of which anything was found, with the strongest of what is proposed."""
-        of: dict[str, list[Finding]] = {}
+        by_name: dict[str, list[Finding]] = {}
         for finding in self.findings:
             if finding.kind != IMBALANCE:
-                of.setdefault(finding.name, []).append(finding)
-        often = {name for name, count in Counter(self.samples.names).items() if count > 1}
-        lines = [_kept(name) if name in often else _line(name, found) for name, found in of.items()]
-        return tuple(_firsts(lines, self.findings)) + tuple(lines)
+                by_name.setdefault(finding.name, []).append(finding)
+        repeated = {name for name, count in Counter(self.samples.names).items() if count > 1}
+        lines = [_keep_line(name) if name in repeated else _line(name, findings) for name, findings in by_name.items()]
+        return tuple(_lines_of_first_images(lines, self.findings)) + tuple(lines)
 
     def write_csv(self, path: Path | str) -> None:
         """Write every finding, one a line; raises `OSError`."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("path", "kind", "severity", "proposal", "group", "compared with", "sentence"))
-        for each in self.findings:
+        for finding in self.findings:
+            severity = f"{finding.severity:.3f}"
             writer.writerow(
-                (each.name, each.kind, f"{each.severity:.3f}", each.proposal, each.group, each.of, each.sentence)
+                (finding.name, finding.kind, severity, finding.proposal, finding.group, finding.of, finding.sentence)
             )
         write_atomically(Path(path), text.getvalue().encode())
 
@@ -130,7 +135,7 @@ class Audit:
             "images": self.images,
             "classes": dict(self.counts),
             "distinct": len(set(self.groups.tolist())),
-            "counts": {each.kind: each.count for each in self.summary()},
+            "counts": {count.kind: count.count for count in self.summary()},
             "findings": [asdict(finding) for finding in self.findings],
             "claims": None if self.claims is None else asdict(self.claims),
             "hindrance": self.hindrance,
@@ -139,11 +144,11 @@ class Audit:
 
 
 def sort_findings(findings: Iterator[Finding]) -> tuple[Finding, ...]:
-    """The findings by kind, the most severe first; copies of one group stay together."""
+    """The findings by kind, the most severe first; duplicates of one group stay together."""
 
     def place(finding: Finding) -> tuple[int, int, float, str]:
-        together = int(finding.group) if finding.group else 0
-        return KINDS.index(finding.kind), together, -finding.severity, finding.name
+        group = int(finding.group) if finding.group else 0
+        return KINDS.index(finding.kind), group, -finding.severity, finding.name
 
     return tuple(sorted(findings, key=place))
 
@@ -152,24 +157,24 @@ def _proposals(findings: tuple[Finding, ...]) -> str:
     return ", ".join(word for word in _STRONGEST if any(finding.proposal == word for finding in findings))
 
 
-def _firsts(lines: list[PlanLine], findings: tuple[Finding, ...]) -> Iterator[PlanLine]:
-    """A line for the first picture of each group that has none yet: a group of one would hold nothing together."""
-    named = {line.path for line in lines}
+def _lines_of_first_images(lines: list[PlanLine], findings: tuple[Finding, ...]) -> Iterator[PlanLine]:
+    """A line for the first image of each group that has none yet: a group of one would hold nothing together."""
+    paths = {line.path for line in lines}
     for finding in findings:
-        if finding.proposal == GROUP and finding.of not in named:
-            named.add(finding.of)
+        if finding.proposal == GROUP and finding.of not in paths:
+            paths.add(finding.of)
             yield PlanLine(finding.of, GROUP, "It has copies.", finding.group)
 
 
-def _kept(name: str) -> PlanLine:
+def _keep_line(name: str) -> PlanLine:
     """Of a path that is listed more than once, a plan, which goes by path, can say nothing of one row alone."""
     return PlanLine(
         name, KEEP, "It is listed more than once: 'headstart train' keeps one row by itself; mend the table.", ""
     )
 
 
-def _line(name: str, found: list[Finding]) -> PlanLine:
-    strongest = min(found, key=lambda finding: _STRONGEST.index(finding.proposal))
-    group = next((finding.group for finding in found if finding.group), "")
-    reason = " ".join(f"{finding.kind}: {finding.sentence}" for finding in found)
+def _line(name: str, findings: list[Finding]) -> PlanLine:
+    strongest = min(findings, key=lambda finding: _STRONGEST.index(finding.proposal))
+    group = next((finding.group for finding in findings if finding.group), "")
+    reason = " ".join(f"{finding.kind}: {finding.sentence}" for finding in findings)
     return PlanLine(name, _ACTIONS[strongest.proposal], reason, group)

@@ -1,7 +1,8 @@
-"""What is doubtful about single images, as findings: their quality, and their labels.
+"""Issues of single images, as findings: their quality, and their labels.
 
-`of_pictures` takes the facts of pictures, `of_labels` out-of-fold probabilities; an audit lists all that they find,
-`train` counts it and names a few (`told`). Nothing is left out or changed for it: a doubt is something to look at.
+`quality_issues` takes thumbnails with quality facts, `label_issues` out-of-fold probabilities; an audit lists all that
+they find, `train` counts it and names a few (`suspects_section`). Nothing is left out or changed for it: a suspect is
+something to look at.
 """
 
 from __future__ import annotations
@@ -23,27 +24,27 @@ if TYPE_CHECKING:
 _EXAMPLES = 3
 
 
-def quality_issues(seen: Thumbnails, names: Sequence[str]) -> tuple[Finding, ...]:
-    """Tiny, very long, near-black, near-white, even and blurred pictures. names: of all that `seen.rows` counts."""
+def quality_issues(thumbnails: Thumbnails, names: Sequence[str]) -> tuple[Finding, ...]:
+    """Tiny, very long, near-black, near-white, even and blurred images. names: of all that `thumbnails.rows` counts."""
     return tuple(
-        Finding(names[doubt.row], doubt.kind, doubt.sentence, doubt.severity, LOOK, row=doubt.row)
-        for doubt in find_quality_issues(seen)
+        Finding(names[issue.row], issue.kind, issue.sentence, issue.severity, LOOK, row=issue.row)
+        for issue in find_quality_issues(thumbnails)
     )
 
 
 def label_issues(samples: Samples, probabilities: Floats, rows: Ints | None = None) -> tuple[tuple[Finding, ...], Ints]:
-    """Labels that are probably wrong, the most doubtful first; and which of the samples they are, (m,).
+    """Labels that are probably wrong, the least likely first; and which of the samples they are, (m,).
 
-    probabilities: (n, K), by models that had not seen the image. rows: (n,) what the findings call the samples' rows;
-    their own by default. Raises `MissingExtra` without cleanlab.
+    probabilities: (n, K), by models that were not trained on the image. rows: (n,) what the findings call the samples'
+    rows; 0 to n - 1 by default. Raises `MissingExtra` without cleanlab.
     """
-    wrong = find_label_issues(samples.labels, probabilities)
-    places = np.arange(len(samples)) if rows is None else rows
-    return tuple(_mislabel(samples, probabilities, places, wrong, i) for i in range(len(wrong))), wrong.rows
+    issues = find_label_issues(samples.labels, probabilities)
+    rows = np.arange(len(samples)) if rows is None else rows
+    return tuple(_mislabel(samples, probabilities, rows, issues, i) for i in range(len(issues))), issues.rows
 
 
-def _mislabel(samples: Samples, probabilities: Floats, places: Ints, wrong: LabelIssues, i: int) -> Finding:
-    row, suggested, quality = int(wrong.rows[i]), int(wrong.suggested[i]), float(wrong.quality[i])
+def _mislabel(samples: Samples, probabilities: Floats, rows: Ints, issues: LabelIssues, i: int) -> Finding:
+    row, suggested, quality = int(issues.rows[i]), int(issues.suggested[i]), float(issues.quality[i])
     sentence = (
         f"It is labelled {samples.classes[samples.labels[row]]!r}; a model that has not seen it says "
         f"{samples.classes[suggested]!r} ({100 * probabilities[row, suggested]:.0f} %; {100 * quality:.0f} % for its "
@@ -55,6 +56,6 @@ def _mislabel(samples: Samples, probabilities: Floats, places: Ints, wrong: Labe
         sentence,
         1 - quality,
         LOOK,
-        row=int(places[row]),
+        row=int(rows[row]),
         suggested=samples.classes[suggested],
     )

@@ -1,7 +1,8 @@
-"""What a network reaches that is trained from random weights on a few of the images: the third line of the curve.
+"""The accuracy of a network trained from random weights on a few of the images: the third line of the curve.
 
-`measured` draws labels as the other lines do, trains the backbone's architecture on them from nothing and tests on
-other images. A training takes minutes, so few sizes are measured, each on two folds. Needs the extra `finetune`.
+`measure_from_scratch` draws labels as the other lines do, trains the backbone's architecture on them from nothing and
+tests on other images. A training takes minutes, so few sizes are measured, each on two folds. Needs the extra
+`finetune`.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def measure_from_scratch(
         np.arange(len(samples), dtype=np.float32)[:, None],
         samples.labels,
         folds,
-        head=lambda: _Trained(backbone, samples, recipe or Recipe(), device, seed),
+        head=lambda: _ScratchNetwork(backbone, samples, recipe or Recipe(), device, seed),
         sizes=sizes,
         fits=[FITS] * len(sizes),
         groups=groups,
@@ -77,8 +78,8 @@ def measure_from_scratch(
 
 
 @dataclass(eq=False)
-class _Trained:
-    """Stands for a head whose one feature is the number of the row; it trains when it is asked for scores."""
+class _ScratchNetwork:
+    """A network behind a head's interface: its one feature is the row's number; it trains when asked for scores."""
 
     backbone: Backbone
     samples: Samples
@@ -87,7 +88,7 @@ class _Trained:
     seed: int
 
     def fit(self, X: Floats, y: Ints) -> None:
-        """Remember the rows to train on."""
+        """Keep the rows to train on."""
         self._rows = X[:, 0].astype(np.int64)
         self.classes_ = np.arange(len(self.samples.classes))
         self.form_ = self
@@ -97,12 +98,11 @@ class _Trained:
         from headstart.finetune.fine_tune import FineTune
         from headstart.finetune.strategies import parse_strategy
 
-        held = X[:, 0].astype(np.int64)
-        own = self.samples.take(np.concatenate([self._rows, held]))
-        folds = np.repeat([-1, 0], [len(self._rows), len(held)])[None]
-        tuned = FineTune(
-            self.backbone, parse_strategy("scratch"), self.recipe, own, self.device, self.seed, cache=False
-        )
-        nothing = np.zeros((len(own), self.backbone.last.width), np.float32)
-        found: Floats = tuned.path_scores(nothing, own.labels, folds).scores[0, 0]
-        return found[len(self._rows) :]
+        rows = X[:, 0].astype(np.int64)
+        samples = self.samples.take(np.concatenate([self._rows, rows]))
+        folds = np.repeat([-1, 0], [len(self._rows), len(rows)])[None]
+        strategy = parse_strategy("scratch")
+        fine_tune = FineTune(self.backbone, strategy, self.recipe, samples, self.device, self.seed, cache=False)
+        embeddings = np.zeros((len(samples), self.backbone.last.width), np.float32)  # not looked at
+        scores: Floats = fine_tune.path_scores(embeddings, samples.labels, folds).scores[0, 0]
+        return scores[len(self._rows) :]

@@ -37,17 +37,17 @@ def worth(series: Sequence[Series]) -> str:
 
 
 def _worth_against(first: CurvePoint, other: Series) -> str:
-    reached, last = float(other.measured.accuracy[-1]), other.measured.sizes[-1]
-    what = "a network from scratch" if other.name == SCRATCH else f"{other.name} features of the same networks"
-    enough = np.flatnonzero(first.accuracy >= reached)
+    accuracy, last = float(other.measured.accuracy[-1]), other.measured.sizes[-1]
+    scratch = other.name == SCRATCH
+    what = "a network from scratch" if scratch else f"{other.name} features of the same networks"
+    enough = np.flatnonzero(first.accuracy >= accuracy)
     if not len(enough):
-        return f"{what} with {last:,.0f} labels per class: {100 * reached:.1f} %, above all that was measured here"
-    return (
-        f"{first.sizes[enough[0]]:,.0f} labels per class do what {what} does with {last:,.0f} ({100 * reached:.1f} %)"
-    ).replace("networks does", "networks do")
+        return f"{what} with {last:,.0f} labels per class: {100 * accuracy:.1f} %, above all that was measured here"
+    size, verb = first.sizes[enough[0]], "does" if scratch else "do"
+    return f"{size:,.0f} labels per class do what {what} {verb} with {last:,.0f} ({100 * accuracy:.1f} %)"
 
 
 def forecast_words(ahead: Mapping[int, Estimate]) -> str:
     """The accuracies forecast, with their band. ahead: labels per class → accuracy; not empty."""
-    said = [f"{each} with {size:,} labels per class" for size, each in ahead.items()]
-    return f"{', '.join(said)} ({100 * next(iter(ahead.values())).confidence:.0f} % band)"
+    parts = [f"{accuracy} with {size:,} labels per class" for size, accuracy in ahead.items()]
+    return f"{', '.join(parts)} ({100 * next(iter(ahead.values())).confidence:.0f} % band)"

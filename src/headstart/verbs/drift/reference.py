@@ -1,23 +1,22 @@
-"""What a batch of new images is compared with: the rows kept with a model, or images embedded anew.
+"""What a batch of new images is compared with: the training rows in a bundle, or reference images embedded anew.
 
-`kept_rows` takes a bundle and its predictor, `from_images` images that the user gives; both return `Compared`: at most
-500 embeddings, an honest answer for each (by a model that was not trained on it) and, where there are any, the
-pictures. A fine-tuned network's training images are refused: it knows them, so every batch would differ from them.
+`compare_with_training` takes a predictor and its bundle, `compare_with_images` reference images besides; both return a
+`Comparison`: at most 500 embeddings, a prediction for each (by a model that was not trained on it) and, where there are
+any, the images. A fine-tuned network's training images are refused: it knows them, so every batch would differ from
+them.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headstart import fingerprint
 from headstart.checks import quantity
-from headstart.data.duplicates.near import merge_groups
-from headstart.data.duplicates.resolve import resolve_duplicates
 from headstart.data.sampling import one_row_per_group
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.hub import is_hub_dataset
@@ -28,9 +27,10 @@ from headstart.embed.features import embed_parts
 from headstart.errors import DataError, OptionError
 from headstart.model.refit import read_recipe
 from headstart.model.rows import read_rows
-from headstart.pipeline.prepare import near_copies
+from headstart.pipeline.prepare import find_duplicates
 from headstart.records.arrays import Floats, Ints
 from headstart.records.rows import Rows
+from headstart.records.run import Run
 from headstart.records.samples import Samples
 from headstart.trust.shift.batch_test import LEAST_REFERENCE, ReferenceSample, draw_reference
 
@@ -45,15 +45,15 @@ _NO_SHARES = "whether only the shares of the classes differ is not tested"
 class Comparison:
     """What a batch is compared with.
 
-    against: the embeddings. predicted: the class number answered for each of them by a model that was not trained on
-    it, None where there is no such answer. pictures: what `against.positions` counts, None where only embeddings are
-    known. words: what they are, for the user. trained_on: whether the model was trained on just them. notes: for the
-    user. content: fingerprints of all the pictures that `against` was drawn from.
+    rows: the embeddings. predicted: the class number predicted for each of them by a model that was not trained on it,
+    None where there is no such prediction. samples: what `rows.positions` counts, None where only embeddings are known.
+    words: what they are, for the user. trained_on: whether the model was trained on just them. content: fingerprints of
+    all the images that `rows` was drawn from. notes: for the user.
     """
 
-    against: ReferenceSample
+    rows: ReferenceSample
     predicted: Ints | None
-    pictures: Samples | None
+    samples: Samples | None
     words: str
     trained_on: bool
     content: frozenset[str]
@@ -70,95 +70,110 @@ def is_fine_tuned(predictor: Predictor) -> bool:
     return any(part.backbone.changes is not None for part in predictor.parts)
 
 
-def kept_rows(saved: Bundle, predictor: Predictor, *, seed: int, cache: bool) -> Comparison:
+def compare_with_training(predictor: Predictor, bundle: Bundle, run: Run) -> Comparison:
     """The training rows of a bundle.
 
     Raises `OptionError` where the bundle holds none that a batch could be compared with.
     """
     if is_fine_tuned(predictor):
         raise OptionError(
-            f"{saved.folder} is fine-tuned: its network knows the images that it was trained on, so every new batch "
+            f"{bundle.folder} is fine-tuned: its network knows the images that it was trained on, so every new batch "
             "would look different from them: give images that took no part in training with --reference."
         )
-    rows = read_rows(saved, predictor.classes, predictor.parts)
+    rows = read_rows(bundle, predictor.classes, predictor.parts)
     if rows is None:
         raise OptionError(
-            f"{saved.folder} does not hold the embeddings of its training images (--no-keep-training, an older model "
+            f"{bundle.folder} does not hold the embeddings of its training images (--no-keep-training, an older model "
             "or a very large one): give the images that it was trained on, or others like them, with --reference."
         )
-    answers = _out_of_fold(saved, predictor, rows.features, rows.labels, rows.folds, cache=cache)
-    against, kept = _chosen(rows.features, rows.groups, seed)
-    answered = answers[kept][against.positions]
-    return Comparison(against, answered, None, _trained_on(len(against.rows), len(rows)), True, frozenset(rows.content))
+    predicted = _out_of_fold(predictor, bundle, rows.features, rows.labels, rows.folds, run)
+    reference, drawn = _draw(rows.features, rows.groups, run)
+    return Comparison(
+        rows=reference,
+        predicted=predicted[drawn][reference.positions],
+        samples=None,
+        words=_training_words(len(reference.rows), len(rows)),
+        trained_on=True,
+        content=frozenset(rows.content),
+    )
 
 
-def from_images(data: Any, saved: Bundle, predictor: Predictor, *, seed: int, device: str, cache: bool) -> Comparison:
-    """Images that the user gives (labels help, and are not needed), embedded anew.
+def compare_with_images(data: Any, predictor: Predictor, bundle: Bundle, run: Run) -> Comparison:
+    """Reference images (labels help, and are not needed), embedded anew.
 
     Raises `OptionError` for the very images that a fine-tuned network was trained on.
     """
-    given, notes = _given(data, cache=cache)
-    found = embed_parts(given, predictor.parts, device=device, cache=cache)
-    if found.failures:
-        first = found.failures[0]
+    samples, notes = _load_reference(data, run)
+    embedded = embed_parts(samples, predictor.parts, run)
+    if embedded.failures:
+        first = embedded.failures[0]
         notes += (
-            f"{quantity(len(found.failures), 'reference image')} cannot be read (the first: {first.name}: "
+            f"{quantity(len(embedded.failures), 'reference image')} cannot be read (the first: {first.name}: "
             f"{first.reason}).",
         )
-    wanted = _fine_tuned_part if is_fine_tuned(predictor) else _training_part
-    rows, said = wanted(found.samples, saved)
-    samples, X = found.samples.take(rows), found.X[rows]
-    known = None if is_fine_tuned(predictor) else read_rows(saved, predictor.classes, predictor.parts)
-    answers, why = _answers(samples, X, saved, predictor, known, cache=cache)
-    against, kept = _chosen(X, samples.groups, seed)
-    answered = None if answers is None else answers[kept][against.positions]
+    if is_fine_tuned(predictor):
+        rows, part_notes = _rows_not_trained_on(embedded.samples, bundle)
+        training = None
+    else:
+        rows, part_notes = np.flatnonzero(~held_out_rows(embedded.samples)[0]), ()
+        training = read_rows(bundle, predictor.classes, predictor.parts)
+    samples, X = embedded.samples.take(rows), embedded.X[rows]
+    predicted, reasons = _predict_reference(samples, X, predictor, bundle, training, run)
+    reference, drawn = _draw(X, samples.groups, run)
     content = frozenset(samples.content)
-    trained_on = known is not None and content <= set(known.content)
-    drawn = len(against.rows), len(samples)
-    told = _trained_on(*drawn) if trained_on else f"{_of(*drawn)}{quantity(len(samples), 'reference image')}"
-    return Comparison(against, answered, samples.take(kept), told, trained_on, content, (*notes, *said, *why))
+    trained_on = training is not None and content <= set(training.content)
+    count, total = len(reference.rows), len(samples)
+    words = f"{_part_words(count, total)}{quantity(total, 'reference image')}"
+    return Comparison(
+        rows=reference,
+        predicted=None if predicted is None else predicted[drawn][reference.positions],
+        samples=samples.take(drawn),
+        words=_training_words(count, total) if trained_on else words,
+        trained_on=trained_on,
+        content=content,
+        notes=(*notes, *part_notes, *reasons),
+    )
 
 
-def _trained_on(drawn: int, of: int) -> str:
-    return f"{_of(drawn, of)}the {quantity(of, 'image')} that the model was trained on"
+def _training_words(count: int, total: int) -> str:
+    return f"{_part_words(count, total)}the {quantity(total, 'image')} that the model was trained on"
 
 
-def _of(drawn: int, of: int) -> str:
-    return f"{drawn:,} of " if drawn < of else ""
+def _part_words(count: int, total: int) -> str:
+    return f"{count:,} of " if count < total else ""
 
 
-def _given(data: Any, *, cache: bool) -> tuple[Samples, tuple[str, ...]]:
-    """The reference images, with labels where they have any, near copies in groups."""
-    samples, notes = _loaded(data)
-    near, unsought = near_copies(samples, cache=cache)
-    if samples.classes:
-        return resolve_duplicates(samples, near)[0], (*notes, *unsought)
-    return replace(samples, groups=merge_groups(samples, near)) if near else samples, (*notes, *unsought)
+def _load_reference(data: Any, run: Run) -> tuple[Samples, tuple[str, ...]]:
+    """The reference images, with labels where they have any, duplicates in groups."""
+    samples, notes = _load_with_or_without_labels(data)
+    duplicates = find_duplicates(samples, run)
+    samples = duplicates.resolve()[0] if samples.classes else duplicates.grouped()
+    return samples, (*notes, *duplicates.notes)
 
 
-def _loaded(data: Any) -> tuple[Samples, tuple[str, ...]]:
+def _load_with_or_without_labels(data: Any) -> tuple[Samples, tuple[str, ...]]:
     if isinstance(data, Dataset):
         return data.samples, ()
     if not isinstance(data, (str, os.PathLike)) and not is_hub_dataset(data):
-        found = load_unlabelled(data)
-        return found.samples, found.notes
+        dataset = load_unlabelled(data)
+        return dataset.samples, dataset.notes
     try:
         return load_dataset(data).samples, ()
     except DataError as reason:
-        found = load_unlabelled(data)  # says itself where nothing is there
+        dataset = load_unlabelled(data)  # raises an error of its own where there is no image
         note = f"The reference is taken as images without labels ({str(reason).rstrip('.')})."
-        return found.samples, (*found.notes, note)
+        return dataset.samples, (*dataset.notes, note)
 
 
-def _fine_tuned_part(samples: Samples, saved: Bundle) -> tuple[Ints, tuple[str, ...]]:
-    """The rows that took no part in training a network."""
-    held, _ = held_out_rows(samples)
-    if held.any():
-        return np.flatnonzero(held), ("Of the reference only the split that is kept apart in training is used.",)
-    trained_on = saved.manifest.get("data")
-    if isinstance(trained_on, Mapping) and trained_on.get("fingerprint") == samples.fingerprint():
+def _rows_not_trained_on(samples: Samples, bundle: Bundle) -> tuple[Ints, tuple[str, ...]]:
+    """The rows that took no part in training a network, and notes."""
+    held_out, _ = held_out_rows(samples)
+    if held_out.any():
+        return np.flatnonzero(held_out), ("Of the reference only the split that is kept apart in training is used.",)
+    training_data = bundle.manifest.get("data")
+    if isinstance(training_data, Mapping) and training_data.get("fingerprint") == samples.fingerprint():
         raise OptionError(
-            f"--reference names the images that {saved.folder} was fine-tuned on, which its network knows, so every "
+            f"--reference names the images that {bundle.folder} was fine-tuned on, which its network knows, so every "
             "batch would look different from them: give images that took no part in training."
         )
     note = (
@@ -168,49 +183,44 @@ def _fine_tuned_part(samples: Samples, saved: Bundle) -> tuple[Ints, tuple[str, 
     return np.arange(len(samples)), (note,)
 
 
-def _training_part(samples: Samples, saved: Bundle) -> tuple[Ints, tuple[str, ...]]:
-    """The rows that are not kept apart in training."""
-    return np.flatnonzero(~held_out_rows(samples)[0]), ()
-
-
-def _answers(
-    samples: Samples, X: Floats, saved: Bundle, predictor: Predictor, rows: Rows | None, *, cache: bool
+def _predict_reference(
+    samples: Samples, X: Floats, predictor: Predictor, bundle: Bundle, training: Rows | None, run: Run
 ) -> tuple[Ints | None, tuple[str, ...]]:
-    """The classes answered for images by a model that was not trained on them; None, with a note, where none was.
+    """The classes predicted for images by a model that was not trained on them; None, with a note, where none was.
 
-    rows: what the model's head was trained on, where that is known.
+    training: what the model's head was trained on, where that is known.
     """
-    known = {} if rows is None else {content: row for row, content in enumerate(rows.content)}
-    if is_fine_tuned(predictor) or (known and not known.keys() & set(samples.content)):
+    row_of = {} if training is None else {content: row for row, content in enumerate(training.content)}
+    if is_fine_tuned(predictor) or (row_of and not row_of.keys() & set(samples.content)):
         return predictor.probabilities(X).argmax(axis=1).astype(np.int64), ()
-    if rows is not None and set(samples.content) <= known.keys():
-        answers = _out_of_fold(saved, predictor, rows.features, rows.labels, rows.folds, cache=cache)
-        return answers[[known[content] for content in samples.content]], ()
+    if training is not None and set(samples.content) <= row_of.keys():
+        predicted = _out_of_fold(predictor, bundle, training.features, training.labels, training.folds, run)
+        return predicted[[row_of[content] for content in samples.content]], ()
     if set(samples.classes) != set(predictor.classes):
         return None, (f"The reference images lack the model's classes as labels: {_NO_SHARES}.",)
     labels = np.array([predictor.classes.index(name) for name in samples.classes], np.int64)[samples.labels]
     count = folds_for(len(labels), len(predictor.classes))
     try:
-        laid = assign_folds(labels, samples.groups, count=count, classes=predictor.classes)
+        folds = assign_folds(labels, samples.groups, count=count, classes=predictor.classes)
     except DataError as reason:
         return None, (f"The reference cannot be cross-validated ({str(reason).rstrip('.')}): {_NO_SHARES}.",)
-    return _out_of_fold(saved, predictor, X, labels, laid, cache=cache), ()
+    return _out_of_fold(predictor, bundle, X, labels, folds, run), ()
 
 
-def _out_of_fold(saved: Bundle, predictor: Predictor, X: Floats, labels: Ints, folds: Ints, *, cache: bool) -> Ints:
-    """What the model's head, fitted without an image's fold, answers for it: (n,)."""
+def _out_of_fold(predictor: Predictor, bundle: Bundle, X: Floats, labels: Ints, folds: Ints, run: Run) -> Ints:
+    """What the model's head, fitted without an image's fold, predicts for it: (n,)."""
     from headstart.choose.score_cache import CachedStrategy, default_folder
 
-    recipe = read_recipe(predictor, saved, retune=False)
+    recipe = read_recipe(predictor, bundle, retune=False)
     head = recipe.head(recipe.setting or {})
-    runner = CachedStrategy(head, fingerprint.hash_array(X), default_folder()) if cache else head
-    scores = runner.path_scores(X, labels, folds[:1]).scores
+    strategy = CachedStrategy(head, fingerprint.hash_array(X), default_folder()) if run.cache else head
+    scores = strategy.path_scores(X, labels, folds[:1]).scores
     return scores[0, 0].argmax(axis=-1).astype(np.int64)  # type: ignore[no-any-return]
 
 
-def _chosen(X: Floats, groups: Ints | None, seed: int) -> tuple[ReferenceSample, Ints]:
+def _draw(X: Floats, groups: Ints | None, run: Run) -> tuple[ReferenceSample, Ints]:
     """At most 500 random rows, and the rows that its positions count."""
-    kept = None if groups is None else one_row_per_group(groups, LEAST_REFERENCE, seed)
-    if kept is None:
-        return draw_reference(X, groups=groups, seed=seed), np.arange(len(X))
-    return draw_reference(X[kept], seed=seed), kept
+    rows = None if groups is None else one_row_per_group(groups, LEAST_REFERENCE, run.seed)
+    if rows is None:
+        return draw_reference(X, groups=groups, seed=run.seed), np.arange(len(X))
+    return draw_reference(X[rows], seed=run.seed), rows

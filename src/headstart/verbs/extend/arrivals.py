@@ -20,9 +20,10 @@ from headstart.data.splits import divide, held_out_rows
 from headstart.embed.features import embed_parts
 from headstart.errors import BundleError, DataError
 from headstart.model.rows import weight_fingerprints
-from headstart.pipeline.prepare import check_share, near_copies
+from headstart.pipeline.prepare import check_share, find_duplicates
 from headstart.records.arrays import Floats, Ints
 from headstart.records.rows import Rows
+from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Failure, Samples
 
 if TYPE_CHECKING:
@@ -83,10 +84,11 @@ def embed_new_rows(
         raise DataError(
             f"there is nothing to add: of {quantity(len(new.samples), 'image')} none is new. {' '.join(notes)}"
         )
-    near, unsought = near_copies(samples, cache=cache)
-    samples, duplicates = resolve_duplicates(samples, near)
-    notes += [*duplicates.notes, *unsought]
-    found = embed_parts(samples, parts, device=device, cache=cache)
+    run = Run(device=device, cache=cache, max_unreadable=max_unreadable)
+    search = find_duplicates(samples, run)
+    samples, duplicates = search.resolve()
+    notes += [*duplicates.notes, *search.notes]
+    found = embed_parts(samples, parts, run)
     check_share(found.failures, len(samples), max_unreadable)
     if found.failures:
         first = found.failures[0]
@@ -181,8 +183,9 @@ def rows_from_images(
             f"the old data have the classes {join_words(old.samples.classes)} and the model knows "
             f"{join_words(predictor.classes)}: --old-data must be what the model was trained on."
         )
-    samples, _ = resolve_duplicates(old.samples, near_copies(old.samples, cache=cache)[0])
-    found = embed_parts(samples, predictor.parts, device=device, cache=cache)
+    run = Run(device=device, cache=cache)
+    samples, _ = find_duplicates(old.samples, run).resolve()
+    found = embed_parts(samples, predictor.parts, run)
     try:
         training, wanted = manifest["training"], manifest["data"]["fingerprint"]
         count, repeats, seed = training["folds"], training["repeats"], int(training["seed"])

@@ -29,7 +29,7 @@ from headstart.metrics.class_report import scorecard
 from headstart.model import bundle
 from headstart.model.evaluation import Evaluation
 from headstart.model.facts import DataFacts, TrainingFacts
-from headstart.model.load import load_model
+from headstart.model.load import load_with_bundle
 from headstart.model.model import Model
 from headstart.model.predictor import Predictor
 from headstart.model.refit import HeadRecipe, read_recipe
@@ -70,7 +70,7 @@ class Extended:
 
 
 def extend(
-    model: Path | str,
+    model: Path | str | Predictor,
     new: Any,
     *,
     old: Any = None,
@@ -84,7 +84,7 @@ def extend(
 
     Parameters
     ----------
-    model : the folder of a saved model
+    model : the folder of a saved model, or what `load` made of it
     new : a folder of class folders, a table, or a `Dataset`; images that the model was trained on already are left out
     old : what the model was trained on, for a bundle that does not hold the embeddings of it
     retune : choose the head's hyper-parameters anew, on all images, instead of keeping what training chose on the old
@@ -100,9 +100,9 @@ def extend(
     DataError : where nothing is new
     """
     begun = time.perf_counter()
-    new, old = _loaded(new), None if old is None else _loaded(old)
+    new, old = load_dataset(new), None if old is None else load_dataset(old)
     checks.between("max_unreadable", max_unreadable, 0, 1)
-    predictor, saved = load_model(model), bundle.read_bundle(model)
+    predictor, saved = load_with_bundle(model)
     recipe = read_recipe(predictor, saved, retune=retune)
     old_rows, old_notes = _old_rows(saved, predictor, old, device, cache)
     added = embed_new_rows(new, old_rows, predictor.parts, device=device, cache=cache, max_unreadable=max_unreadable)
@@ -170,10 +170,6 @@ def _trust(
     asked = None if old.trust is None else old.trust.asked
     trust = fit_trust(calibration, rows, old.parts, guarantee=asked, keep_rows=keep_rows)
     return trust, trust.notes
-
-
-def _loaded(data: Any) -> Dataset:
-    return data if isinstance(data, Dataset) else load_dataset(data)
 
 
 def _old_rows(

@@ -17,6 +17,7 @@ from headstart.heads.catalog import HEADS
 from headstart.model.facts import AccuracyClaims
 from headstart.pipeline.probe import HEAD, LAYERS, MANY_COPIES, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Ints
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,12 +48,13 @@ def duplicate_claims(prepared: Prepared, fit: Ints, *, seed: int = 0, cache: boo
         return None
     X, labels = embedded.take(fit[rows]).joined(taps), samples.labels[rows]
     try:
-        honest = probe_probabilities(X, labels, samples.groups[rows], seed=seed, cache=cache)
+        run = Run(seed=seed, cache=cache)
+        group_aware = probe_probabilities(X, labels, samples.groups[rows], run)
         named = None if copies.named is None else copies.named[rows]
-        naive = probe_probabilities(X, labels, named, seed=seed, cache=cache)
+        leaky = probe_probabilities(X, labels, named, run)
     except DataError:
         return None
-    return accuracy_claims(naive, honest, labels)
+    return accuracy_claims(leaky, group_aware, labels)
 
 
 def _some(families: Ints, width: int, classes: int, seed: int) -> Ints:
@@ -70,7 +72,7 @@ def claim_notes(notes: Sequence[str], note: str, found: AccuracyClaims | None) -
     if found is None:
         return tuple(notes)
     more = (
-        f"A split that parts them would have claimed {found.naive} accuracy for a linear probe; with copies held "
-        f"together it is {found.honest}."
+        f"A split that parts them would have claimed {found.leaky} accuracy for a linear probe; with copies held "
+        f"together it is {found.group_aware}."
     )
     return tuple(f"{each} {more}" if each == note else each for each in notes)

@@ -48,16 +48,11 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     """Measure the ways of transferring on labelled images, and fit the one that pays.
 
     data: a folder of class folders (with or without train/val/test inside), a CSV/TSV/Parquet table, a Hugging Face
-    `datasets.Dataset`, a `Loaded` from `headstart.data.sources.load.load_dataset`, or a sequence of paths, PIL images
+    `datasets.Dataset`, a `Dataset` from `headstart.data.sources.load.load_dataset`, or a sequence of paths, PIL images
     or arrays with `labels` (and optional `groups`: images of one group never part between folds).
     Raises `DataError` when the data cannot carry a measurement, `OptionError` for an option out of its range.
     """
-    loaded = data if isinstance(data, Dataset) else load_dataset(data, labels=labels, groups=groups)
-    return train_loaded(loaded, options or Options())
-
-
-def train_loaded(loaded: Dataset, options: Options) -> Model:
-    """As `train`, for data that have been loaded already."""
+    loaded, options = load_dataset(data, labels=labels, groups=groups), options or Options()
     clock, budget = _Clock(), Budget(options.seconds)
     loaded, exclusions = apply_plan(loaded, options.exclude)
     options = settle_options(options, loaded, budget)
@@ -147,14 +142,7 @@ class _Clock:
 
 
 def _prepared(loaded: Dataset, options: Options) -> Prepared:
-    return prepare(
-        loaded,
-        options.backbones,
-        device=options.device,
-        cache=options.cache,
-        max_unreadable=options.max_unreadable,
-        weights=options.weights,
-    )
+    return prepare(loaded, options.backbones, options.run, weights=options.weights)
 
 
 def _not_begun(strategies: Sequence[Strategy], race: RaceResult) -> list[LeftOut]:

@@ -11,7 +11,7 @@ from headstart.data.duplicates.near import merge_groups
 from headstart.data.duplicates.resolve import exact_duplicates, resolve_duplicates
 from headstart.records.samples import Samples
 from headstart.records.targets import Classes
-from headstart.verbs.audit.copies import duplicate_findings
+from headstart.verbs.audit.duplicates import duplicate_findings
 from headstart.verbs.audit.findings import CONTRADICTION, EXACT, LEAK, NEAR, Finding
 
 
