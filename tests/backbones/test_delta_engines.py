@@ -141,7 +141,9 @@ def test_the_torch_engine_computes_the_changed_network(lite0: Backbone) -> None:
 def test_what_the_graph_lacks_is_refused(
     lite0: Backbone, cpu: Device, name: str, shape: tuple[int, ...], said: str
 ) -> None:
-    with pytest.raises(BundleError, match=f"the changes to the backbone efficientnet_lite0 cannot be used: {said}"):
+    with pytest.raises(
+        BundleError, match=f"the saved changes to the backbone efficientnet_lite0 cannot be used: {said}"
+    ):
         open_engine(apply_delta(lite0, {name: np.zeros(shape)}), cpu)
 
 

@@ -237,8 +237,8 @@ def test_other_changes_than_the_model_was_trained_with_are_refused(altered: Call
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"not safetensors", "their file is damaged"),
-        (save({}), "their file holds none"),
+        (b"not safetensors", "it is not a whole safetensors file"),
+        (save({}), "the file holds none"),
         (save({"bn2.bias": np.full(1280, np.nan, np.float32)}), "'bn2.bias' holds numbers that are not finite"),
         (save({"bn2.bias": np.zeros(1280, np.int32)}), "'bn2.bias' holds int32 numbers"),
     ],
