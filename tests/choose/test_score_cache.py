@@ -1,13 +1,11 @@
 """Kept scores are the same scores, and trouble with the folder never stops the work."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from headstart import fingerprint
-from headstart.choose import score_cache
 from headstart.choose.score_cache import CachedStrategy
 from headstart.data.splits import assign_folds
 from headstart.heads.catalog import make_head
@@ -36,12 +34,12 @@ def test_other_rows_labels_folds_or_heads_are_not_mistaken_for_it(tmp_path: Path
     remembered(tmp_path).path_scores(X, 1 - Y, FOLDS)
     remembered(tmp_path).path_scores(X, Y, assign_folds(Y, count=4, seed=1))
     remembered(tmp_path, "class-mean").path_scores(X, Y, FOLDS)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 5
+    assert len(list(tmp_path.glob("*.blob"))) == 5
 
 
 def test_a_damaged_file_is_computed_again(tmp_path: Path) -> None:
     first = remembered(tmp_path).path_scores(X, Y, FOLDS)
-    (kept,) = tmp_path.glob("*.safetensors")
+    (kept,) = tmp_path.glob("*.blob")
     whole = kept.read_bytes()
     for damaged in (whole[:50], whole[:-4] + b"\0\0\x80?"):
         kept.write_bytes(damaged)
@@ -52,12 +50,3 @@ def test_a_damaged_file_is_computed_again(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_to_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert remembered(tmp_path / "file" / "scores").path_scores(X, Y, FOLDS).scores.shape[1:] == (1, 40, 2)
-
-
-def test_the_least_recently_used_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, age in (("old", 10), ("new", 20)):
-        (tmp_path / f"{name}.safetensors").write_bytes(b"0" * 100)
-        os.utime(tmp_path / f"{name}.safetensors", (age, age))
-    monkeypatch.setattr(score_cache, "LIMIT", 150)
-    score_cache._trim(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["new.safetensors"]

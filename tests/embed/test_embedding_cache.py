@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from headstart.backbones.graph import Backbone
-from headstart.embed.embedding_cache import open_cache, row_key
+from headstart.embed.embedding_cache import default_limit, open_cache, row_key
 from headstart.errors import OptionError
-from headstart.storage.row_cache import EmbeddingCache, default_limit
+from headstart.storage.row_cache import RowCache
 
 
 def row(number: int, width: int = 2096) -> np.ndarray:
@@ -23,7 +23,7 @@ def keys(numbers: range) -> list[bytes]:
 
 
 def test_a_row_comes_back_bit_for_bit(tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path / "a.sqlite")
+    cache = RowCache(tmp_path / "a.sqlite")
     special = np.array([np.nan, np.inf, -0.0, 1e-42, 3.4e38], np.float32)
     cache.store([(row_key("leaf", "recipe"), special)])
     cache.close()
@@ -34,7 +34,7 @@ def test_a_row_comes_back_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_keys_that_are_not_there_are_left_out(tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path / "a.sqlite")
+    cache = RowCache(tmp_path / "a.sqlite")
     cache.store(rows(range(600)))
     found = dict(cache.find(keys(range(300, 900))))
     assert set(found) == set(keys(range(300, 600)))
@@ -43,7 +43,7 @@ def test_keys_that_are_not_there_are_left_out(tmp_path: Path) -> None:
 
 
 def test_a_row_stored_again_is_replaced(tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path / "a.sqlite")
+    cache = RowCache(tmp_path / "a.sqlite")
     cache.store(rows(range(3)))
     cache.store([(keys(range(1))[0], row(7))])
     assert cache.count() == 3
@@ -58,7 +58,7 @@ def test_the_key_names_content_and_recipe() -> None:
 
 def test_the_least_recently_used_rows_are_evicted(tmp_path: Path) -> None:
     now = 1_000_000.0
-    cache = EmbeddingCache(tmp_path / "a.sqlite", limit=1_000_000, clock=lambda: now)
+    cache = RowCache(tmp_path / "a.sqlite", limit=1_000_000, clock=lambda: now)
     cache.store(rows(range(50)))
     now += 10_000
     cache.store(rows(range(50, 100)))
@@ -74,7 +74,7 @@ def test_the_least_recently_used_rows_are_evicted(tmp_path: Path) -> None:
 
 
 def test_the_file_stays_near_its_limit(tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path / "a.sqlite", limit=1_000_000)
+    cache = RowCache(tmp_path / "a.sqlite", limit=1_000_000)
     for start in range(0, 1000, 50):
         cache.store(rows(range(start, start + 50)))
     cache.close()
@@ -83,7 +83,7 @@ def test_the_file_stays_near_its_limit(tmp_path: Path) -> None:
 
 
 def test_a_limit_of_nothing_keeps_nothing(tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path / "a.sqlite", limit=0)
+    cache = RowCache(tmp_path / "a.sqlite", limit=0)
     cache.store(rows(range(10)))
     assert cache.count() == 0
     cache.close()
@@ -101,24 +101,21 @@ def test_the_limit_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
 def test_every_backbone_has_its_own_file(lite0: Backbone, own_cache: Path) -> None:
     from dataclasses import replace
 
-    assert open_cache(lite0).path == own_cache / "embeddings" / "efficientnet_lite0.sqlite"
+    assert open_cache(lite0).path == own_cache / "embeddings" / "efficientnet_lite0.v1.sqlite"
     one = open_cache(replace(lite0, name="hf-hub:a/b")).path
     other = open_cache(replace(lite0, name="hf-hub_a_b")).path
     assert one.name.startswith("hf-hub_a_b-")
     assert one != other
 
 
-def test_a_cache_of_a_newer_version_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with sqlite3.connect(tmp_path / "a.sqlite") as db:
-        db.execute("PRAGMA user_version = 99")
+def test_a_file_of_another_version_is_left_alone(lite0: Backbone, tmp_path: Path) -> None:
+    newer = tmp_path / "efficientnet_lite0.v99.sqlite"
+    with sqlite3.connect(newer) as db:
+        db.execute("CREATE TABLE entries (other TEXT)")
     db.close()
-    cache = EmbeddingCache(tmp_path / "a.sqlite")
+    before = newer.read_bytes()
+    cache = open_cache(lite0, folder=tmp_path)
     cache.store(rows(range(3)))
-    assert list(cache.find(keys(range(3)))) == []
-    assert [r.getMessage() for r in caplog.records] == [
-        f"the embedding cache {tmp_path / 'a.sqlite'} cannot be used: it was written by a newer Headstart. "
-        "Embedding goes on without."
-    ]
-    with sqlite3.connect(tmp_path / "a.sqlite") as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (99,)
-    db.close()
+    assert set(dict(cache.find(keys(range(3))))) == set(keys(range(3)))
+    cache.close()
+    assert newer.read_bytes() == before

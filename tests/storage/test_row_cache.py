@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from headstart.embed.embedding_cache import row_key
-from headstart.storage.row_cache import EmbeddingCache
+from headstart.storage.row_cache import RowCache
 
 WRITER = """
 import sys
 import numpy as np
 from pathlib import Path
-from headstart.storage.row_cache import EmbeddingCache; from headstart.embed.embedding_cache import row_key
+from headstart.storage.row_cache import RowCache; from headstart.embed.embedding_cache import row_key
 
 path, start, stop = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-cache = EmbeddingCache(path)
+cache = RowCache(path)
 for first in range(start, stop, 16):
     numbers = range(first, min(first + 16, stop))
     cache.store([(row_key(str(i), "r"), np.full(2096, i, np.float32)) for i in numbers])
@@ -38,7 +38,7 @@ def writer(path: Path, start: int, stop: int) -> "subprocess.Popen[str]":
 
 
 def stored(path: Path, numbers: range) -> dict[int, np.ndarray]:
-    cache = EmbeddingCache(path)
+    cache = RowCache(path)
     by_key = {row_key(str(i), "r"): i for i in numbers}
     found = {by_key[k]: row for k, row in cache.find(list(by_key))}
     cache.close()
@@ -46,7 +46,7 @@ def stored(path: Path, numbers: range) -> dict[int, np.ndarray]:
 
 
 def filled(path: Path, count: int) -> None:
-    cache = EmbeddingCache(path)
+    cache = RowCache(path)
     cache.store([(row_key(str(i), "r"), np.full(2096, i, np.float32)) for i in range(count)])
     cache.close()
 
@@ -81,7 +81,7 @@ def test_two_processes_write_the_same_file_at_once(tmp_path: Path) -> None:
 
 
 def test_one_cache_serves_several_threads(tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path / "a.sqlite")
+    cache = RowCache(tmp_path / "a.sqlite")
 
     def work(start: int) -> None:
         for i in range(start, start + 20):
@@ -99,7 +99,7 @@ def test_one_cache_serves_several_threads(tmp_path: Path) -> None:
 
 def test_a_full_disk_keeps_what_was_there_and_says_so_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "a.sqlite"
-    cache = EmbeddingCache(path)
+    cache = RowCache(path)
     cache.store([(row_key(str(i), "r"), np.full(2096, i, np.float32)) for i in range(10)])
     assert cache._connection
     cache._connection.execute("PRAGMA max_page_count = 60")
@@ -108,7 +108,7 @@ def test_a_full_disk_keeps_what_was_there_and_says_so_once(tmp_path: Path, caplo
     assert len(list(cache.find([row_key(str(i), "r") for i in range(110)]))) == 10
     cache.close()
     assert [r.getMessage() for r in caplog.records] == [
-        f"the embedding cache {path} keeps nothing new: database or disk is full. Embedding goes on."
+        f"the cache {path} keeps nothing new: database or disk is full. The work goes on."
     ]
     assert set(stored(path, range(110))) == set(range(10))
     assert_sound(path)
@@ -131,12 +131,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_really_full_disk_keeps_what_was_there(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = small_disk / "a.sqlite"
-    cache = EmbeddingCache(path)
+    cache = RowCache(path)
     for i in range(200):
         cache.store([(row_key(str(i), "r"), np.full(2096, i, np.float32))])
     cache.close()
     assert len(caplog.records) == 1
-    assert "Embedding goes on" in caplog.text
+    assert "The work goes on" in caplog.text
     found = stored(path, range(200))
     assert len(found) > 5
     assert all((row == i).all() for i, row in found.items())
@@ -158,7 +158,7 @@ def test_a_damaged_file_is_set_aside_and_made_anew(
     else:
         del content[len(content) // 3 :]
     path.write_bytes(content)
-    cache = EmbeddingCache(path)
+    cache = RowCache(path)
     before = dict(cache.find([row_key(str(i), "r") for i in range(200)]))
     cache.store([(row_key(str(i), "r"), np.full(2096, i, np.float32)) for i in range(200)])
     after = dict(cache.find([row_key(str(i), "r") for i in range(200)]))
@@ -166,7 +166,7 @@ def test_a_damaged_file_is_set_aside_and_made_anew(
     assert len(before) < 200
     assert len(after) == 200
     assert [r.getMessage() for r in caplog.records] == [
-        f"the embedding cache {path} was damaged: set aside as a.sqlite.damaged, made anew."
+        f"the cache {path} was damaged: set aside as a.sqlite.damaged, made anew."
     ]
     assert (tmp_path / "a.sqlite.damaged").is_file()
     assert_sound(path)
@@ -186,18 +186,18 @@ def test_a_row_whose_bytes_changed_on_the_disk_is_not_believed(tmp_path: Path) -
 
 def test_a_folder_that_cannot_be_written_to_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
-    cache = EmbeddingCache(tmp_path / "file" / "a.sqlite")
+    cache = RowCache(tmp_path / "file" / "a.sqlite")
     assert list(cache.find([row_key("1", "r")])) == []
     cache.store([(row_key("1", "r"), np.zeros(8, np.float32))])
     assert cache.count() == 0
     assert len(caplog.records) == 1
     assert "cannot be used" in caplog.text
-    assert "Embedding goes on without." in caplog.text
+    assert "The work goes on without." in caplog.text
 
 
 def test_a_file_removed_while_in_use_is_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "a.sqlite"
-    cache = EmbeddingCache(path)
+    cache = RowCache(path)
     cache.store([(row_key("1", "r"), np.ones(8, np.float32))])
     for part in tmp_path.iterdir():
         part.unlink()

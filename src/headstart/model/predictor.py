@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
     from headstart.device import Device
     from headstart.heads.forms.linear import Form
-    from headstart.storage.row_cache import EmbeddingCache
+    from headstart.storage.row_cache import RowCache
     from headstart.trust.conformal import ConformalSets
     from headstart.trust.evidence import GuaranteeRequest, TrustRecord
     from headstart.trust.shift.monitor import ShiftCheck
@@ -54,7 +54,7 @@ class Predictor:
         *,
         names: Sequence[str] | None = None,
         device: Device | None = None,
-        cache: EmbeddingCache | Callable[[Backbone], EmbeddingCache] | None = None,
+        cache: RowCache | Callable[[Backbone], RowCache] | None = None,
     ) -> Predictions:
         """Class probabilities of pictures: paths, PIL images or uint8 arrays (height, width[, 1|3|4]).
 
