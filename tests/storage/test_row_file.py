@@ -210,7 +210,7 @@ def test_all_files_together_keep_to_the_limit_and_files_in_use_stay(
 
 
 def allowance_size(file: RowFile) -> int:
-    return file.path.stat().st_size + disk_budget.lock_path(file.path).stat().st_size
+    return file.path.stat().st_size + disk_budget.checksum_path(file.path).stat().st_size
 
 
 def test_the_file_used_longest_ago_goes_first(tmp_path: Path) -> None:
@@ -282,9 +282,9 @@ def test_a_folder_that_cannot_be_written_to_is_a_reason(tmp_path: Path) -> None:
 
 def test_the_limit_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HEADSTART_ACTIVATIONS_GB", raising=False)
-    assert disk_budget.limit() == 8_000_000_000
+    assert disk_budget.default_limit() == 8_000_000_000
     monkeypatch.setenv("HEADSTART_ACTIVATIONS_GB", "0.5")
-    assert disk_budget.limit() == 500_000_000
+    assert disk_budget.default_limit() == 500_000_000
     monkeypatch.setenv("HEADSTART_ACTIVATIONS_GB", "-1")
     with pytest.raises(OptionError, match="HEADSTART_ACTIVATIONS_GB must be a number of gigabytes; found '-1'"):
-        disk_budget.limit()
+        disk_budget.default_limit()

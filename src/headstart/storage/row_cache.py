@@ -80,7 +80,7 @@ class RowCache:
         self._readable = self._writable = True
 
     def find(self, keys: Sequence[Key]) -> Iterator[tuple[Key, Row]]:
-        """The rows that are there, in no particular order; keys that are not there are left out."""
+        """The rows that are there, by key within each 500 of the keys; keys that are not there are left out."""
         rest = iter(keys)
         while batch := tuple(islice(rest, _KEYS_A_QUERY)):
             yield from self._attempt(partial(self._find, batch)) or ()
@@ -178,7 +178,7 @@ class RowCache:
         marks = ",".join("?" * len(keys))
         rows = db.execute(
             "SELECT e.key, e.used, e.checksum, v.row FROM entries e JOIN vectors v USING (id) "
-            f"WHERE e.key IN ({marks})",
+            f"WHERE e.key IN ({marks}) ORDER BY e.key",
             keys,
         ).fetchall()
         whole = [(key, row) for key, _, checksum, row in rows if zlib.crc32(row) == checksum]
