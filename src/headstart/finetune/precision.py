@@ -27,13 +27,13 @@ _LIMIT = 1 << 20
 """Bytes of choices: some ten thousand."""
 
 
-def choose_precision(tail: Tail, sample: Tensor, device: Device, asked: str, name: str) -> tuple[str, str]:
+def choose_precision(tail: Tail, sample: Tensor, device: Device, option: str, name: str) -> tuple[str, str]:
     """`f32` or `bf16` for training this tail, and the reason.
 
-    sample: a batch of activations. asked: auto, f32 or bf16. name: what the choice is kept under.
+    sample: a batch of activations. option: auto, f32 or bf16. name: what the choice is kept under.
     """
-    if asked != "auto":
-        return asked, "as asked"
+    if option != "auto":
+        return option, "as asked"
     if device.precision != "bf16":
         return "f32", device.reason
     cache, key = FileCache(cache_folder(PRECISION), limit=_LIMIT), fingerprint.hash_parts(name, _machine())

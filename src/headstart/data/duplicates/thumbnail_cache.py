@@ -5,6 +5,7 @@ Like every cache it never stops the work: what cannot be read or written is made
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TypeAlias
@@ -36,7 +37,7 @@ def find_thumbnails(content: Sequence[str]) -> dict[str, Thumbnail]:
     """The thumbnails that are there, by content."""
     names = {name.encode(): name for name in content}
     with closing(open_thumbnail_cache()) as cache:
-        if not cache.path.exists():
+        if not os.path.exists(cache.path):  # unlike Path.exists, it takes a folder that is locked for an empty one
             return {}
         rows = {names[key]: row for key, row in cache.find(list(names)) if len(row) == _BYTES}
     return {name: _unpack(row) for name, row in rows.items()}
