@@ -15,7 +15,7 @@ from headstart.embed.engines import engine_recipe, open_engine
 from headstart.embed.extract import embed
 from headstart.embed.openvino_engine import OpenVINOEngine
 from headstart.errors import BundleError
-from headstart.storage.row_cache import EmbeddingCache
+from headstart.storage.row_cache import RowCache
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
@@ -110,7 +110,7 @@ def test_one_cache_file_holds_the_rows_of_every_version_apart(
     tuned = perturbed(lite0, ["bn1.bias"])
     assert engine_recipe(tuned, cpu) != engine_recipe(lite0, cpu)
     assert open_cache(tuned).path == open_cache(lite0).path
-    cache = EmbeddingCache(tmp_path / "rows.sqlite")
+    cache = RowCache(tmp_path / "rows.sqlite")
     fresh = [embed(pictures, backbone, device=cpu, cache=cache) for backbone in (lite0, tuned)]
     again = [embed(pictures, backbone, device=cpu, cache=cache) for backbone in (lite0, tuned)]
     assert [each.cached for each in (*fresh, *again)] == [0, 0, 6, 6]
@@ -141,7 +141,9 @@ def test_the_torch_engine_computes_the_changed_network(lite0: Backbone) -> None:
 def test_what_the_graph_lacks_is_refused(
     lite0: Backbone, cpu: Device, name: str, shape: tuple[int, ...], said: str
 ) -> None:
-    with pytest.raises(BundleError, match=f"the changes to the backbone efficientnet_lite0 cannot be used: {said}"):
+    with pytest.raises(
+        BundleError, match=f"the saved changes to the backbone efficientnet_lite0 cannot be used: {said}"
+    ):
         open_engine(apply_delta(lite0, {name: np.zeros(shape)}), cpu)
 
 

@@ -122,7 +122,7 @@ def test_a_tensor_of_no_axes_keeps_its_shape(lite0: Backbone) -> None:
 def test_numbers_that_are_not_finite_are_refused(lite0: Backbone, tmp_path: Path, value: float) -> None:
     array = {"bn2.bias": np.array([0, value], np.float32)}
     with pytest.raises(
-        BundleError, match=r"efficientnet_lite0 cannot be used: 'bn2.bias' holds numbers that are not fi"
+        BundleError, match=r"efficientnet_lite0 cannot be used: the array 'bn2.bias' holds numbers that are not fi"
     ):
         apply_delta(lite0, array)
     with pytest.raises(BundleError, match="holds numbers that are not finite"):
@@ -149,7 +149,7 @@ ANY = open_backbone("lite0")
 )
 def test_a_damaged_file_is_refused(lite0: Backbone, tmp_path: Path, content: bytes) -> None:
     with pytest.raises(
-        BundleError, match=r"the changes to the backbone efficientnet_lite0 cannot be used: their file is"
+        BundleError, match=r"the saved changes to the backbone efficientnet_lite0 cannot be used: it is not a whole"
     ):
         of_file(lite0, tmp_path, content)
 
@@ -166,7 +166,7 @@ def test_a_file_of_any_bytes_is_read_or_refused(middle: bytes, place: int) -> No
 
 
 def test_a_file_without_tensors_is_refused(lite0: Backbone, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="their file holds none"):
+    with pytest.raises(BundleError, match="the file holds none"):
         of_file(lite0, tmp_path, save({}))
 
 
@@ -182,7 +182,7 @@ def test_a_file_that_could_not_be_of_this_backbone_is_not_even_read(lite0: Backb
 
 def test_names_and_shapes_that_the_network_lacks_are_refused(lite0: Backbone) -> None:
     tuned = apply_delta(lite0, {"bn2.bias": np.zeros(3), "evil\x1b[2J": np.zeros(2)})
-    with pytest.raises(BundleError, match=r"the network has no tensor 'evil\\x1b\[2J'; copy or train"):
+    with pytest.raises(BundleError, match=r"the network has no tensor 'evil\\x1b\[2J'; the file is damaged"):
         fit_tensors(tuned, {"bn2.bias": (3,)})
     with pytest.raises(BundleError, match=r"'bn2.bias' has the shape \(3,\), in the network \(1280,\)"):
         fit_tensors(tuned, {"bn2.bias": (1280,), "evil\x1b[2J": (2,)})
@@ -199,7 +199,7 @@ def test_the_torch_network_has_the_changed_tensors_and_no_other(lite0: Backbone)
 
 @pytest.mark.parametrize("arrays", [{"bn2.bias": np.zeros(3)}, {"bn2.offset": np.zeros(3)}])
 def test_the_torch_network_refuses_what_it_lacks(lite0: Backbone, arrays: dict[str, np.ndarray]) -> None:
-    with pytest.raises(BundleError, match="the changes to the backbone efficientnet_lite0 cannot be used"):
+    with pytest.raises(BundleError, match="the saved changes to the backbone efficientnet_lite0 cannot be used"):
         convert.build_network(apply_delta(lite0, arrays))
 
 

@@ -114,7 +114,7 @@ def test_a_killed_training_run_goes_on_where_it_was(cells: Path, tmp_path: Path)
         for kill in range(kills):
             process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             until = time.monotonic() + 120
-            while len(list((cache / "checkpoints").glob("*.safetensors"))) <= kill and time.monotonic() < until:
+            while len(list((cache / "checkpoints").glob("*.blob"))) <= kill and time.monotonic() < until:
                 assert process.poll() is None, "it ended before it could be killed"
                 time.sleep(0.02)
             process.send_signal(signal.SIGKILL)
@@ -204,7 +204,7 @@ def test_ctrl_c_in_the_race_saves_the_best_so_far(hard: Path, tmp_path: Path) ->
         preexec_fn=hears_interrupts,
     )
     until = time.monotonic() + 120
-    while not list((tmp_path / "cache" / "checkpoints").glob("*.safetensors")) and time.monotonic() < until:
+    while not list((tmp_path / "cache" / "checkpoints").glob("*.blob")) and time.monotonic() < until:
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)

@@ -13,7 +13,6 @@ from headstart.embed import engine, engines, openvino_engine
 from headstart.embed.engines import engine_for, open_engine
 from headstart.embed.openvino_engine import OpenVINOEngine
 from headstart.errors import BackboneError, MissingExtra
-from headstart.storage import file_cache
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +91,7 @@ def test_the_kept_network_is_used_only_when_it_is_whole(
     wanted = one_by_one(images[:1], OpenVINOEngine(lite0, precision="f32"))
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
     OpenVINOEngine(lite0, precision="f32")
-    (path,) = file_cache.blob_folder().iterdir()
+    (path,) = openvino_engine.compiled_networks().folder.iterdir()
     content = path.read_bytes()
     if damage == "absent":
         path.unlink()
@@ -103,7 +102,7 @@ def test_the_kept_network_is_used_only_when_it_is_whole(
     elif damage == "empty":
         path.write_bytes(b"")
     elif damage == "foreign":
-        file_cache.write_blob(path.stem, b"something else")
+        openvino_engine.compiled_networks().put(path.stem, b"something else")
     elif damage == "folder":
         path.unlink()
         path.parent.rmdir()
@@ -114,20 +113,21 @@ def test_the_kept_network_is_used_only_when_it_is_whole(
     assert np.array_equal(one_by_one(images[:1], OpenVINOEngine(lite0, precision="f32")), wanted)
     assert len(calls) == (0 if damage == "none" else 1)
     if damage != "folder":
-        assert file_cache.read_blob(path.stem) is not None
+        assert openvino_engine.compiled_networks().get(path.stem) is not None
 
 
 def test_only_the_newest_networks_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
+    cache = openvino_engine.compiled_networks()
     for i in range(20):
-        file_cache.write_blob(f"n{i}", b"network")
-        os.utime(file_cache.blob_folder() / f"n{i}.blob", (i, i))
-    file_cache.write_blob("last", b"network")
-    assert len(list(file_cache.blob_folder().iterdir())) == 16
-    assert file_cache.read_blob("last") == b"network"
-    assert file_cache.read_blob("n0") is None
+        cache.put(f"n{i}", b"network")
+        os.utime(cache.folder / f"n{i}.blob", (i, i))
+    cache.put("last", b"network")
+    assert len(list(cache.folder.iterdir())) == 16
+    assert cache.get("last") == b"network"
+    assert cache.get("n0") is None
 
 
 def test_embedding_imports_no_torch(pictures: list[Path]) -> None:

@@ -21,7 +21,7 @@ from headstart.embed.extract import embed
 from headstart.errors import BackboneError, InternalError
 from headstart.records.arrays import Floats
 from headstart.records.samples import Failure
-from headstart.storage.row_cache import EmbeddingCache
+from headstart.storage.row_cache import RowCache
 
 
 def test_every_tap_has_one_row_an_image(pictures: list[Path], lite0: Backbone, cpu: Device) -> None:
@@ -57,7 +57,7 @@ def test_an_unknown_tap_is_answered_with_the_right_ones(pictures: list[Path], li
 
 
 def test_no_images_give_no_rows(lite0: Backbone, cpu: Device, tmp_path: Path) -> None:
-    found = embed([], lite0, device=cpu, cache=EmbeddingCache(tmp_path / "a.sqlite"))
+    found = embed([], lite0, device=cpu, cache=RowCache(tmp_path / "a.sqlite"))
     assert found.last.shape == (0, 1280)
 
 
@@ -77,7 +77,7 @@ def test_unreadable_images_are_left_out_with_their_reason(
     cut.write_bytes(pictures[0].read_bytes()[:900])
     absent = tmp_path / "absent.jpg"
     images = [pictures[0], cut, pictures[1], absent, pictures[2], cut]
-    for cache in (None, EmbeddingCache(tmp_path / "a.sqlite")):
+    for cache in (None, RowCache(tmp_path / "a.sqlite")):
         found = embed(images, lite0, device=cpu, cache=cache, names=list("abcdef"))
         assert found.rows.tolist() == [0, 2, 4]
         assert np.array_equal(found.last, embed(pictures[:3], lite0, device=cpu).last)
@@ -94,7 +94,7 @@ def test_nothing_but_unreadable_images_gives_no_rows(lite0: Backbone, cpu: Devic
 
 
 def test_equal_images_are_computed_once(pictures: list[Path], lite0: Backbone, cpu: Device, tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path / "a.sqlite")
+    cache = RowCache(tmp_path / "a.sqlite")
     images = [pictures[0], pictures[1], pictures[0], pictures[0]]
     found = embed(images, lite0, device=cpu, cache=cache)
     assert cache.count() == 2
@@ -106,7 +106,7 @@ def test_equal_images_are_computed_once(pictures: list[Path], lite0: Backbone, c
 def test_the_second_time_comes_from_the_cache_without_an_engine(
     pictures: list[Path], lite0: Backbone, cpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = EmbeddingCache(tmp_path / "a.sqlite")
+    cache = RowCache(tmp_path / "a.sqlite")
     first = embed(pictures, lite0, device=cpu, cache=cache)
     monkeypatch.setattr(extract, "open_engine", None)
     second = embed(pictures, lite0, device=cpu, cache=cache)
@@ -121,7 +121,7 @@ def test_a_row_of_another_spec_or_precision_is_not_taken(
 
     from headstart.embed.engines import engine_recipe
 
-    cache = EmbeddingCache(tmp_path / "a.sqlite")
+    cache = RowCache(tmp_path / "a.sqlite")
     embed(pictures, lite0, device=cpu, cache=cache)
     other = replace(lite0, spec=replace(lite0.spec, resize=300))
     assert embed(pictures, other, device=cpu, cache=cache).cached == 0
@@ -146,7 +146,7 @@ def test_cache_on_equals_cache_off(
     before: list[int],
     asked: list[int],
 ) -> None:
-    cache = EmbeddingCache(tmp_path_factory.mktemp("law") / "a.sqlite")
+    cache = RowCache(tmp_path_factory.mktemp("law") / "a.sqlite")
     images = [*pictures, Path("absent.jpg")]
     embed([images[i] for i in before], lite0, device=cpu, cache=cache)
     on = embed([images[i] for i in asked], lite0, device=cpu, cache=cache)
@@ -161,7 +161,7 @@ def test_a_cache_that_fails_midway_changes_no_number(
     pictures: list[Path], lite0: Backbone, cpu: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    cache = EmbeddingCache(tmp_path / "file" / "a.sqlite")
+    cache = RowCache(tmp_path / "file" / "a.sqlite")
     found = embed(pictures, lite0, device=cpu, cache=cache)
     assert np.array_equal(found.last, embed(pictures, lite0, device=cpu).last)
 
@@ -180,7 +180,7 @@ def test_an_interrupt_keeps_what_was_done_and_stops_the_workers(
 
         yield advance
 
-    cache = EmbeddingCache(tmp_path / "a.sqlite")
+    cache = RowCache(tmp_path / "a.sqlite")
     before = threading.active_count()
     with monkeypatch.context() as patch:
         patch.setattr(extract, "bar", interrupted)

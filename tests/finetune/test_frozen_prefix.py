@@ -14,12 +14,11 @@ from headstart.backbones.graph import Backbone
 from headstart.backbones.opening import open_backbone
 from headstart.data.images.decode import decode
 from headstart.device import Device
-from headstart.embed.openvino_engine import OpenVINOEngine
+from headstart.embed.openvino_engine import OpenVINOEngine, compiled_networks
 from headstart.errors import OptionError
 from headstart.finetune import frozen_prefix as prefixes
 from headstart.finetune.batches import _shaped
 from headstart.finetune.frozen_prefix import Prefix, TorchPrefix, freeze, open_prefix
-from headstart.storage import file_cache
 
 CPU = Device("cpu", "f32", "the tests compare numbers")
 
@@ -147,7 +146,7 @@ def test_the_converted_prefix_is_kept_for_the_next_run(
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
     prefix = freeze(stages, 1, lite0.spec)
     wanted = rows_of(prefix, images)
-    assert len(list(file_cache.blob_folder().iterdir())) == 1
+    assert len(list(compiled_networks().folder.iterdir())) == 1
     monkeypatch.setattr(prefixes, "_converted", None)  # would raise
     assert np.array_equal(rows_of(prefix, images), wanted)
 

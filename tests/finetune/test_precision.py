@@ -1,4 +1,4 @@
-"""The precision is the one whose steps are quicker once memory is warm; the answer is kept."""
+"""The precision is the one whose steps are quicker once memory is warm; the choice is kept."""
 
 from pathlib import Path
 from typing import Any
@@ -26,24 +26,24 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def steps(monkeypatch: pytest.MonkeyPatch, seconds: dict[str, list[float]]) -> list[str]:
     """Let steps last as listed, and note the precision of each."""
-    asked: list[str] = []
+    timed: list[str] = []
 
     def step(tail: Tail, sample: Any, kind: str, name: str) -> float:
-        asked.append(name)
+        timed.append(name)
         return seconds[name].pop(0)
 
     monkeypatch.setattr(precision, "_step", step)
-    return asked
+    return timed
 
 
 def test_steps_in_cold_memory_do_not_count(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = steps(monkeypatch, {"f32": [12.0, 2.8, 1.8, 1.6], "bf16": [1.0, 1.0, 3.2, 3.2]})
+    timed = steps(monkeypatch, {"f32": [12.0, 2.8, 1.8, 1.6], "bf16": [1.0, 1.0, 3.2, 3.2]})
     chosen, reason = precision.choose_precision(tail, torch.zeros(3, 4), CPU, "auto", "a tail")
     assert (chosen, reason) == ("f32", "a step takes 2.00 times as long in bf16 as in f32")
-    assert asked == ["f32", "bf16"] * 4
+    assert timed == ["f32", "bf16"] * 4
 
 
-def test_the_answer_is_kept(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_choice_is_kept(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
     steps(monkeypatch, {"f32": [2.0] * 4, "bf16": [1.0] * 4})
     assert precision.choose_precision(tail, torch.zeros(3, 4), CPU, "auto", "a tail")[0] == "bf16"
     assert precision.choose_precision(tail, torch.zeros(3, 4), CPU, "auto", "a tail") == ("bf16", "as timed before")
@@ -58,8 +58,8 @@ def test_a_real_step_leaves_weights_and_gradients_as_they_were(tail: Tail) -> No
 
 
 def test_what_is_asked_or_cannot_be_is_not_timed(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = steps(monkeypatch, {})
+    timed = steps(monkeypatch, {})
     assert precision.choose_precision(tail, torch.ones(3, 4), CPU, "bf16", "a tail") == ("bf16", "as asked")
     old = Device("cpu", "f32", "this processor has no bfloat16 arithmetic")
     assert precision.choose_precision(tail, torch.ones(3, 4), old, "auto", "a tail") == ("f32", old.reason)
-    assert asked == []
+    assert timed == []

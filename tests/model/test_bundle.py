@@ -12,6 +12,7 @@ import pytest
 
 from headstart.errors import BundleError, OptionError
 from headstart.model import bundle
+from headstart.storage.arrays import dump_arrays
 
 ARRAYS = {
     "weight": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -43,7 +44,7 @@ def test_what_is_written_is_read_back(saved: Path) -> None:
 
 def test_equal_arrays_give_equal_bytes() -> None:
     reordered = {name: ARRAYS[name] for name in reversed(ARRAYS)}
-    assert bundle.dump_arrays(ARRAYS) == bundle.dump_arrays(reordered)
+    assert dump_arrays(ARRAYS) == dump_arrays(reordered)
 
 
 def test_a_second_write_replaces_the_first_and_leaves_nothing_beside(saved: Path) -> None:

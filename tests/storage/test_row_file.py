@@ -28,7 +28,7 @@ def values(count: int, numbers: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((count, numbers)).astype(np.float32)
 
 
-def filled(key: str, rows: np.ndarray, folder: Path, *, limit: int | None = None) -> RowFile:
+def full_file(key: str, rows: np.ndarray, folder: Path, *, limit: int | None = None) -> RowFile:
     file = open_row_file(key, *rows.shape, limit=limit, folder=folder)
     with file.filling() as absent:
         if len(absent):
@@ -37,8 +37,8 @@ def filled(key: str, rows: np.ndarray, folder: Path, *, limit: int | None = None
 
 
 def absent(file: RowFile) -> list[int]:
-    with file.filling() as found:
-        return found.tolist()
+    with file.filling() as positions:
+        return positions.tolist()
 
 
 def total(folder: Path) -> int:
@@ -63,8 +63,8 @@ def test_rounding_is_to_the_nearest_with_ties_to_the_even(numbers: np.ndarray) -
 
 def test_rounding_known_values() -> None:
     numbers = np.array([0.0, -0.0, 1.0, 1.00390625, 1.01171875, np.inf, -np.inf, 3.4028235e38], np.float32)
-    found = back(to_bfloat16(numbers)).tolist()
-    assert found == [0.0, -0.0, 1.0, 1.0, 1.015625, np.inf, -np.inf, np.inf]
+    rounded = back(to_bfloat16(numbers)).tolist()
+    assert rounded == [0.0, -0.0, 1.0, 1.0, 1.015625, np.inf, -np.inf, np.inf]
 
 
 def test_what_is_not_a_number_stays_so() -> None:
@@ -86,13 +86,13 @@ def test_rows_are_there_for_the_next_one_who_opens_the_file(tmp_path: Path) -> N
     assert absent(second) == [0, 1, 3, 5, 6]
     assert np.array_equal(second.rows[[2, 4]], to_bfloat16(rows[[2, 4]]))
     second.close()
-    assert np.array_equal(filled("a", rows, tmp_path).rows, to_bfloat16(rows))
+    assert np.array_equal(full_file("a", rows, tmp_path).rows, to_bfloat16(rows))
 
 
 @pytest.mark.parametrize("part", ["rows", "sums"])
 def test_damaged_rows_count_as_absent(tmp_path: Path, part: str) -> None:
     rows = values(9, 50)
-    filled("a", rows, tmp_path).close()
+    full_file("a", rows, tmp_path).close()
     path = tmp_path / f"a.{part}"
     content = bytearray(path.read_bytes())
     content[len(content) * 5 // 9 + 1] ^= 64
@@ -100,7 +100,7 @@ def test_damaged_rows_count_as_absent(tmp_path: Path, part: str) -> None:
     file = open_row_file("a", 9, 50, folder=tmp_path)
     assert absent(file) == [5]
     file.close()
-    again = filled("a", rows, tmp_path)
+    again = full_file("a", rows, tmp_path)
     assert absent(again) == []
     assert np.array_equal(again.rows, to_bfloat16(rows))
 
@@ -109,17 +109,17 @@ def test_damaged_rows_count_as_absent(tmp_path: Path, part: str) -> None:
 @pytest.mark.parametrize("size", [0, 11, 5000])
 def test_a_file_of_another_size_is_made_anew(tmp_path: Path, part: str, size: int) -> None:
     rows = values(6, 20)
-    filled("a", rows, tmp_path).close()
+    full_file("a", rows, tmp_path).close()
     (tmp_path / f"a.{part}").write_bytes(b"x" * size)
     file = open_row_file("a", 6, 20, folder=tmp_path)
     assert absent(file) == [0, 1, 2, 3, 4, 5]
     file.close()
-    assert np.array_equal(filled("a", rows, tmp_path).rows, to_bfloat16(rows))
+    assert np.array_equal(full_file("a", rows, tmp_path).rows, to_bfloat16(rows))
 
 
 def test_a_row_whose_checksum_happens_to_be_zero_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_file.zlib, "crc32", lambda row: 0)
-    filled("a", values(3, 5), tmp_path).close()
+    full_file("a", values(3, 5), tmp_path).close()
     file = open_row_file("a", 3, 5, folder=tmp_path)
     assert absent(file) == []
 
@@ -167,8 +167,8 @@ def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_two_processes_that_fill_one_file_both_find_every_row(tmp_path: Path) -> None:
     both = [build(tmp_path, 0.001) for _ in range(2)]
-    said = sorted(process.communicate("", timeout=60)[0].split() for process in both)
-    assert said == [["0", "done"], ["200", "done"]]  # the second waits and has nothing left to do
+    output = sorted(process.communicate("", timeout=60)[0].split() for process in both)
+    assert output == [["0", "done"], ["200", "done"]]  # the second waits and has nothing left to do
     file = open_row_file("a", 200, 3000, folder=tmp_path)
     assert absent(file) == []
     assert np.array_equal(file.rows, to_bfloat16(values(200, 3000)))
@@ -193,7 +193,7 @@ def test_all_files_together_keep_to_the_limit_and_files_in_use_stay(
         if key in used:
             continue
         name = f"{key}{count}"
-        if count * 204 + sum(allowance_size(each) for each in used.values()) > limit:
+        if count * 204 + sum(size_with_checksums(file) for file in used.values()) > limit:
             with pytest.raises(OverBudget, match="the activations would take "):
                 open_row_file(name, count, 100, limit=limit, folder=folder)
         else:
@@ -203,22 +203,22 @@ def test_all_files_together_keep_to_the_limit_and_files_in_use_stay(
                 used[key] = file
             else:
                 file.close()
-        assert total(folder) <= max(limit, sum(allowance_size(each) for each in used.values()))
-        assert all(each.path.exists() for each in used.values())
+        assert total(folder) <= max(limit, sum(size_with_checksums(file) for file in used.values()))
+        assert all(file.path.exists() for file in used.values())
     for file in used.values():
         file.close()
 
 
-def allowance_size(file: RowFile) -> int:
-    return file.path.stat().st_size + disk_budget.lock_path(file.path).stat().st_size
+def size_with_checksums(file: RowFile) -> int:
+    return file.path.stat().st_size + disk_budget.checksum_path(file.path).stat().st_size
 
 
 def test_the_file_used_longest_ago_goes_first(tmp_path: Path) -> None:
     for age, key in ((300, "a"), (200, "b"), (100, "c")):
-        filled(key, values(10, 50), tmp_path, limit=10_000).close()
+        full_file(key, values(10, 50), tmp_path, limit=10_000).close()
         os.utime(tmp_path / f"{key}.rows", (time.time() - age,) * 2)
-    filled("a", values(10, 50), tmp_path, limit=10_000).close()  # used again
-    filled("d", values(10, 50), tmp_path, limit=3_200).close()
+    full_file("a", values(10, 50), tmp_path, limit=10_000).close()  # used again
+    full_file("d", values(10, 50), tmp_path, limit=3_200).close()
     assert sorted(path.name for path in tmp_path.glob("*.rows")) == ["a.rows", "c.rows", "d.rows"]
     assert sorted(path.name for path in tmp_path.glob("*.sums")) == ["a.sums", "c.sums", "d.sums"]
 
@@ -261,7 +261,7 @@ def test_without_a_call_that_reserves_zeros_are_written(tmp_path: Path, monkeypa
     monkeypatch.delattr(row_file.os, "posix_fallocate", raising=False)
     monkeypatch.setattr(row_file, "_CHUNK", 1000)
     rows = values(7, 333)
-    assert np.array_equal(filled("a", rows, tmp_path).rows, to_bfloat16(rows))
+    assert np.array_equal(full_file("a", rows, tmp_path).rows, to_bfloat16(rows))
 
 
 def test_without_locks_files_are_shared_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,8 +269,8 @@ def test_without_locks_files_are_shared_all_the_same(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(locks, "fcntl", None)
     rows = values(7, 33)
-    first = filled("a", rows, tmp_path)
-    second = filled("a", rows, tmp_path)
+    first = full_file("a", rows, tmp_path)
+    second = full_file("a", rows, tmp_path)
     assert np.array_equal(first.rows, second.rows)
 
 
@@ -282,9 +282,9 @@ def test_a_folder_that_cannot_be_written_to_is_a_reason(tmp_path: Path) -> None:
 
 def test_the_limit_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HEADSTART_ACTIVATIONS_GB", raising=False)
-    assert disk_budget.limit() == 8_000_000_000
+    assert disk_budget.default_limit() == 8_000_000_000
     monkeypatch.setenv("HEADSTART_ACTIVATIONS_GB", "0.5")
-    assert disk_budget.limit() == 500_000_000
+    assert disk_budget.default_limit() == 500_000_000
     monkeypatch.setenv("HEADSTART_ACTIVATIONS_GB", "-1")
     with pytest.raises(OptionError, match="HEADSTART_ACTIVATIONS_GB must be a number of gigabytes; found '-1'"):
-        disk_budget.limit()
+        disk_budget.default_limit()

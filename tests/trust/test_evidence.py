@@ -131,7 +131,10 @@ LIKELY = GOOD["out_of_fold.probabilities"]
     [
         ({"more": np.zeros(1)}, "it holds 'more'"),
         ({"out_of_fold.more": np.zeros(1)}, "it must hold labels, novel, probabilities"),
-        ({"out_of_fold.probabilities": LIKELY.astype(np.float64)}, "'probabilities' does not hold float32 numbers"),
+        (
+            {"out_of_fold.probabilities": LIKELY.astype(np.float64)},
+            "'probabilities' holds float64 numbers, not float32",
+        ),
         ({"out_of_fold.probabilities": LIKELY[:5]}, "has an axis of length"),
         ({"out_of_fold.probabilities": np.full_like(LIKELY, np.nan)}, "holds numbers that are not finite"),
         ({"out_of_fold.probabilities": np.full_like(LIKELY, 0.9)}, "its probabilities do not sum to 1"),

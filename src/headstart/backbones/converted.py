@@ -17,7 +17,7 @@ from headstart.backbones.graph import Backbone, read_backbone
 from headstart.backbones.packaged import PACKAGED
 from headstart.checks import join_words
 from headstart.errors import BackboneError, BundleError
-from headstart.storage.folders import cache_folder
+from headstart.storage.folders import BACKBONES, cache_folder
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_.]*", re.IGNORECASE)
 
@@ -38,7 +38,7 @@ class ConversionRequest:
 
 def folder() -> Path:
     """Where converted backbones are kept; it need not exist."""
-    return cache_folder() / "backbones"
+    return cache_folder(BACKBONES)
 
 
 def key(wanted: ConversionRequest) -> str:

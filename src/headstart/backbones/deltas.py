@@ -21,6 +21,7 @@ from headstart.backbones.graph import WeightDelta
 from headstart.checks import join_words
 from headstart.errors import BundleError
 from headstart.records.arrays import Floats
+from headstart.storage.arrays import array_error, check_numbers, dump_arrays, load_arrays
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
@@ -88,18 +89,18 @@ def fit_tensors(backbone: Backbone, shapes: Mapping[str, Sequence[int]]) -> dict
     """
     found = delta_tensors(backbone)
     if strange := [name for name in found if name not in shapes]:
-        raise _refuse(backbone.name, f"the network has no tensor {join_words(strange, 3)}")
+        raise array_error(_what(backbone.name), f"the network has no tensor {join_words(strange, 3)}")
     for name, array in found.items():
         if array.shape != tuple(shapes[name]):
-            raise _refuse(backbone.name, f"{name!r} has the shape {array.shape}, in the network {tuple(shapes[name])}")
+            raise array_error(
+                _what(backbone.name), f"{name!r} has the shape {array.shape}, in the network {tuple(shapes[name])}"
+            )
     return found
 
 
 def pack_tensors(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Tensors as the content of a changes file; equal tensors give equal bytes."""
-    from safetensors.numpy import save
-
-    return save({name: _stored(np.array(arrays[name], np.float32, order="C")) for name in sorted(arrays)})
+    return dump_arrays({name: _stored(np.array(array, np.float32, order="C")) for name, array in arrays.items()})
 
 
 def _stored(array: Floats) -> NDArray[Any]:
@@ -114,25 +115,15 @@ def fits_half(array: NDArray[Any]) -> bool:
 
 
 def _unpack(content: bytes, name: str) -> dict[str, Floats]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        arrays = load(content)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
-        raise _refuse(name, f"their file is damaged ({error})") from error
+    what = _what(name)
+    arrays = load_arrays(what, content)
     if not arrays:
-        raise _refuse(name, "their file holds none")
-    return {tensor: _checked(name, tensor, array) for tensor, array in sorted(arrays.items())}
+        raise array_error(what, "the file holds none")
+    return {
+        tensor: check_numbers(what, tensor, array, "f2", "f4").astype(np.float32)
+        for tensor, array in sorted(arrays.items())
+    }
 
 
-def _checked(name: str, tensor: str, array: NDArray[Any]) -> Floats:
-    if array.dtype not in (np.dtype(np.float16), np.dtype(np.float32)):
-        raise _refuse(name, f"{tensor!r} holds {array.dtype} numbers, not float16 or float32")
-    if not np.isfinite(array).all():
-        raise _refuse(name, f"{tensor!r} holds numbers that are not finite")
-    return array.astype(np.float32)
-
-
-def _refuse(name: str, what: str) -> BundleError:
-    return BundleError(f"the changes to the backbone {name} cannot be used: {what}; copy or train the model again.")
+def _what(name: str) -> str:
+    return f"changes to the backbone {name}"

@@ -1,17 +1,14 @@
-"""Out-of-fold scores kept between runs: the same head on the same rows, labels and folds is not trained twice.
+"""Out-of-fold scores kept between runs: the same strategy on the same rows, labels and folds is not trained twice.
 
-`Remembered` wraps a head; its `path_scores` is read back from the cache folder where everything that the scores depend
-on is the same: the rows' bytes, labels, folds, the head with its parameters, and the versions of Headstart, numpy and
-scikit-learn. A killed run goes on where it stopped. Like every cache it never stops the work: what cannot be read or
-written is computed. The least recently used files go when the folder outgrows its limit.
+`CachedStrategy` wraps a head or a fine-tune; its `path_scores` is read back where everything that the scores depend on
+is the same: the rows' bytes, labels, folds, the strategy with its parameters, and the versions of Headstart, numpy and
+scikit-learn. A killed run goes on where it stopped. What cannot be read or written is computed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,8 +19,9 @@ from headstart import fingerprint
 from headstart._version import __version__
 from headstart.heads.base import PathScores
 from headstart.records.arrays import Floats, Ints
-from headstart.storage.files import write_atomically
-from headstart.storage.folders import cache_folder
+from headstart.storage.arrays import dump_arrays, load_arrays, read_facts
+from headstart.storage.file_cache import FileCache
+from headstart.storage.folders import SCORES, cache_folder
 
 LIMIT = 1 << 30
 _LARGEST = 128 << 20
@@ -31,92 +29,66 @@ _LARGEST = 128 << 20
 
 def default_folder() -> Path:
     """Where the scores lie."""
-    return cache_folder() / "scores"
+    return cache_folder(SCORES)
 
 
 class Cacheable(Protocol):
-    """What can be remembered: a head, or a fine-tune."""
+    """A strategy whose scores can be kept: a head, or a fine-tune."""
 
     def get_params(self, deep: bool = True) -> Mapping[str, Any]:
         """All that its scores depend on besides rows, labels and folds."""
 
-    def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
-        """Out-of-fold scores of each setting tried."""
+    def path_scores(self, X: Any, labels: Any, folds: Ints) -> PathScores:
+        """Out-of-fold scores of each configuration tried."""
 
 
 @dataclass(frozen=True, eq=False)
 class CachedStrategy:
-    """A head whose out-of-fold scores are kept in `folder`.
+    """A strategy whose out-of-fold scores are kept in a folder.
 
-    rows: fingerprint of the rows it will be given (taken once for all heads that look at the same rows).
+    head: the strategy. rows: fingerprint of the rows that it will score (taken once for all heads that look at the same
+    rows). folder: of the scores, such as `default_folder()`.
     """
 
     head: Cacheable
     rows: str
     folder: Path
 
-    def path_scores(self, X: Floats, y: Ints, folds: Ints) -> PathScores:
-        """As the head's own, from the folder where they are there."""
-        path = self.folder / f"{self._key(y, folds)}.safetensors"
-        found = _read(path, (*folds.shape, int(y.max()) + 1))
-        if found is None:
-            found = self.head.path_scores(X, y, folds)
-            _keep(path, found)
-        return found
+    def path_scores(self, X: Floats, labels: Ints, folds: Ints) -> PathScores:
+        """As the strategy's own, from the folder where they are there.
 
-    def _key(self, y: Ints, folds: Ints) -> str:
+        X: (n, d) rows. labels: (n,) class numbers. folds: (repeats, n), the fold in which each row is scored.
+        """
+        cache = FileCache(self.folder, limit=LIMIT, largest=_LARGEST)
+        key = self._key(labels, folds)
+        if (content := cache.get(key)) is not None:
+            return _unpack(content)
+        scores = self.head.path_scores(X, labels, folds)
+        if (content := _pack(scores)) is not None:
+            cache.put(key, content)
+        return scores
+
+    def _key(self, labels: Ints, folds: Ints) -> str:
         import sklearn
 
         return fingerprint.hash_parts(
             type(self.head).__name__,
             {name: repr(value) for name, value in self.head.get_params(deep=False).items()},
             self.rows,
-            fingerprint.hash_array(y),
+            fingerprint.hash_array(labels),
             fingerprint.hash_array(folds),
             [__version__, np.__version__, sklearn.__version__],
         )
 
 
-def _read(path: Path, shape: tuple[int, ...]) -> PathScores | None:
-    """The scores kept in a file, whole and of the right shape; None where there are none."""
-    from safetensors import SafetensorError, safe_open
-
+def _pack(path: PathScores) -> bytes | None:
+    """None where a configuration holds what JSON cannot."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            facts = file.metadata()
-            scores = file.get_tensor("scores")
-        settings = json.loads(facts["settings"])
-        whole = facts["fingerprint"] == fingerprint.hash_array(scores) and scores.shape == (len(settings), *shape)
-        os.utime(path)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return dump_arrays({"scores": path.scores}, {"settings": json.dumps(path.settings)})
+    except TypeError:
         return None
-    return PathScores(tuple(settings), scores) if whole else None
 
 
-def _keep(path: Path, found: PathScores) -> None:
-    from safetensors.numpy import save
-
-    if found.scores.nbytes > _LARGEST:
-        return
-    with contextlib.suppress(OSError, TypeError):
-        facts = {"settings": json.dumps(found.settings), "fingerprint": fingerprint.hash_array(found.scores)}
-        write_atomically(path, save({"scores": found.scores}, facts))
-        _trim(path.parent)
-
-
-def _trim(folder: Path) -> None:
-    """Remove the least recently used files until the folder is within its limit."""
-    files = sorted(_files(folder), key=lambda each: each[1])
-    total = sum(size for _, _, size in files)
-    for path, _, size in files:
-        if total <= LIMIT:
-            return
-        path.unlink(missing_ok=True)
-        total -= size
-
-
-def _files(folder: Path) -> Iterator[tuple[Path, float, int]]:
-    for path in (*folder.glob("*.safetensors"), *folder.glob("*.partial")):
-        with contextlib.suppress(OSError):
-            facts = path.stat()
-            yield path, facts.st_mtime, facts.st_size
+def _unpack(content: bytes) -> PathScores:
+    settings = json.loads(read_facts(content)["settings"])
+    return PathScores(tuple(settings), load_arrays("scores", content)["scores"])

@@ -21,9 +21,9 @@ def command(clear: bool, as_json: bool) -> None:
     embeddings may take (4 GB), HEADSTART_ACTIVATIONS_GB the most that all activations may take (8 GB).
     """
     from headstart.cli import show
+    from headstart.embed.embedding_cache import default_limit
     from headstart.storage import inventory
     from headstart.storage.folders import cache_folder
-    from headstart.storage.row_cache import default_limit
 
     limit = default_limit()
     if clear:

@@ -23,7 +23,7 @@ from headstart.progress import Advance, bar
 from headstart.records.arrays import Floats
 from headstart.records.embeddings import Embeddings
 from headstart.records.samples import Failure, ImageSource
-from headstart.storage.row_cache import EmbeddingCache, Key
+from headstart.storage.row_cache import Key, RowCache
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone, Tap
@@ -42,7 +42,7 @@ def embed(
     names: Sequence[str] | None = None,
     taps: Sequence[str] | None = None,
     device: Device | None = None,
-    cache: EmbeddingCache | None = None,
+    cache: RowCache | None = None,
     label: str = "embedding",
 ) -> Embeddings:
     """Pooled activations of a backbone's taps for each image that can be read: float32, (n, width) a tap.
@@ -142,7 +142,7 @@ class _Work:
         copies: RowsByContent,
         backbone: Backbone,
         device: Device,
-        cache: EmbeddingCache | None,
+        cache: RowCache | None,
         table: _Table,
         advance: Advance,
     ) -> None:

@@ -23,7 +23,8 @@ from headstart.device import threads
 from headstart.embed.engine import Engine
 from headstart.errors import BackboneError
 from headstart.records.arrays import Floats
-from headstart.storage import file_cache
+from headstart.storage.file_cache import FileCache
+from headstart.storage.folders import COMPILED, cache_folder
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # In float32 one image a request is as fast as eight, and answers a single image eight times sooner; in bfloat16 the
 # calls are so short that the cost of starting each would show.
 _BATCH = {"f32": 1, "bf16": 8}
+_COMPILED_LIMIT, _MOST_COMPILED = 8 << 30, 16
 _WAKING = threading.Lock()
 
 
@@ -92,6 +94,11 @@ def _core() -> Any:
     return openvino.Core()
 
 
+def compiled_networks() -> FileCache:
+    """The networks that earlier runs compiled."""
+    return FileCache(cache_folder(COMPILED), limit=_COMPILED_LIMIT, most_files=_MOST_COMPILED)
+
+
 def compiled_network(model: Callable[[], Any], *made_from: object, batch: int, precision: str) -> Any:
     """The compiled network: as kept by an earlier run, else compiled now from `model()` and kept.
 
@@ -103,13 +110,14 @@ def compiled_network(model: Callable[[], Any], *made_from: object, batch: int, p
         "INFERENCE_NUM_THREADS": threads(),
     }
     name = _name(*made_from, batch, options)
-    if kept := file_cache.read_blob(name):
+    cache = compiled_networks()
+    if content := cache.get(name):
         try:
-            return _core().import_model(io.BytesIO(kept), "CPU", options)
+            return _core().import_model(io.BytesIO(content), "CPU", options)
         except RuntimeError:  # another build of OpenVINO may refuse what this version wrote
             pass
     network = _core().compile_model(model(), "CPU", options)
-    file_cache.write_blob(name, network.export_model().getvalue())
+    cache.put(name, network.export_model().getvalue())
     return network
 
 

@@ -1,24 +1,20 @@
 """A fine-tune's state on disk after each epoch, so that a killed run goes on where it was.
 
-A run is named by everything that its outcome depends on; the same command finds it again. A file is written whole or
-not at all; a damaged one counts as absent. Finished runs keep only their end. The least recently used files go when the
-folder outgrows its limit. A folder that cannot be written to costs the resumption, never the run.
+A run is named by everything that its outcome depends on; the same command finds it again. Finished runs keep only their
+end. A folder that cannot be written to costs the resumption, never the run. Needs torch.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headstart import fingerprint
-from headstart.storage.files import write_atomically
-from headstart.storage.folders import cache_folder
+from headstart.storage.arrays import read_facts
+from headstart.storage.file_cache import FileCache
+from headstart.storage.folders import CHECKPOINTS, cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,34 +26,32 @@ _PAUSE = 2.0
 
 def default_folder() -> Path:
     """Where the checkpoints lie."""
-    return cache_folder() / "checkpoints"
+    return cache_folder(CHECKPOINTS)
 
 
 @dataclass(eq=False)
 class Checkpoint:
-    """One run's file. key: names the run. pause: seconds between two writes."""
+    """The state of one run.
+
+    folder: of all checkpoints. key: names the run. pause: seconds between two writes.
+    """
 
     folder: Path
     key: str
     pause: float = field(default_factory=lambda: _PAUSE)
     _written: float = field(default=-float("inf"), init=False)
 
-    @property
-    def path(self) -> Path:
-        """The file; it need not exist."""
-        return self.folder / f"{self.key}.safetensors"
-
     def read(self, phase: int) -> tuple[int, dict[str, Tensor]] | None:
         """The epochs done of a phase and the state after them; None where nothing of this phase is kept."""
-        found = self._load()
-        if found is None or found[0].get("phase") != phase:
+        checkpoint = self._load()
+        if checkpoint is None or checkpoint[0] != phase:
             return None
-        return int(found[0]["epoch"]), found[1]
+        return checkpoint[1:]
 
     def past(self) -> tuple[int, dict[str, Tensor]] | None:
         """The phase that was reached, and the whole state then."""
-        found = self._load()
-        return None if found is None else (int(found[0]["phase"]), found[1])
+        checkpoint = self._load()
+        return None if checkpoint is None else (checkpoint[0], checkpoint[2])
 
     def write(self, phase: int, epoch: int, state: Mapping[str, Tensor]) -> None:
         """Keep the state after so many epochs of a phase, unless the last writing was a moment ago."""
@@ -69,42 +63,23 @@ class Checkpoint:
         from safetensors.torch import save
 
         tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-        with contextlib.suppress(OSError):
-            body = save(tensors, {"phase": str(phase), "epoch": str(epoch)})
-            write_atomically(self.path, fingerprint.hash_bytes(body).encode() + body)
-            self._written = time.monotonic()
-            _trim(self.folder, keep=self.path)
+        self._files.put(self.key, save(tensors, {"phase": str(phase), "epoch": str(epoch)}))
+        self._written = time.monotonic()
 
     def remove(self) -> None:
         """Forget the run."""
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        self._files.remove(self.key)
 
-    def _load(self) -> tuple[dict[str, int], dict[str, Tensor]] | None:
-        from safetensors import SafetensorError
+    @property
+    def _files(self) -> FileCache:
+        return FileCache(self.folder, limit=LIMIT)
+
+    def _load(self) -> tuple[int, int, dict[str, Tensor]] | None:
+        """Phase, epochs done of it, state."""
         from safetensors.torch import load
 
-        try:
-            content = self.path.read_bytes()
-            mark, body = content[:32], content[32:]
-            if mark != fingerprint.hash_bytes(body).encode():
-                return None
-            length = int.from_bytes(body[:8], "little")
-            facts = json.loads(body[8 : 8 + length])["__metadata__"]
-            tensors = load(body)
-            os.utime(self.path)
-            return {name: int(facts[name]) for name in ("phase", "epoch")}, tensors
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        content = self._files.get(self.key)
+        if content is None:
             return None
-
-
-def _trim(folder: Path, keep: Path) -> None:
-    """Remove the least recently used files until the folder is within its limit."""
-    found = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.safetensors"))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in found:
-        if total <= LIMIT:
-            return
-        if path != keep:
-            path.unlink(missing_ok=True)
-            total -= size
+        facts = read_facts(content)
+        return int(facts["phase"]), int(facts["epoch"]), load(content)

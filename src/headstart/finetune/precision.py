@@ -1,6 +1,6 @@
-"""Which precision a training step runs in: what two timed steps of each say on this machine.
+"""Which precision a training step runs in, by two timed steps of float32 and of bfloat16 on this machine.
 
-bfloat16 helps networks of dense convolutions and hurts depthwise ones on CPUs, so it is timed, not assumed. The answer
+bfloat16 helps networks of dense convolutions and hurts depthwise ones on CPUs, so it is timed, not assumed. The choice
 is kept, because a second run with the same seed must give the same result. Needs torch.
 """
 
@@ -10,12 +10,11 @@ import contextlib
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart import fingerprint
-from headstart.storage.files import write_atomically
-from headstart.storage.folders import cache_folder
+from headstart.storage.file_cache import FileCache
+from headstart.storage.folders import PRECISION, cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,25 +23,26 @@ if TYPE_CHECKING:
     from headstart.finetune.tail import Tail
 
 _STEPS, _UNCOUNTED = 2, 2
+_LIMIT = 1 << 20
+"""Bytes of choices: some ten thousand."""
 
 
-def choose_precision(tail: Tail, sample: Tensor, device: Device, asked: str, name: str) -> tuple[str, str]:
+def choose_precision(tail: Tail, sample: Tensor, device: Device, option: str, name: str) -> tuple[str, str]:
     """`f32` or `bf16` for training this tail, and the reason.
 
-    sample: a batch as the feed gives it. asked: auto, f32 or bf16. name: what the decision is kept under.
+    sample: a batch of activations. option: auto, f32 or bf16. name: what the choice is kept under.
     """
-    if asked != "auto":
-        return asked, "as asked"
+    if option != "auto":
+        return option, "as asked"
     if device.precision != "bf16":
         return "f32", device.reason
-    path = cache_folder() / "precision" / fingerprint.hash_parts(name, _machine())
-    if known := _read(path):
-        return known, "as timed before"
-    seconds = _timed(tail, sample, device.kind)
-    found = min(seconds, key=lambda precision: seconds[precision])
-    with contextlib.suppress(OSError):
-        write_atomically(path, found.encode())
-    return found, f"a step takes {seconds['bf16'] / seconds['f32']:.2f} times as long in bf16 as in f32"
+    cache, key = FileCache(cache_folder(PRECISION), limit=_LIMIT), fingerprint.hash_parts(name, _machine())
+    if choice := cache.get(key):
+        return choice.decode(), "as timed before"
+    seconds = _time_steps(tail, sample, device.kind)
+    quicker = min(seconds, key=lambda precision: seconds[precision])
+    cache.put(key, quicker.encode())
+    return quicker, f"a step takes {seconds['bf16'] / seconds['f32']:.2f} times as long in bf16 as in f32"
 
 
 def autocast(precision: str, kind: str) -> Callable[[], Any]:
@@ -54,13 +54,6 @@ def autocast(precision: str, kind: str) -> Callable[[], Any]:
     return lambda: torch.autocast(kind, dtype=torch.bfloat16)
 
 
-def _read(path: Path) -> str | None:
-    with contextlib.suppress(OSError, ValueError):
-        text = path.read_text()
-        return text if text in ("f32", "bf16") else None
-    return None
-
-
 def _machine() -> list[str]:
     import platform
 
@@ -69,7 +62,7 @@ def _machine() -> list[str]:
     return [torch.__version__, platform.processor(), platform.machine(), str(torch.get_num_threads())]
 
 
-def _timed(tail: Tail, sample: Tensor, kind: str) -> dict[str, float]:
+def _time_steps(tail: Tail, sample: Tensor, kind: str) -> dict[str, float]:
     """Seconds of the quicker of two steps in each precision; the weights do not change.
 
     The precisions take turns, and the first two turns do not count: while memory is taken for the first time, a step

@@ -27,11 +27,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
 from headstart.errors import BundleError, OptionError
+from headstart.storage.arrays import dump_arrays, read_arrays
 
 FORMAT = "headstart-bundle"
 SCHEMA = 2
@@ -58,7 +58,7 @@ class Bundle:
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """The arrays in a safetensors file of the bundle."""
-        return load_arrays(self.file(name))
+        return read_arrays(self.file(name))
 
 
 def check_destination(folder: Path) -> None:
@@ -156,24 +156,6 @@ def _exchange(one: Path, other: Path) -> bool:
     except (OSError, AttributeError):
         return False
     return renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0  # type: ignore[no-any-return]
-
-
-def dump_arrays(arrays: Arrays) -> bytes:
-    """Arrays as safetensors; equal arrays give equal bytes."""
-    from safetensors.numpy import save
-
-    return save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)})
-
-
-def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays in a safetensors file; raises `BundleError` when it is damaged."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, MemoryError) as error:
-        raise BundleError(f"the file {path} is damaged ({error}): copy or train the model again.") from error
 
 
 def read_bundle(folder: Path | str) -> Bundle:

@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.checks import quantity
-from headstart.errors import BundleError
 from headstart.records.rows import Rows
 from headstart.records.targets import Classes
+from headstart.storage.arrays import Arrays, Layout, array_error, check_arrays
 
 if TYPE_CHECKING:
     from headstart.embed.features import Part
-    from headstart.model.bundle import Arrays, Bundle
+    from headstart.model.bundle import Bundle
     from headstart.model.predictor import Predictor
 
 ROWS_FILE = "training.safetensors"
 MOST_BYTES = 128 << 20
 """Larger rows are not kept: a bundle is read whole, and checked, whenever the model is opened."""
-_FORMS = {"X": ("float32", 2), "labels": ("int64", 1), "folds": ("int64", 2), "content": ("uint8", 2)}
+_LAYOUT: Layout = {"X": ("f4", "nd"), "labels": ("i8", "n"), "folds": ("i8", "Rn"), "content": ("u1", "nb")}
 _DIGEST = 16
 
 
@@ -66,9 +66,10 @@ def read_rows(saved: Bundle, classes: Sequence[str], parts: Sequence[Part]) -> R
         return None
     arrays = saved.arrays(ROWS_FILE)
     width = sum(tap.width for part in parts for tap in part.backbone.taps if tap.name in part.taps)
-    wrong = _wrong(arrays, len(classes), width)
-    if wrong:
-        raise BundleError(f"the training rows of {saved.folder} cannot be used: {wrong}: train the model again.")
+    what = f"record of training rows in {saved.folder}"
+    arrays = check_arrays(what, arrays, _LAYOUT if "groups" not in arrays else {**_LAYOUT, "groups": ("i8", "n")})
+    if problem := _contradiction(arrays, len(classes), width):
+        raise array_error(what, problem)
     content = tuple(row.tobytes().hex() for row in arrays["content"])
     target = Classes(arrays["labels"], tuple(classes))
     return Rows(target, arrays["folds"], arrays.get("groups"), content, arrays["X"], weight_fingerprints(parts))
@@ -80,27 +81,19 @@ def training_content(saved: Bundle, predictor: Predictor) -> frozenset[str]:
     return frozenset() if rows is None else frozenset(rows.content)
 
 
-def _wrong(arrays: dict[str, Any], classes: int, width: int) -> str:
-    """What is wrong with the arrays; empty where nothing is."""
-    forms = {**_FORMS, **({"groups": ("int64", 1)} if "groups" in arrays else {})}
-    if set(arrays) != set(forms):
-        return f"they hold the arrays {', '.join(sorted(arrays))}"
-    for name, (kind, axes) in forms.items():
-        if arrays[name].dtype != np.dtype(kind) or arrays[name].ndim != axes:
-            return f"the array {name!r} is not of {kind} with {axes} axes"
+def _contradiction(arrays: Arrays, classes: int, width: int) -> str:
+    """What keeps checked arrays from being rows of this model; empty where nothing does."""
     n = len(arrays["X"])
-    if any(len(array.T if name == "folds" else array) != n for name, array in arrays.items()) or n < 2:
-        return "their arrays are not of one length"
-    if arrays["X"].shape[1] != width or arrays["content"].shape[1] != _DIGEST:
-        return "they do not fit the model's backbones"
+    if n < 2 or arrays["X"].shape[1] != width or arrays["content"].shape[1] != _DIGEST:
+        return "its rows do not fit the model's backbones"
     labels, folds = arrays["labels"], arrays["folds"]
     if set(np.unique(labels).tolist()) != set(range(classes)):
-        return "their labels are not those of the model's classes"
+        return "its labels are not those of the model's classes"
     if (
         not 1 <= len(folds) <= 100
         or folds.min() < 0
         or folds.max() >= min(n, 1000)
-        or any(len(np.unique(each)) < 2 for each in folds)
+        or any(len(np.unique(repeat)) < 2 for repeat in folds)
     ):
-        return "their folds are not folds"
-    return "" if np.isfinite(arrays["X"]).all() else "they hold numbers that are not finite"
+        return "its folds are not folds"
+    return ""

@@ -1,1 +1,1 @@
-"""What is kept on disk: whole files, rows in SQLite, file caches with a limit, locks, the inventory."""
+"""Everything that is kept on disk: whole files, arrays, rows in SQLite, file caches, locks, the inventory."""

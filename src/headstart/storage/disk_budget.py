@@ -1,7 +1,7 @@
-"""How much disk the files of activations may take together, and who goes first when that is too little.
+"""How much disk the files of activations may take together, and which go first when that is too little.
 
-At most `limit()` bytes, and never more than half of the disk that would be free without them. The files used longest
-ago are removed first; one that is open in a process is never removed.
+At most `default_limit()` bytes, and never more than half of the disk that would be free without them. The least
+recently used files are removed first; one that is open in a process is never removed.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ from pathlib import Path
 
 from headstart.errors import HeadstartError
 from headstart.storage import locks
-from headstart.storage.folders import cache_folder, limit_in_bytes
+from headstart.storage.folders import ACTIVATIONS, cache_folder, limit_in_bytes
 
 DEFAULT_LIMIT_GB = 8.0
 ROWS = ".rows"
-_SUMS = ".sums"
+_CHECKSUMS = ".sums"
 _LOCK = ".lock"
 
 
 class OverBudget(HeadstartError):
-    """A file of activations cannot be had; the message is the reason alone. Never shown to a user as an error."""
+    """A file of activations has no room; the message is the reason alone. Never shown to a user as an error."""
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Entry:
+    """A file of rows: its size with its checksums, and when it was last used, in seconds since 1970."""
+
     path: Path
     bytes: int
     used: float
@@ -35,46 +37,46 @@ class _Held:
 
 def default_folder() -> Path:
     """Where the files lie."""
-    return cache_folder() / "activations"
+    return cache_folder(ACTIVATIONS)
 
 
-def limit() -> int:
+def default_limit() -> int:
     """Bytes that all files may take: HEADSTART_ACTIVATIONS_GB, or 8 GB. Raises `OptionError` for a wrong value."""
     return limit_in_bytes("HEADSTART_ACTIVATIONS_GB", DEFAULT_LIMIT_GB)
 
 
-def lock_path(path: Path) -> Path:
-    """The file of checksums that belongs to a file of rows."""
-    return path.with_suffix(_SUMS)
+def checksum_path(path: Path) -> Path:
+    """The file of checksums beside a file of rows."""
+    return path.with_suffix(_CHECKSUMS)
 
 
 @contextlib.contextmanager
-def hold_alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Keep other processes from making or removing files in the folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("ab") as file:
-        locks.seize(file)
+        locks.lock_exclusively(file)
         yield
 
 
-def make_room(path: Path, size: int, most: int) -> None:
-    """Remove unused files until one of `size` bytes may lie at `path`. Raises `NoRoom` when that cannot be.
+def make_room(path: Path, size: int, limit: int) -> None:
+    """Remove unused files until one of `size` bytes may lie at `path`. Raises `OverBudget` when that cannot be.
 
-    most: bytes that all files may take together; afterwards, and also after `NoRoom`, the unused ones keep to it.
-    Call it `alone`.
+    limit: bytes that all files may take together; afterwards, and also after `OverBudget`, the unused ones keep to it.
+    Call it under `lock_folder`.
     """
     files = _files(path.parent)
     disk = (shutil.disk_usage(path.parent).free + sum(file.bytes for file in files)) // 2
-    room = min(most, disk)
+    room = min(limit, disk)
     others = [file for file in files if file.path != path]
     busy = sum(file.bytes for file in others if not _unused(file.path))
     if size + busy > room:
         _trim(files, room)
-        raise OverBudget(_reason(size, busy, most, disk))
+        raise OverBudget(_reason(size, busy, limit, disk))
     _trim(others, room - size)
 
 
-def _trim(files: Sequence[_Held], room: int) -> None:
+def _trim(files: Sequence[_Entry], room: int) -> None:
     """Remove unused files, the one used longest ago first, until all take at most `room` bytes."""
     excess = sum(file.bytes for file in files) - room
     for file in sorted(files, key=lambda file: file.used):
@@ -83,10 +85,10 @@ def _trim(files: Sequence[_Held], room: int) -> None:
             excess -= 0 if file.path.exists() else file.bytes
 
 
-def _reason(size: int, busy: int, most: int, disk: int) -> str:
-    whose = "half of the free disk" if disk < most else "the limit that HEADSTART_ACTIVATIONS_GB can raise"
+def _reason(size: int, busy: int, limit: int, disk: int) -> str:
+    bound = "half of the free disk" if disk < limit else "the limit that HEADSTART_ACTIVATIONS_GB can raise"
     others = f", of which {format_bytes(busy)} are in use," if busy else ""
-    return f"the activations would take {format_bytes(size)}, and {format_bytes(min(most, disk))}{others} are {whose}"
+    return f"the activations would take {format_bytes(size)}, and {format_bytes(min(limit, disk))}{others} are {bound}"
 
 
 def format_bytes(size: int) -> str:
@@ -102,22 +104,21 @@ def format_bytes(size: int) -> str:
 
 def remove_file(path: Path) -> None:
     """Remove a file of rows with its checksums, where the system lets one."""
-    for part in (path, lock_path(path)):
+    for part in (path, checksum_path(path)):
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def _files(folder: Path) -> list[_Held]:
-    found = []
+def _files(folder: Path) -> list[_Entry]:
+    files = []
     for path in folder.glob(f"*{ROWS}"):
         with contextlib.suppress(OSError):
-            facts = path.stat()
-            sums = lock_path(path)
-            found.append(_Held(path, facts.st_size + (sums.stat().st_size if sums.exists() else 0), facts.st_mtime))
-    return found
+            facts, sums = path.stat(), checksum_path(path)
+            files.append(_Entry(path, facts.st_size + (sums.stat().st_size if sums.exists() else 0), facts.st_mtime))
+    return files
 
 
 def _unused(path: Path) -> bool:
     with contextlib.suppress(OSError), path.open("rb") as file:
-        return locks.free(file)
+        return locks.try_exclusively(file)
     return False

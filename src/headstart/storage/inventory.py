@@ -1,21 +1,17 @@
 """What earlier runs left in the cache folder: a list, and a way to clear it.
 
-Embeddings are removed row by row, so that another process which is using them goes on undisturbed. Converted backbones
-lie in the same folder and are left alone: making them again may need the network.
+Rows are removed one by one, so that another process which is using them goes on undisturbed. Converted backbones lie
+in the same folder and are left alone: making them again may need the network.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.storage import file_cache, migrations
-from headstart.storage.folders import cache_folder
-from headstart.storage.row_cache import default_folder
-
-_PATIENCE = 5.0
+from headstart.storage.folders import COMPILED, FILE_CACHES, ROW_CACHES, cache_folder
+from headstart.storage.row_cache import companion_files, count_rows, delete_rows
 
 
 @dataclass(frozen=True)
@@ -28,70 +24,38 @@ class CachedFiles:
 
 
 def cached_files() -> list[CachedFiles]:
-    """The files of embeddings, then the compiled networks, then the other folders."""
-    caches = [CachedFiles(path, _size(path), _rows(path)) for path in _files(default_folder(), "*.sqlite")]
-    damaged = [CachedFiles(path, path.stat().st_size, None) for path in _files(default_folder(), "*.damaged")]
-    networks = [CachedFiles(path, path.stat().st_size, None) for path in _files(file_cache.blob_folder(), "*")]
-    return (
-        caches
-        + damaged
-        + networks
-        + [CachedFiles(folder, size, None) for folder in _folders() if (size := _total(folder))]
-    )
+    """The files of rows, then those set aside as damaged, the compiled networks, and the other folders."""
+    rows = [CachedFiles(path, _size(companion_files(path)), count_rows(path)) for path in _row_files()]
+    single = [CachedFiles(path, path.stat().st_size, None) for path in [*_damaged_files(), *_files(COMPILED)]]
+    folders = [CachedFiles(cache_folder(name), _size(_files(name)), None) for name in FILE_CACHES]
+    return rows + single + [folder for folder in folders if folder.bytes]
 
 
 def clear_cache() -> int:
-    """Remove all of `everything`; return how many bytes that freed."""
+    """Remove all of `cached_files`; return how many bytes that freed."""
     before = sum(file.bytes for file in cached_files())
-    for path in _files(default_folder(), "*.sqlite"):
-        if not _emptied(path):
-            for part in (path, *_beside(path)):
+    for path in _row_files():
+        if not delete_rows(path):
+            for part in companion_files(path):
                 part.unlink(missing_ok=True)
-    rest = [path for folder in _folders() for path in _files(folder, "*")]
-    for path in _files(default_folder(), "*.damaged") + _files(file_cache.blob_folder(), "*") + rest:
+    for path in [*_damaged_files(), *(path for name in (COMPILED, *FILE_CACHES) for path in _files(name))]:
         with contextlib.suppress(PermissionError):  # Windows keeps a file that a process has mapped into its memory
             path.unlink(missing_ok=True)
     return before - sum(file.bytes for file in cached_files())
 
 
-def _folders() -> list[Path]:
-    """Where `finetune` keeps activations, checkpoints and timings, `choose.score_cache` scores, `data` thumbnails."""
-    return [cache_folder() / name for name in ("activations", "checkpoints", "precision", "scores", "thumbnails")]
+def _row_files() -> list[Path]:
+    return [path for name in ROW_CACHES for path in _files(name, "*.sqlite")]
 
 
-def _total(folder: Path) -> int:
-    return sum(path.stat().st_size for path in _files(folder, "*"))
+def _damaged_files() -> list[Path]:
+    return [path for name in ROW_CACHES for path in _files(name, "*.damaged")]
 
 
-def _files(folder: Path, pattern: str) -> list[Path]:
+def _files(name: str, pattern: str = "*") -> list[Path]:
+    folder = cache_folder(name)
     return sorted(folder.glob(pattern)) if folder.is_dir() else []
 
 
-def _beside(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
-
-
-def _size(path: Path) -> int:
-    return sum(part.stat().st_size for part in (path, *_beside(path)) if part.exists())
-
-
-def _rows(path: Path) -> int | None:
-    try:
-        with contextlib.closing(migrations.connect(path, busy_seconds=_PATIENCE)) as db:
-            return int(db.execute("SELECT COUNT(*) FROM entries").fetchone()[0])
-    except sqlite3.Error:
-        return None
-
-
-def _emptied(path: Path) -> bool:
-    try:
-        with contextlib.closing(migrations.connect(path, busy_seconds=_PATIENCE)) as db:
-            db.execute("BEGIN IMMEDIATE")
-            db.execute("DELETE FROM entries")
-            db.execute("DELETE FROM vectors")
-            db.execute("COMMIT")
-            db.execute("VACUUM")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    except sqlite3.Error:
-        return False
-    return True
+def _size(paths: list[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)

@@ -1,7 +1,7 @@
 """Locks between processes on open files, where the system has them (`flock`; not on Windows).
 
 A lock goes with its file's description: closing the file, or the death of the process, gives it up. Where there are
-none (Windows, some network disks) every lock is granted, and what it would have kept apart must be safe without.
+none (Windows, some network disks) every lock is granted, and what it would keep apart must be safe without.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ except ImportError:
     fcntl = None
 
 
-def share(file: IO[Any]) -> None:
+def lock_shared(file: IO[Any]) -> None:
     """Take a lock that others may share, waiting for one who holds it alone."""
     _take(file, "LOCK_SH")
 
 
-def seize(file: IO[Any]) -> None:
+def lock_exclusively(file: IO[Any]) -> None:
     """Take a lock alone, waiting for all others."""
     _take(file, "LOCK_EX")
 
 
-def free(file: IO[Any]) -> bool:
-    """Whether nobody else holds a lock; if so, it is now taken alone."""
+def try_exclusively(file: IO[Any]) -> bool:
+    """Take a lock alone if nobody else holds one; whether it was taken."""
     try:
         _take(file, "LOCK_EX", "LOCK_NB")
     except BlockingIOError:
@@ -43,11 +43,11 @@ def release(file: IO[Any]) -> None:
 def _take(file: IO[Any], *flags: str) -> None:
     if fcntl is None:
         return
-    wanted = 0
+    operation = 0
     for flag in flags:
-        wanted |= getattr(fcntl, flag)
+        operation |= getattr(fcntl, flag)
     try:
-        fcntl.flock(file.fileno(), wanted)
+        fcntl.flock(file.fileno(), operation)
     except BlockingIOError:
         raise
     except OSError:  # this disk has no locks

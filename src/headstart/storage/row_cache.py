@@ -1,13 +1,12 @@
-"""The embedding cache: one SQLite file a backbone, so that an image is passed through a network once.
+"""Rows kept between runs, by key, in one SQLite file.
 
-A key names all that a row depends on: the image's content and the engine's recipe (preprocessing, weights, taps,
-precision). A row is every tap's pooled vector, side by side, as the float32 numbers that the engine gave: cached and
-fresh rows are equal bit for bit. Rows carry a checksum. Writes are whole transactions (write-ahead log), so a killed
-run loses at most its last batch; several processes may use a file at once. The least recently used rows go when the
-file outgrows its limit.
+A key names all that a row depends on; what it and the row mean is the caller's matter. A row comes back bit for bit,
+or not at all: it carries a checksum. Writes are whole transactions (write-ahead log), so a killed run loses at most its
+last batch; several processes may use a file at once. The least recently used rows go when the file outgrows its limit.
 
 A cache never stops the work: when the disk is full, the folder cannot be written to or the file is damaged, it says so
-once (`logging`, logger `headstart`) and embedding goes on. A damaged file is set aside as `.damaged` and made anew.
+once (`logging`, logger `headstart`) and the work goes on. A damaged file is set aside as `.damaged` and made anew.
+The tables' version stands in the file's name (`SUFFIX`): another version's file is never opened.
 """
 
 from __future__ import annotations
@@ -22,21 +21,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from headstart.records.arrays import Floats
-from headstart.storage import migrations
-from headstart.storage.folders import cache_folder, limit_in_bytes
-
-Key = bytes
+Key: TypeAlias = bytes
+Row: TypeAlias = NDArray[Any]
 _Result = TypeVar("_Result")
 
-DEFAULT_LIMIT_GB = 4.0
-_KEYS_A_QUERY = 256
+SUFFIX = ".v1.sqlite"
+"""How a file's name ends. Raise the number with every change of the tables."""
+DEFAULT_LIMIT = 4_000_000_000
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, "
+    "used INTEGER NOT NULL, checksum INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS vectors (id INTEGER PRIMARY KEY, row BLOB NOT NULL)",
+)
+"""Two tables, so that what is evicted is found without reading rows."""
+_KEYS_A_QUERY = 500
 _BUSY_SECONDS = 30.0
+_INVENTORY_SECONDS = 5.0
+_RETRY_SECONDS = 0.05
 _RENEW_AFTER = 3600
+"""Seconds for which a row counts as just used, so that reading seldom writes."""
 _FULLNESS_AFTER_EVICTION = 0.9
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
@@ -44,43 +53,41 @@ _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
 _log = logging.getLogger("headstart")
 
 
-def default_folder() -> Path:
-    """Where the caches lie."""
-    return cache_folder() / "embeddings"
-
-
-def default_limit() -> int:
-    """Bytes that a backbone's cache may take: HEADSTART_CACHE_GB, or 4 GB. Raises `OptionError` for a wrong value."""
-    return limit_in_bytes("HEADSTART_CACHE_GB", DEFAULT_LIMIT_GB)
-
-
-class EmbeddingCache:
+class RowCache:
     """Rows by key, in one SQLite file of at most about `limit` bytes.
 
     Nothing is opened before the first use. `close` lets go of the file; using the cache again opens it again. Safe to
     use from several threads and processes.
 
-    path: the file. limit: bytes. clock: seconds since 1970 (for tests of what is evicted first).
+    path: the file. dtype: of the rows, which are vectors. limit: bytes. clock: seconds since 1970 (for tests of what is
+    evicted first).
     """
 
-    def __init__(self, path: Path, *, limit: int | None = None, clock: Callable[[], float] = time.time) -> None:
-        self.path = path
-        self.limit = default_limit() if limit is None else limit
+    def __init__(
+        self,
+        path: Path,
+        *,
+        dtype: DTypeLike = np.float32,
+        limit: int = DEFAULT_LIMIT,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path, self.limit = path, limit
+        self._dtype = np.dtype(dtype)
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
         self._lock = threading.RLock()
         self._readable = self._writable = True
 
-    def find(self, keys: Sequence[Key]) -> Iterator[tuple[Key, Floats]]:
-        """The rows that are there, in no particular order; keys that are not there are left out."""
+    def find(self, keys: Sequence[Key]) -> Iterator[tuple[Key, Row]]:
+        """The rows that are there, by key within each 500 of the keys; keys that are not there are left out."""
         rest = iter(keys)
-        while some := tuple(islice(rest, _KEYS_A_QUERY)):
-            yield from self._attempt(partial(self._find, some)) or ()
+        while batch := tuple(islice(rest, _KEYS_A_QUERY)):
+            yield from self._attempt(partial(self._find, batch)) or ()
 
-    def store(self, rows: Iterable[tuple[Key, Floats]]) -> None:
+    def store(self, rows: Iterable[tuple[Key, Row]]) -> None:
         """Keep rows, all of them or (when the disk is full, say) none."""
-        entries = [(name, row.tobytes()) for name, row in rows]
+        entries = [(key, row.astype(self._dtype, copy=False).tobytes()) for key, row in rows]
         if entries and self._writable:
             self._attempt(partial(self._store, entries))
 
@@ -115,16 +122,16 @@ class EmbeddingCache:
             self.close()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._opened = self._identity()
-            self._connection = migrations.connect(self.path, busy_seconds=_BUSY_SECONDS)
+            self._connection = _connect(self.path)
             self._opened = self._identity()
         return self._connection
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = self.path.stat()
+            facts = self.path.stat()
         except FileNotFoundError:
             return None
-        return found.st_dev, found.st_ino
+        return facts.st_dev, facts.st_ino
 
     def _abandon_transaction(self) -> None:
         if self._connection is not None:
@@ -139,7 +146,7 @@ class EmbeddingCache:
         if code in _PASSING:
             if self._writable:
                 self._writable = False
-                _log.warning("the embedding cache %s keeps nothing new: %s. Embedding goes on.", self.path, error)
+                _log.warning("the cache %s keeps nothing new: %s. The work goes on.", self.path, error)
         else:
             self._give_up(error)
         return False
@@ -147,7 +154,7 @@ class EmbeddingCache:
     def _give_up(self, error: Exception) -> None:
         self._readable = self._writable = False
         self.close()
-        _log.warning("the embedding cache %s cannot be used: %s. Embedding goes on without.", self.path, error)
+        _log.warning("the cache %s cannot be used: %s. The work goes on without.", self.path, error)
 
     def _set_aside(self) -> bool:
         """Rename the damaged file, unless another process has replaced it already; whether there is a way on."""
@@ -164,31 +171,31 @@ class EmbeddingCache:
         except OSError as error:
             self._give_up(error)
             return False
-        _log.warning("the embedding cache %s was damaged: set aside as %s, made anew.", self.path, aside.name)
+        _log.warning("the cache %s was damaged: set aside as %s, made anew.", self.path, aside.name)
         return True
 
-    def _find(self, keys: Sequence[Key], db: sqlite3.Connection) -> list[tuple[Key, Floats]]:
+    def _find(self, keys: Sequence[Key], db: sqlite3.Connection) -> list[tuple[Key, Row]]:
         marks = ",".join("?" * len(keys))
-        found = db.execute(
+        rows = db.execute(
             "SELECT e.key, e.used, e.checksum, v.row FROM entries e JOIN vectors v USING (id) "
-            f"WHERE e.key IN ({marks})",
+            f"WHERE e.key IN ({marks}) ORDER BY e.key",
             keys,
         ).fetchall()
-        whole = [(name, row) for name, _, checksum, row in found if zlib.crc32(row) == checksum]
+        whole = [(key, row) for key, _, checksum, row in rows if zlib.crc32(row) == checksum]
         now = int(self._clock())
-        if self._writable and any(used < now - _RENEW_AFTER for _, used, _, _ in found):
+        if self._writable and any(used < now - _RENEW_AFTER for _, used, _, _ in rows):
             with contextlib.suppress(sqlite3.OperationalError):  # not worth a row; `store` will say what is wrong
                 db.execute(f"UPDATE entries SET used = ? WHERE key IN ({marks})", (now, *keys))
-        return [(name, np.frombuffer(row, np.float32)) for name, row in whole]
+        return [(key, np.frombuffer(row, self._dtype)) for key, row in whole]
 
     def _store(self, entries: Sequence[tuple[Key, bytes]], db: sqlite3.Connection) -> None:
         now = int(self._clock())
         db.execute("BEGIN IMMEDIATE")
-        for name, row in entries:
+        for key, row in entries:
             (identity,) = db.execute(
                 "INSERT INTO entries (key, used, checksum) VALUES (?, ?, ?) ON CONFLICT (key) "
                 "DO UPDATE SET used = excluded.used, checksum = excluded.checksum RETURNING id",
-                (name, now, zlib.crc32(row)),
+                (key, now, zlib.crc32(row)),
             ).fetchone()
             db.execute("INSERT OR REPLACE INTO vectors (id, row) VALUES (?, ?)", (identity, row))
         self._evict(db)
@@ -197,7 +204,7 @@ class EmbeddingCache:
 
     def _evict(self, db: sqlite3.Connection) -> None:
         """Drop the least recently used rows when the file has outgrown its limit."""
-        size = occupied(db)
+        size = _occupied(db)
         if size <= self.limit:
             return
         (rows,) = db.execute("SELECT COUNT(*) FROM entries").fetchone()
@@ -207,9 +214,70 @@ class EmbeddingCache:
         db.executemany("DELETE FROM vectors WHERE id = ?", oldest)
 
 
-def occupied(db: sqlite3.Connection) -> int:
+def _occupied(db: sqlite3.Connection) -> int:
     """Bytes of a database that hold something."""
     pages, free, size = (
         db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
     return int((pages - free) * size)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open a file in autocommit mode, for any thread, making it where needed. Raises `sqlite3.Error`."""
+    db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        _set_mode(db)
+        if db.execute("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0] < len(_TABLES):
+            db.execute("BEGIN IMMEDIATE")
+            for table in _TABLES:
+                db.execute(table)
+            db.execute("COMMIT")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _set_mode(db: sqlite3.Connection) -> None:
+    """Set the file's mode. Of two processes that do so at the same time SQLite turns one away without waiting."""
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            db.execute("PRAGMA journal_mode = WAL").fetchall()
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_RETRY_SECONDS)
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA journal_size_limit = 16777216")
+
+
+def companion_files(path: Path) -> list[Path]:
+    """The file and those that SQLite keeps beside it, as far as they are there."""
+    return [part for suffix in ("", "-wal", "-shm") if (part := path.with_name(path.name + suffix)).exists()]
+
+
+def count_rows(path: Path) -> int | None:
+    """How many rows a file holds; None where it is damaged, or of another version. It is left as it is."""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=_INVENTORY_SECONDS)) as db:
+            return int(db.execute("SELECT COUNT(*) FROM entries").fetchone()[0])
+    except sqlite3.Error:
+        return None
+
+
+def delete_rows(path: Path) -> bool:
+    """Remove all rows of a file that other processes may go on using; whether that could be done."""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=_INVENTORY_SECONDS, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("DELETE FROM entries")
+            db.execute("DELETE FROM vectors")
+            db.execute("COMMIT")
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error:
+        return False
+    return True

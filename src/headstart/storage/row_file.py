@@ -1,9 +1,9 @@
 """A file of activations: rows of one size as bfloat16, filled once and read by memory mapping.
 
-`open_activations` makes or opens the file of a key, within the room that all such files may take. Beside each file of
-rows lies one of checksums, a number a row, 0 where the row is not there yet: a killed run's rows are found again, and a
+`open_row_file` makes or opens the file of a key, within the disk that all such files may take. Beside each file of
+rows lies one of checksums, a number a row, 0 where the row is not there yet: a killed run's rows are used again, and a
 damaged row counts as absent. The disk space is taken before the first row, so that a full disk is an error here
-and not a crash later. Several processes may use a file at once; one fills it, the others wait and find the rows there.
+and not a crash later. Several processes may use a file at once; one fills it, the others wait for its rows.
 
 What a row means, and its key, is the caller's matter.
 """
@@ -34,9 +34,11 @@ Bits = NDArray[np.uint16]
 _ROW_TYPE = np.dtype("<u2")
 _SUM_TYPE = np.dtype("<u4")
 _CHUNK = 1 << 24
+"""Bytes handled at a time."""
 
 _log = logging.getLogger("headstart")
 _NO_SUCH_CALL = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a disk answers that cannot reserve space."""
 
 
 def to_bfloat16(values: Floats) -> Bits:
@@ -48,6 +50,7 @@ def to_bfloat16(values: Floats) -> Bits:
     True
     """
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    # (bits + 0x7FFF + (lowest bit that stays)) >> 16: adds just under half a unit, or half where the kept part is odd
     rounded = bits >> np.uint32(16)
     rounded &= np.uint32(1)
     rounded += np.uint32(0x7FFF)
@@ -59,9 +62,9 @@ def to_bfloat16(values: Floats) -> Bits:
 
 
 class RowFile:
-    """An open file of rows of bfloat16, all of one size; made by `open_activations`.
+    """An open file of rows of bfloat16, all of one size; made by `open_row_file`.
 
-    rows: (count, numbers) uint16, mapped into memory, to be read. Closing gives the file free for removal.
+    rows: (count, numbers) uint16, mapped into memory, to be read. A file that is open is not removed for room.
     """
 
     def __init__(self, path: Path, rows: IO[bytes], sums: IO[bytes], count: int, numbers: int) -> None:
@@ -72,10 +75,10 @@ class RowFile:
 
     @contextlib.contextmanager
     def filling(self) -> Iterator[Ints]:
-        """The numbers of the rows that are absent or damaged, which nobody else fills meanwhile."""
-        if not locks.free(self._sums):
+        """The positions of the rows that are absent or damaged, which no other process fills meanwhile."""
+        if not locks.try_exclusively(self._sums):
             _log.warning("another process is computing the same activations: waiting for it.")
-            locks.seize(self._sums)
+            locks.lock_exclusively(self._sums)
         try:
             yield self._absent()
         finally:
@@ -83,22 +86,22 @@ class RowFile:
 
     def _absent(self) -> Ints:
         self._sums.seek(0)
-        kept = np.frombuffer(self._sums.read(), _SUM_TYPE)
+        checksums = np.frombuffer(self._sums.read(), _SUM_TYPE)
         step = max(1, _CHUNK // self.rows[:1].nbytes)
         with ThreadPoolExecutor(threads()) as pool:
-            parts = pool.map(lambda i: self._damaged(kept[i : i + step], i), range(0, len(kept), step))
+            parts = pool.map(lambda i: self._damaged(checksums[i : i + step], i), range(0, len(checksums), step))
             return np.concatenate([*parts, np.zeros(0, np.int64)])
 
-    def _damaged(self, kept: NDArray[np.uint32], start: int) -> Ints:
-        wrong = [i for i, known in enumerate(kept, start) if known == 0 or known != _checksum(self.rows[i].data)]
-        return np.array(wrong, np.int64)
+    def _damaged(self, checksums: NDArray[np.uint32], start: int) -> Ints:
+        positions = [i for i, sum_ in enumerate(checksums, start) if sum_ == 0 or sum_ != _checksum(self.rows[i].data)]
+        return np.array(positions, np.int64)
 
     def fill(self, positions: Sequence[int], values: Floats) -> None:
-        """Write rows (len(positions), numbers), each with its checksum after it. Raises `NoRoom` for a full disk."""
+        """Write rows (len(positions), numbers), each before its checksum. Raises `OverBudget` for a full disk."""
         try:
             self._fill(positions, values)
         except OSError as error:
-            raise _full(self.path.parent, error) from error
+            raise _full_disk(self.path.parent, error) from error
 
     def _fill(self, positions: Sequence[int], values: Floats) -> None:
         for position, row in zip(positions, to_bfloat16(values).astype(_ROW_TYPE, copy=False), strict=True):
@@ -117,8 +120,8 @@ def _close(rows: IO[bytes], sums: IO[bytes]) -> None:
     sums.close()
 
 
-def _put(file: IO[bytes], place: int, content: bytes | memoryview) -> None:
-    file.seek(place)
+def _put(file: IO[bytes], offset: int, content: bytes | memoryview) -> None:
+    file.seek(offset)
     if file.write(content) != len(content):  # what a full disk does first
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -130,42 +133,44 @@ def _checksum(row: memoryview) -> int:
 def open_row_file(
     key: str, count: int, numbers: int, *, limit: int | None = None, folder: Path | None = None
 ) -> RowFile:
-    """The file of a key, for `count` rows of `numbers`; rows of an earlier run are there.
+    """The file of a key, with the rows that earlier runs left.
 
-    limit: bytes that all files of activations may take together, `allowance.limit()` by default; files used longest ago
-    are removed for it. Raises `allowance.NoRoom` when that is not enough, or the disk is full.
+    key: names all that the rows depend on. count: how many rows. numbers: in each. limit: bytes that all files of
+    activations may take together, `disk_budget.default_limit()` by default; the least recently used files are removed
+    for it. folder: `disk_budget.default_folder()` by default. Raises `OverBudget` when there is no room for the file
+    or the disk is full.
     """
     folder = folder or disk_budget.default_folder()
     path = folder / f"{key}{disk_budget.ROWS}"
-    sizes = {path: count * numbers * _ROW_TYPE.itemsize, disk_budget.lock_path(path): count * _SUM_TYPE.itemsize}
+    sizes = {path: count * numbers * _ROW_TYPE.itemsize, disk_budget.checksum_path(path): count * _SUM_TYPE.itemsize}
     try:
-        with disk_budget.hold_alone(folder):
-            disk_budget.make_room(path, sum(sizes.values()), disk_budget.limit() if limit is None else limit)
+        with disk_budget.lock_folder(folder):
+            disk_budget.make_room(path, sum(sizes.values()), disk_budget.default_limit() if limit is None else limit)
             try:
-                return _opened(path, sizes, count, numbers)
+                return _open(path, sizes, count, numbers)
             except OSError:
                 disk_budget.remove_file(path)
                 raise
     except OSError as error:
-        raise _full(folder, error) from error
+        raise _full_disk(folder, error) from error
 
 
-def _full(folder: Path, error: OSError) -> disk_budget.OverBudget:
+def _full_disk(folder: Path, error: OSError) -> disk_budget.OverBudget:
     return disk_budget.OverBudget(f"{folder} cannot hold the activations ({error.strerror or error})")
 
 
-def _opened(path: Path, sizes: dict[Path, int], count: int, numbers: int) -> RowFile:
+def _open(path: Path, sizes: dict[Path, int], count: int, numbers: int) -> RowFile:
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(_file(part)) for part in sizes]
-        locks.share(files[0])
+        locks.lock_shared(files[0])
         if any(os.fstat(file.fileno()).st_size != size for file, size in zip(files, sizes.values(), strict=True)):
             for file, size in zip(files, sizes.values(), strict=True):
                 file.truncate(0)
                 _reserve(file, size)
         os.utime(path)
-        found = RowFile(path, files[0], files[1], count, numbers)
+        row_file = RowFile(path, files[0], files[1], count, numbers)
         stack.pop_all()
-    return found
+    return row_file
 
 
 def _file(path: Path) -> IO[bytes]:

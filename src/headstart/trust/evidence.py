@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from headstart.checks import between
 from headstart.data.sampling import one_per_group
 from headstart.records.arrays import Floats, Ints
+from headstart.storage.arrays import Arrays, array_error, check_arrays
 from headstart.trust.conformal import ConformalSets, conformal_sets, samples_needed
-from headstart.trust.inputs import Arrays, check_layout, layout_error
 from headstart.trust.novelty import score as novelties
 from headstart.trust.novelty.score import Novelty
 from headstart.trust.shift import batch_test
@@ -198,19 +198,19 @@ def evidence_from_arrays(
     for name, array in arrays.items():
         part, _, rest = name.partition(".")
         if part not in parts:
-            raise layout_error(_WHAT, f"it holds {name!r}")
+            raise array_error(_WHAT, f"it holds {name!r}")
         parts[part][rest] = array
     novelty = None if kind is None else novelties.novelty_from_arrays(kind, parts["novelty"])
     if kind is None and parts["novelty"]:
-        raise layout_error(_WHAT, "it holds a novelty score of which the manifest says nothing")
+        raise array_error(_WHAT, "it holds a novelty score of which the manifest says nothing")
     width = sum(taps.values())
     if novelty is not None and novelty.form.width != width:
-        raise layout_error("novelty score", f"it looks at {novelty.form.width} numbers, and its layers give {width}")
+        raise array_error("novelty score", f"it looks at {novelty.form.width} numbers, and its layers give {width}")
     novelty = None if novelty is None else replace(novelty, taps=tuple(taps))
     held_out = _answered(parts["held_out"], classes, kind) if parts["held_out"] else None
     watched = batch_test.reference_from_arrays(parts["watched"]) if parts["watched"] else None
     if watched is not None and watched.rows.shape[1] != (joined or width):
-        raise layout_error(
+        raise array_error(
             "drift reference", f"its rows have {watched.rows.shape[1]} numbers, and the head looks at {joined}"
         )
     return TrustRecord(_answered(parts["out_of_fold"], classes, kind), held_out, novelty, asked, watched)
@@ -220,11 +220,11 @@ def _answered(arrays: Mapping[str, Any], classes: int, kind: str | None) -> Judg
     layout = {"probabilities": ("f4", "nK"), "labels": ("i8", "n")}
     layout |= {"groups": ("i8", "n")} if "groups" in arrays else {}
     layout |= {"novel": ("u1", "n")} if kind is not None else {}
-    found = check_layout(_WHAT, arrays, layout)
+    found = check_arrays(_WHAT, arrays, layout)
     likely, labels = found["probabilities"], found["labels"]
     if likely.shape[1] != classes or labels.min() < 0 or labels.max() >= classes:
-        raise layout_error(_WHAT, f"its answers are not about the model's {classes} classes")
+        raise array_error(_WHAT, f"its answers are not about the model's {classes} classes")
     if likely.min() < 0 or np.abs(likely.sum(axis=1, dtype=np.float64) - 1).max() > _SUM:
-        raise layout_error(_WHAT, "its probabilities do not sum to 1")
+        raise array_error(_WHAT, "its probabilities do not sum to 1")
     novel = found["novel"].astype(bool) if "novel" in found else None
     return JudgedPredictions(likely, labels, found.get("groups"), novel)

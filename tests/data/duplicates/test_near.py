@@ -1,6 +1,7 @@
 """Near copies of real photographs are found however they were made; different photographs stay apart."""
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from headstart.data.duplicates import near as near_duplicates
-from headstart.data.duplicates import near_memory, thumbnail_cache
+from headstart.data.duplicates import thumbnail_cache
 from headstart.data.duplicates.alignment import ORIENTATIONS, likeness, rotate
 from headstart.data.duplicates.near import find_near_duplicates, merge_groups, near_groups, search_samples
 from headstart.data.duplicates.thumbnails import make_thumbnail, make_thumbnails
@@ -182,8 +183,9 @@ def test_a_damaged_cache_is_made_anew(
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
     given = samples(photographs[:3])
     fresh = make_thumbnails(given)
-    thumbnail_cache.cache_path().write_bytes(damage)
-    near_memory.store_result(given.content, ((0, 99),), ((1.0, 1.0),))
+    thumbnail_cache.open_thumbnail_cache().path.write_bytes(damage)
+    foreign = json.dumps({"groups": [[0, 99]], "likeness": [[1.0, 1.0]]}).encode()
+    near_duplicates._results().put(near_duplicates._result_name(given.content), foreign)
     assert np.array_equal(make_thumbnails(given).grey, fresh.grey)
     make_thumbnails(given)
     assert len(thumbnail_cache.find_thumbnails(given.content)) == 3
@@ -198,8 +200,9 @@ def test_a_thumbnail_whose_bytes_have_changed_is_not_taken(
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
     given = samples(photographs[:2])
     make_thumbnails(given)
-    with sqlite3.connect(thumbnail_cache.cache_path()) as connection:
-        connection.execute("UPDATE looks SET checksum = checksum + 1 WHERE content = ?", [given.content[0]])
+    with sqlite3.connect(thumbnail_cache.open_thumbnail_cache().path) as connection:
+        query = "UPDATE entries SET checksum = checksum + 1 WHERE key = ?"
+        assert connection.execute(query, [given.content[0].encode()]).rowcount == 1
     connection.close()
     assert list(thumbnail_cache.find_thumbnails(given.content)) == [given.content[1]]
 

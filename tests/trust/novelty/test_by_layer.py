@@ -67,7 +67,7 @@ def test_each_layer_gives_distance_and_direction_of_its_own_columns() -> None:
     ("changes", "message"),
     [
         ({"tails": np.zeros(4, np.float32)}, "its tails are not above 0"),
-        ({"tails": np.ones(3, np.float32)}, "its array 'tails' has an axis of length 3"),
+        ({"tails": np.ones(3, np.float32)}, "the array 'tails' has an axis of length 3"),
         ({"knots": np.zeros((2, 19), np.float32), "tails": np.ones(2, np.float32)}, "2 layers, and a scale for 2 val"),
         ({"knots": np.zeros((4, 1), np.float32)}, "its quantiles do not rise"),
         ({"knots": -np.arange(76, dtype=np.float32).reshape(4, 19)}, "its quantiles do not rise"),

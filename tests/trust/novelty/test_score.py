@@ -236,7 +236,7 @@ def test_damaged_arrays_are_refused(kind: str) -> None:
     wrong = [
         ({k: v for k, v in arrays.items() if k != part}, "it must hold"),
         ({k: v for k, v in arrays.items() if k != "rate"}, "it must hold rate, threshold, and holds threshold"),
-        ({**arrays, part: arrays[part].astype(np.float64)}, f"its array '{word}' does not hold float16"),
+        ({**arrays, part: arrays[part].astype(np.float64)}, f"the array '{word}' holds float64 numbers, not float16"),
         ({**arrays, part: arrays[part][:, :, None]}, "has 3 axes where 2 were expected"),
         ({**arrays, part: np.full_like(arrays[part], np.nan)}, "holds numbers that are not finite"),
         ({**arrays, part: arrays[part][:0]}, "has an axis of length 0"),

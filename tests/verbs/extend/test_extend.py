@@ -250,12 +250,12 @@ def arrays_changed(saved: Path, folder: Path, **arrays: object) -> Path:
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"X": np.zeros((50, 3), np.float32)}, "do not fit the model's backbones"),
-        ({"X": np.zeros((2, 2), np.float64)}, "the array 'X' is not of float32"),
-        ({"labels": np.full(50, 7)}, "their labels are not those of the model's classes"),
-        ({"labels": np.zeros(3, np.int64)}, "not of one length"),
-        ({"folds": np.zeros((1, 50), np.int64)}, "their folds are not folds"),
-        ({"more": np.zeros(1)}, "they hold the arrays"),
+        ({"X": np.zeros((50, 3), np.float32)}, "its rows do not fit the model's backbones"),
+        ({"X": np.zeros((2, 2), np.float64)}, "the array 'X' holds float64 numbers, not float32"),
+        ({"labels": np.full(50, 7)}, "its labels are not those of the model's classes"),
+        ({"labels": np.zeros(3, np.int64)}, "'labels' has an axis of length 3"),
+        ({"folds": np.zeros((1, 50), np.int64)}, "its folds are not folds"),
+        ({"more": np.zeros(1)}, "it must hold X, content, folds"),
     ],
 )
 def test_training_rows_are_not_taken_on_trust(

@@ -25,7 +25,7 @@ from headstart.embed.features import Part
 from headstart.errors import BundleError
 from headstart.model.model import Model
 from headstart.pipeline.options import Options
-from headstart.storage.row_cache import EmbeddingCache
+from headstart.storage.row_cache import RowCache
 from headstart.verbs.evaluate import evaluate as evaluated
 from headstart.verbs.train.train import train
 
@@ -118,7 +118,7 @@ def test_a_model_may_be_saved_over_the_folder_that_it_came_from(saved: Path, tun
 
 def test_evaluating_with_and_without_a_cache_gives_the_same(saved: Path, cells: Path, tmp_path: Path) -> None:
     opened, samples = headstart.load(saved), load_dataset(cells).samples
-    cache = EmbeddingCache(tmp_path / "rows.sqlite")
+    cache = RowCache(tmp_path / "rows.sqlite")
     first, again = (opened.predict(samples.images, device=CPU, cache=cache) for _ in range(2))
     assert np.array_equal(first.probabilities, again.probabilities)
     assert evaluated(opened, samples, device="cpu").images == 50
@@ -237,8 +237,8 @@ def test_other_changes_than_the_model_was_trained_with_are_refused(altered: Call
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"not safetensors", "their file is damaged"),
-        (save({}), "their file holds none"),
+        (b"not safetensors", "it is not a whole safetensors file"),
+        (save({}), "the file holds none"),
         (save({"bn2.bias": np.full(1280, np.nan, np.float32)}), "'bn2.bias' holds numbers that are not finite"),
         (save({"bn2.bias": np.zeros(1280, np.int32)}), "'bn2.bias' holds int32 numbers"),
     ],

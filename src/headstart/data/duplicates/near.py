@@ -10,20 +10,23 @@ count as copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.duplicates import near_memory
+from headstart import fingerprint
 from headstart.data.duplicates.alignment import ORIENTATIONS, SIDE, likeness, rotate
 from headstart.data.duplicates.thumbnails import Thumbnails, make_thumbnails
 from headstart.device import threads
 from headstart.progress import bar
 from headstart.records.arrays import Floats, Ints
 from headstart.records.samples import Samples
+from headstart.storage.file_cache import FileCache
+from headstart.storage.folders import DUPLICATES, cache_folder
 
 ALIKE = 0.9
 """From this likeness on two pictures are near copies, if they stand out (see docs/audit.md for how it was chosen)."""
@@ -42,6 +45,9 @@ _BLOCK = 512
 _FLAT = 2.0
 """Standard deviation in grey levels under which a thumbnail shows nothing that could be compared."""
 _PAIRS_A_PIECE = 256
+_RESULTS_VERSION = 1
+"""Raise when the same images would give other groups."""
+_RESULTS_LIMIT, _MOST_RESULTS = 64 << 20, 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +74,37 @@ def near_groups(samples: Samples, *, cache: bool = True) -> Ints:
 
 def search_samples(samples: Samples, *, cache: bool = True, seen: Thumbnails | None = None) -> NearDuplicates:
     """The near copies among samples, by row. seen: their looks, where they are known already."""
-    if cache and (kept := near_memory.read_result(samples.content)) is not None:
-        return NearDuplicates(*kept)
+    if cache and (result := _read_result(samples.content)) is not None:
+        return result
     seen = seen or make_thumbnails(samples, cache=cache)
     copies = find_near_duplicates(seen.grey)
     groups = tuple(tuple(int(seen.rows[row]) for row in group) for group in copies.groups)
     found = NearDuplicates(groups, copies.likeness)
     if cache:
-        near_memory.store_result(samples.content, found.groups, found.likeness)
+        body = json.dumps({"groups": found.groups, "likeness": found.likeness}).encode()
+        _results().put(_result_name(samples.content), body)
     return found
+
+
+def _results() -> FileCache:
+    """The results of earlier searches: the same images in the same order are not compared twice."""
+    return FileCache(cache_folder(DUPLICATES), limit=_RESULTS_LIMIT, most_files=_MOST_RESULTS)
+
+
+def _result_name(content: Sequence[str]) -> str:
+    return fingerprint.hash_parts(_RESULTS_VERSION, list(content))
+
+
+def _read_result(content: Sequence[str]) -> NearDuplicates | None:
+    """What an earlier search among images of this content gave, where it is there and may be of them."""
+    body = _results().get(_result_name(content))
+    if body is None:
+        return None
+    result = json.loads(body)
+    groups = tuple(tuple(group) for group in result["groups"])
+    likeness = tuple(tuple(values) for values in result["likeness"])
+    inside = all(0 <= row < len(content) for group in groups for row in group)
+    return NearDuplicates(groups, likeness) if inside else None
 
 
 def merge_groups(samples: Samples, groups: tuple[tuple[int, ...], ...]) -> Ints:

@@ -93,10 +93,10 @@ def make_thumbnails(samples: Samples, *, cache: bool = True) -> Thumbnails:
     return Thumbnails(grey, facts, np.array(rows, np.int64), failures)
 
 
-def _made(samples: Samples, missing: dict[str, int]) -> tuple[dict[str, thumbnail_cache.Look], dict[str, str]]:
+def _made(samples: Samples, missing: dict[str, int]) -> tuple[dict[str, thumbnail_cache.Thumbnail], dict[str, str]]:
     """The looks of the missing contents, and why some cannot be had."""
     names = list(missing)
-    made: dict[str, thumbnail_cache.Look] = {}
+    made: dict[str, thumbnail_cache.Thumbnail] = {}
     reasons: dict[str, str] = {}
     chunks = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
     with bar("looking", len(names)) as advance, ThreadPoolExecutor(threads()) as pool:
@@ -112,14 +112,14 @@ def _made(samples: Samples, missing: dict[str, int]) -> tuple[dict[str, thumbnai
     return made, reasons
 
 
-def _tried(samples: Samples, row: int) -> thumbnail_cache.Look | str:
+def _tried(samples: Samples, row: int) -> thumbnail_cache.Thumbnail | str:
     try:
         return make_thumbnail(samples.images[row])
     except UnreadableImage as reason:
         return str(reason)
 
 
-def make_thumbnail(source: ImageSource) -> thumbnail_cache.Look:
+def make_thumbnail(source: ImageSource) -> thumbnail_cache.Thumbnail:
     """A picture's thumbnail (64, 64) and its facts (6,); raises `UnreadableImage`."""
     from PIL import Image
 

@@ -16,18 +16,11 @@ from numpy.typing import NDArray
 
 from headstart.checks import join_words
 from headstart.errors import BundleError
-from headstart.heads.forms.arrays import (
-    Arrays,
-    Layout,
-    SavedForm,
-    array_error,
-    centre_rows,
-    check_arrays,
-    unit_rows,
-)
+from headstart.heads.forms.arrays import SavedForm, centre_rows, unit_rows
 from headstart.heads.forms.stored_rows import Kernel, Neighbours
 from headstart.heads.forms.trees import Trees
 from headstart.records.arrays import Floats
+from headstart.storage.arrays import Arrays, Layout, check_arrays
 
 
 class Form(Protocol):
@@ -108,7 +101,7 @@ class Layered(SavedForm):
 
     def __post_init__(self) -> None:
         if not (self.spread > 0).all():
-            raise array_error(self.kind, "its spread must be above 0")
+            raise self.error("its spread must be above 0")
 
     def scores(self, X: Floats) -> Floats:
         """(n, d) float32 → (n, K) float32: the outer layer's values."""
@@ -127,5 +120,5 @@ def form_from_arrays(kind: str, arrays: Mapping[str, Any]) -> Form:
             "the model is damaged or was written by a newer version."
         )
     form = _KINDS[kind]
-    built: Form = form(**check_arrays(kind, arrays, form.layout))
+    built: Form = form(**check_arrays(f"head of the kind {kind!r}", arrays, form.layout))
     return built

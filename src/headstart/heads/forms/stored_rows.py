@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.heads.forms.arrays import Layout, SavedForm, array_error, row_blocks, unit_rows
+from headstart.heads.forms.arrays import SavedForm, row_blocks, unit_rows
 from headstart.records.arrays import Floats, Ints
+from headstart.storage.arrays import Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +40,9 @@ class Neighbours(SavedForm):
 
     def __post_init__(self) -> None:
         if self.labels.min() < 0 or self.labels.max() >= len(self.class_weight):
-            raise array_error(self.kind, "a label lies outside the classes")
+            raise self.error("a label lies outside the classes")
         if not 1 <= int(self.k) <= len(self.stored) or not float(self.width) > 0:
-            raise array_error(self.kind, f"k = {int(self.k)} and width = {float(self.width):g} are out of range")
+            raise self.error(f"k = {int(self.k)} and width = {float(self.width):g} are out of range")
 
     def scores(self, X: Floats) -> Floats:
         """(n, d) float32 → (n, K) float32: log votes."""
@@ -105,9 +106,9 @@ class Kernel(SavedForm):
     def __post_init__(self) -> None:
         K = int(self.classes)
         if not 2 <= K <= 1 << 16 or len(self.bias) != K * (K - 1) // 2:
-            raise array_error(self.kind, f"{K} classes do not make {len(self.bias)} pairs")
+            raise self.error(f"{K} classes do not make {len(self.bias)} pairs")
         if not (self.spread > 0).all() or not float(self.gamma) > 0:
-            raise array_error(self.kind, "its spread and gamma must be above 0")
+            raise self.error("its spread and gamma must be above 0")
 
     def scores(self, X: Floats) -> Floats:
         """(n, d) float32 → (n, K) float32: votes of the pairs with their confidences, scaled."""

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.heads.forms.arrays import Layout, SavedForm, array_error, row_blocks
+from headstart.heads.forms.arrays import SavedForm, row_blocks
 from headstart.records.arrays import Floats, Ints
+from headstart.storage.arrays import Layout
 
 _DEEPEST = 4096
 """Levels of a tree beyond which a saved forest is refused."""
@@ -49,13 +50,13 @@ class Trees(SavedForm):
         inner = self.feature >= 0
         forward = (self.left > nodes) & (self.right > nodes) & (self.left < len(nodes)) & (self.right < len(nodes))
         if not forward[inner].all():
-            raise array_error(self.kind, "a branch does not lead further on")
+            raise self.error("a branch does not lead further on")
         if self.feature.max() >= int(self.width) or self.feature.min() < -1:
-            raise array_error(self.kind, "a branch asks for a feature that is not there")
+            raise self.error("a branch asks for a feature that is not there")
         if not ((self.roots >= 0) & (self.roots < len(nodes))).all():
-            raise array_error(self.kind, "a tree has no root")
+            raise self.error("a tree has no root")
         if self.leaf.min() < 0 or self.leaf.max() >= len(self.shares) or self.shares.min() < 0:
-            raise array_error(self.kind, "a leaf has no class shares")
+            raise self.error("a leaf has no class shares")
 
     def scores(self, X: Floats) -> Floats:
         """(n, d) float32 → (n, K) float32: log of the mean class shares, with half a tree's share added to each."""
@@ -78,4 +79,4 @@ class Trees(SavedForm):
                 return nodes
             goes_left = X[rows, feature] <= self.threshold[nodes]
             nodes = np.where(inside, np.where(goes_left, self.left[nodes], self.right[nodes]), nodes)
-        raise array_error(self.kind, f"a tree is deeper than {_DEEPEST} levels")
+        raise self.error(f"a tree is deeper than {_DEEPEST} levels")

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from headstart.errors import InternalError
 from headstart.records.arrays import Floats
-from headstart.trust.inputs import Arrays, Layout, check_layout, layout_error
+from headstart.storage.arrays import Arrays, Layout, array_error, check_arrays
 from headstart.trust.novelty.mahalanobis import Mahalanobis
 from headstart.trust.novelty.nearest import NearestDistance
 
@@ -31,14 +31,14 @@ class BothDistances:
 
     def __post_init__(self) -> None:
         if self.spreads.shape != (2,) or not self.spreads.min() > 0:
-            raise layout_error("novelty score", "its spreads are not two numbers above 0")
+            raise array_error("novelty score", "its spreads are not two numbers above 0")
         if self.mahalanobis.width != self.nearest.width:
             raise InternalError("two novelty scores of different widths were put together.")
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Any]) -> BothDistances:
         """Build it from what `to_arrays` gave; `BundleError` where that is not what it needs."""
-        found = check_layout("novelty score", arrays, cls.layout)
+        found = check_arrays("novelty score", arrays, cls.layout)
         first = Mahalanobis(**{name: found[name] for name in Mahalanobis.layout})
         second = NearestDistance(**{name: found[name] for name in NearestDistance.layout})
         return cls(first, second, found["spreads"])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.records.arrays import Floats, Ints
-from headstart.trust.inputs import Arrays, Layout, check_layout, layout_error
+from headstart.storage.arrays import Arrays, Layout, array_error, check_arrays
 from headstart.trust.novelty.mahalanobis import Mahalanobis, fit_mahalanobis
 
 MOST_LAYERS = 3
@@ -43,9 +43,9 @@ class LayerScale:
 
     def __post_init__(self) -> None:
         if self.knots.shape[1] < 2 or (np.diff(self.knots, axis=1) < 0).any():
-            raise layout_error(_WHAT, "its quantiles do not rise")
+            raise array_error(_WHAT, "its quantiles do not rise")
         if not self.tails.min() > 0:
-            raise layout_error(_WHAT, "its tails are not above 0")
+            raise array_error(_WHAT, "its tails are not above 0")
 
     def surprise(self, values: Floats) -> Floats:
         """(n, c) → (n,): the mean over the values of -log(share of known rows that lie as high)."""
@@ -83,7 +83,7 @@ class ByLayer:
 
     def __post_init__(self) -> None:
         if len(self.scale.tails) != _VALUES * len(self.layers):
-            raise layout_error(
+            raise array_error(
                 _WHAT, f"it has {len(self.layers)} layers, and a scale for {len(self.scale.tails)} values"
             )
 
@@ -94,10 +94,10 @@ class ByLayer:
         for name, array in arrays.items():
             part, _, rest = name.rpartition(".")
             parts.setdefault(part, {})[rest] = array
-        scale = check_layout(_WHAT, parts.pop("", {}), LayerScale.layout)
+        scale = check_arrays(_WHAT, parts.pop("", {}), LayerScale.layout)
         names = [f"layer{i}" for i in range(len(parts))]
         if set(parts) != set(names):
-            raise layout_error(_WHAT, f"its layers are called {', '.join(sorted(parts))}")
+            raise array_error(_WHAT, f"its layers are called {', '.join(sorted(parts))}")
         return cls(tuple(Mahalanobis.of_arrays(parts[name]) for name in names), LayerScale(**scale))
 
     @property

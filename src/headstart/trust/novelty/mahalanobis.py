@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from headstart.heads.forms.arrays import row_blocks, unit_rows
 from headstart.records.arrays import Floats, Ints
-from headstart.trust.inputs import Arrays, Layout, check_layout, layout_error
+from headstart.storage.arrays import Arrays, Layout, array_error, check_arrays
 
 MOST_AXES = 256
 """Eigenvectors kept; further ones share one variance, their mean."""
@@ -61,14 +61,14 @@ class Mahalanobis:
 
     def __post_init__(self) -> None:
         if not float(self.level) > 0 or (len(self.discount) and not self.discount.min() >= 0):
-            raise layout_error("novelty score", "its variances are not above 0")
+            raise array_error("novelty score", "its variances are not above 0")
         if len(self.discount) and not self.discount.max() < 1:
-            raise layout_error("novelty score", "its variances are not finite")
+            raise array_error("novelty score", "its variances are not finite")
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Any]) -> Mahalanobis:
         """Build it from what `to_arrays` gave; `BundleError` where that is not what it needs."""
-        return cls(**check_layout("novelty score", arrays, cls.layout))
+        return cls(**check_arrays("novelty score", arrays, cls.layout))
 
     @property
     def width(self) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from headstart.data.sampling import stratified_subsample
 from headstart.heads.forms.arrays import row_blocks, unit_rows
 from headstart.records.arrays import Floats, Ints
-from headstart.trust.inputs import Arrays, Layout, check_layout, layout_error
+from headstart.storage.arrays import Arrays, Layout, array_error, check_arrays
 
 MOST_ROWS = 2000
 """Reference rows kept: 5 MB at 1,280 features."""
@@ -39,12 +39,12 @@ class NearestDistance:
 
     def __post_init__(self) -> None:
         if not 1 <= int(self.k) <= len(self.stored):
-            raise layout_error("novelty score", f"it asks for neighbour {int(self.k)} of {len(self.stored)}")
+            raise array_error("novelty score", f"it asks for neighbour {int(self.k)} of {len(self.stored)}")
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Any]) -> NearestDistance:
         """Build it from what `to_arrays` gave; `BundleError` where that is not what it needs."""
-        return cls(**check_layout("novelty score", arrays, cls.layout))
+        return cls(**check_arrays("novelty score", arrays, cls.layout))
 
     @property
     def width(self) -> int:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from headstart.checks import join_words
 from headstart.errors import BundleError
 from headstart.records.arrays import Floats
-from headstart.trust.inputs import Arrays, Layout, check_layout, layout_error, rows
+from headstart.storage.arrays import Arrays, Layout, array_error, check_arrays
+from headstart.trust.inputs import rows
 from headstart.trust.novelty.both_distances import BothDistances
 from headstart.trust.novelty.by_layer import ByLayer
 from headstart.trust.novelty.mahalanobis import Mahalanobis
@@ -49,7 +50,7 @@ class Novelty:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.threshold) or not 0 < self.rate < 1:
-            raise layout_error("novelty score", "its threshold or its rate is out of range")
+            raise array_error("novelty score", "its threshold or its rate is out of range")
 
     @property
     def kind(self) -> str:
@@ -83,6 +84,6 @@ def novelty_from_arrays(kind: str, arrays: Mapping[str, Any]) -> Novelty:
             f"the saved novelty score is of the kind {kind!r}, and this version knows {join_words(list(FORMS))}: "
             "the model is damaged or was written by a newer version."
         )
-    own = check_layout("novelty score", {name: array for name, array in arrays.items() if name in _OWN}, _OWN)
+    own = check_arrays("novelty score", {name: array for name, array in arrays.items() if name in _OWN}, _OWN)
     form = FORMS[kind].of_arrays({name: array for name, array in arrays.items() if name not in _OWN})
     return Novelty(form, float(own["threshold"]), float(own["rate"]))

@@ -19,7 +19,8 @@ from headstart.errors import DataError
 from headstart.metrics.classes import estimate_score
 from headstart.metrics.intervals import Estimate
 from headstart.records.arrays import Floats, Ints
-from headstart.trust.inputs import Arrays, check_layout, layout_error, numbers, rows
+from headstart.storage.arrays import Arrays, array_error, check_arrays
+from headstart.trust.inputs import numbers, rows
 from headstart.trust.shift.two_sample import TwoSample, two_sample
 
 MOST_KEPT = 500
@@ -75,13 +76,13 @@ def draw_reference(X: Any, *, groups: Ints | None = None, most: int = MOST_KEPT,
 
 def reference_from_arrays(arrays: Mapping[str, Any]) -> ReferenceSample:
     """The reference from its saved arrays; `BundleError` where they are not what is needed."""
-    found = check_layout("drift reference", arrays, _LAYOUT)
+    found = check_arrays("drift reference", arrays, _LAYOUT)
     if not LEAST_REFERENCE <= len(found["rows"]) <= _MOST_TESTED or not float(found["unit"]) > 0:
-        raise layout_error(
+        raise array_error(
             "drift reference", f"it holds {len(found['rows'])} rows and the unit {float(found['unit']):g}"
         )
     if len(np.unique(found["groups"])) < 2:
-        raise layout_error("drift reference", "all its rows are of one group")
+        raise array_error("drift reference", "all its rows are of one group")
     return ReferenceSample(found["rows"], float(found["unit"]), found["positions"], found["groups"])
 
 
