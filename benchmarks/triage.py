@@ -24,9 +24,9 @@ import numpy as np
 from common import arguments, heading, percent, row, words
 from headstart.trust.calibration.choose import choose_calibration
 from headstart.trust.conformal import conformal_sets, samples_needed
-from headstart.trust.risk_coverage import risk_coverage
 from headstart.trust.shift.label_shift import ReferenceCounts, label_shift
 from headstart.trust.triage.thresholds import Triage, top_predictions, triage
+from risk_coverage import risk_coverage
 from triage_populations import Population, Scored, scored, simulated
 
 SETS = ("rice_leaf", "corn_leaf", "trashnet", "charts", "pacs/sketch", "elpv")

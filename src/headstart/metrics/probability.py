@@ -1,6 +1,6 @@
-"""How good probabilities are: log-loss, Brier score, calibration error, top-k accuracy.
+"""Class probabilities: softmax, and how good they are (log-loss, Brier score, calibration error, top-k accuracy).
 
-Takes class probabilities, float (n, classes), and class numbers (n,); gives one number.
+The measures take probabilities, float (n, classes), and class numbers (n,), and give one number.
 """
 
 from __future__ import annotations
@@ -13,6 +13,16 @@ from numpy.typing import NDArray
 from headstart.records.arrays import Ints
 
 Probabilities = NDArray[Any]
+
+
+def softmax(scores: NDArray[Any]) -> NDArray[Any]:
+    """exp(scores) over its sum along the last axis, in the scores' own precision; rows sum to one.
+
+    >>> softmax(np.array([[1000.0, 1000.0], [0.0, 1000.0]])).tolist()
+    [[0.5, 0.5], [0.0, 1.0]]
+    """
+    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))  # the largest becomes 1: no overflow
+    return shifted / shifted.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
 
 
 def log_loss(y: Ints, probabilities: Probabilities) -> float:

@@ -22,11 +22,7 @@ from headstart.model import bundle
 from headstart.pipeline.options import Options
 from headstart.pipeline.trust import fit_trust
 from headstart.trust.calibration.choose import choose_calibration
-from headstart.trust.calibration.methods import Calibration, fit_calibration
-from headstart.trust.novelty.both_distances import BothDistances
-from headstart.trust.novelty.mahalanobis import fit_mahalanobis
-from headstart.trust.novelty.nearest import fit_nearest
-from headstart.trust.novelty.score import Novelty
+from headstart.trust.calibration.methods import fit_calibration
 from headstart.verbs.extend.extend import extend
 from headstart.verbs.train.result import Trained
 from headstart.verbs.train.train import train
@@ -115,10 +111,9 @@ def test_the_manifest_says_what_was_measured(trained: Trained) -> None:
     quality = manifest["scores"]["calibration"]
     assert set(quality["after"]) == {"log_loss", "brier", "calibration_error", "debiased_calibration_error"}
     assert quality["after"]["log_loss"] == pytest.approx(quality["compared"][manifest["head"]["calibration"]["method"]])
-    assert set(quality["left_out"]) == {"isotonic"}
-    head = manifest["head"]
-    assert head["calibration"]["method"] in ("temperature", "vector")
-    assert head["calibration"]["temperature"] == head["temperature"]
+    assert quality["left_out"] == {}
+    assert manifest["head"]["calibration"]["method"] in ("temperature", "vector")
+    assert manifest["head"]["calibration"]["temperature"] == trained.predictor.calibration.temperature
     trust = manifest["trust"]
     assert (trust["file"], trust["answers"], trust["kept"], trust["held_out"]) == (FILE, 50, 50, 0)
     assert trust["novelty"]["taps"] == ["blocks.5", "blocks.6", "conv_head"]
@@ -220,58 +215,28 @@ class _Zeros:
         return np.zeros((len(X), 2), np.float32)
 
 
-def test_a_bundle_with_the_novelty_score_of_an_earlier_version_still_opens(
-    trained: Trained, cells: Path, tmp_path: Path
-) -> None:
-    pictures = sorted(cells.glob("*/*.png"))
-    X = embed(pictures, trained.predictor.parts[0].backbone).last
-    labels = np.array([picture.parent.name == "functional" for picture in pictures]).astype(np.int64)
-    form = BothDistances(fit_mahalanobis(X, labels), fit_nearest(X, labels), np.array([0.05, 0.07], np.float32))
-    novelty = Novelty(form, 30.0, 0.05, ("conv_head",))
-    trust = replace(
-        trained.trust,
-        record=replace(trained.trust.record, novelty=novelty),
-        novelty=replace(trained.trust.novelty, novelty=novelty),
-    )
-    replace(trained, trust=trust).save(tmp_path / "model")
-    opened = bundle.read_bundle(tmp_path / "model")
-    kept = {name: value for name, value in opened.manifest.items() if name not in ("format", "schema", "files")}
-    assert kept["trust"]["novelty"]["kind"] == "both"
-    del kept["trust"]["novelty"]["taps"]  # it looked at the last one
-    files = {name: opened.arrays(name) for name in ("head.safetensors", FILE)}
-    bundle.write_bundle(tmp_path / "old", kept, files)  # type: ignore[arg-type]
-    assert np.array_equal(headstart.load(tmp_path / "old").predict(pictures).novelty, novelty.relative(X))
-
-
-def test_an_older_bundle_still_answers_by_its_temperature(saved: Path, cells: Path, tmp_path: Path) -> None:
+def test_a_bundle_without_evidence_predicts_and_guarantees_nothing(saved: Path, cells: Path, tmp_path: Path) -> None:
     opened = bundle.read_bundle(saved)
     kept = {
         name: value for name, value in opened.manifest.items() if name not in ("format", "schema", "files", "trust")
     }
-    head = {name: value for name, value in kept["head"].items() if name != "calibration"}
-    bundle.write_bundle(
-        tmp_path / "model",
-        {**kept, "head": {**head, "temperature": 2.0}},
-        {"head.safetensors": opened.arrays("head.safetensors")},
-    )
-    old = headstart.load(tmp_path / "model")
-    assert old.calibration == Calibration("temperature", 2.0, {})
-    assert old.predict(sorted(cells.glob("defective/*.png"))[:2]).novelty is None
+    bundle.write_bundle(tmp_path / "model", kept, {"head.safetensors": opened.arrays("head.safetensors")})
+    bare = headstart.load(tmp_path / "model")
+    assert bare.predict(sorted(cells.glob("defective/*.png"))[:2]).novelty is None
     with pytest.raises(DataError, match="this model keeps no answers to judge a promise by"):
-        old.triage(0.02)
+        bare.triage(0.02)
     with pytest.raises(DataError, match="this model keeps no answers"):
-        old.sets(0.9)
+        bare.sets(0.9)
 
 
-@pytest.mark.parametrize("method", ["vector", "isotonic"])
-def test_richer_calibrations_are_saved_and_applied(method: str, trained: Trained, cells: Path, tmp_path: Path) -> None:
+def test_vector_scaling_is_saved_and_applied(trained: Trained, cells: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(400, 2))
-    richer = fit_calibration(method, scores, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1))
+    richer = fit_calibration("vector", scores, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1))
     replace(trained, predictor=replace(trained.predictor, calibration=richer)).save(tmp_path / "model")
     pictures = sorted(cells.glob("*/*.png"))[:5]
     opened = headstart.load(tmp_path / "model")
-    assert opened.calibration.method == method
+    assert opened.calibration.method == "vector"
     wanted = replace(trained.predictor, calibration=richer).predict(pictures).probabilities
     assert np.array_equal(opened.predict(pictures).probabilities, wanted)
 
@@ -296,9 +261,13 @@ def test_a_calibration_that_is_none_is_refused(calibration: object, saved: Path,
         ({"file": 1}, "names a file 1 that it does not list"),
         ({"file": "head.safetensors"}, "it holds "),
         ({"novelty": None}, "a novelty score of which the manifest says nothing"),
-        ({"novelty": {"kind": "magic"}}, "the saved novelty score is of the kind 'magic'"),
+        ({"novelty": {"kind": "magic", "taps": ["conv_head"]}}, "the saved novelty score is of the kind 'magic'"),
         ({"novelty": []}, "is damaged"),
-        ({"novelty": {"kind": "layers"}}, "it looks at 1792 numbers, and its layers give 1280"),
+        ({"novelty": {"kind": "layers"}}, r"is damaged \(KeyError: 'taps'\)"),
+        (
+            {"novelty": {"kind": "layers", "taps": ["conv_head"]}},
+            "it looks at 1792 numbers, and its layers give 1280",
+        ),
         ({"novelty": {"kind": "layers", "taps": []}}, r"it names the taps \[\], and efficientnet_lite0 has"),
         ({"novelty": {"kind": "layers", "taps": ["secret"]}}, r"it names the taps \['secret'\], and"),
         ({"novelty": {"kind": "layers", "taps": "conv_head"}}, "it names the taps 'conv_head', and"),

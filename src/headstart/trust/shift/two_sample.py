@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.heads.solvers.basis import standardise
+from headstart.metrics.auroc import aurocs
 from headstart.records.arrays import Floats, Ints
 
 FOLDS = 5
@@ -62,7 +63,7 @@ def two_sample(
     marks = _permuted(second, groups, blocks, permutations, random)
     kernel = _kernel(X, strata)
     scores = _out_of_fold(kernel, folds, marks)
-    statistics = np.stack([_aurocs(scores, marks), _mmd(kernel, marks)])
+    statistics = np.stack([aurocs(np.round(scores, 12), marks), _mmd(kernel, marks)])
     each, together = _p_values(statistics)
     found = statistics[:, 0]
     return TwoSample(together, each[0], each[1], float(found[0]), float(found[1]), scores[0].astype(np.float32), folds)
@@ -123,16 +124,6 @@ def _out_of_fold(kernel: Wide, folds: Ints, marks: Marks) -> Wide:
         about = wanted[~held] - wanted[~held].mean(axis=0)
         scores[:, held] = (hat @ about).T
     return scores
-
-
-def _aurocs(scores: Wide, marks: Marks) -> Wide:
-    """(permutations + 1,): the share of pairs in which the marked row has the higher score."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.round(scores, 12), axis=1)
-    inside = marks.sum(axis=1)
-    above = (ranks * marks).sum(axis=1) - inside * (inside + 1) / 2
-    return above / (inside * (marks.shape[1] - inside))  # type: ignore[no-any-return]
 
 
 def _mmd(kernel: Wide, marks: Marks) -> Wide:

@@ -21,7 +21,7 @@ from headstart.data.duplicates.resolve import exact_duplicates
 from headstart.data.duplicates.thumbnails import make_thumbnails
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
-from headstart.errors import DataError, MissingExtra
+from headstart.errors import DataError
 from headstart.pipeline.options import MOST_SEED
 from headstart.pipeline.probe import LAYERS, MANY_COPIES, AccuracyClaims, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Floats, Ints
@@ -163,10 +163,7 @@ def _mislabels(work: _Labels) -> _Checked:
     if len(rows) - len(np.unique(work.families[rows])) >= MANY_COPIES * len(rows):
         apart = probe_probabilities(X, samples.labels, samples.groups, seed=work.seed, cache=work.cache)
         claimed = accuracy_claims(apart, found, samples.labels)
-    try:
-        findings, wrong = label_issues(samples, found, rows)
-    except MissingExtra as error:
-        return _Checked(claims=claimed, notes=(f"Labels were not checked: {error}",))
+    findings, wrong = label_issues(samples, found, rows)
     typical = {name: tuple(rows[some].tolist()) for name, some in _typical(samples, found, work.groups[rows], wrong)}
     return _Checked(findings, claimed, typical=typical)
 

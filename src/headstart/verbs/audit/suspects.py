@@ -36,7 +36,7 @@ def label_issues(samples: Samples, probabilities: Floats, rows: Ints | None = No
     """Labels that are probably wrong, the most doubtful first; and which of the samples they are, (m,).
 
     probabilities: (n, K), by models that had not seen the image. rows: (n,) what the findings call the samples' rows;
-    their own by default. Raises `MissingExtra` without cleanlab.
+    their own by default.
     """
     wrong = find_label_issues(samples.labels, probabilities)
     places = np.arange(len(samples)) if rows is None else rows

@@ -101,7 +101,6 @@ class Trained:
                 "settings": plain_values(self.race.setting),
                 "kind": self.predictor.form.kind,
                 "file": HEAD_FILE,
-                "temperature": self.predictor.calibration.temperature,
                 "calibration": self.predictor.calibration.to_dict(),
             },
             "scores": scores_section(self.race, self.calibration, self.held_out, self.data.counts),

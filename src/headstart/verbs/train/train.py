@@ -96,8 +96,8 @@ def train_loaded(loaded: Dataset, options: Options) -> Trained:
     clock.lap("fitting")
     about = claim_notes(prepared.notes, prepared.copies.note, claims)
     said = (*said, *_noted(plans), *fitted_so, *_stopped(found, options))
-    doubts, unchecked = _suspects(loaded, prepared, division, calibration)
-    notes = (*about, *division.notes, *said, *trust.notes, *unkept, *unchecked)
+    doubts = _suspects(loaded, prepared, division, calibration)
+    notes = (*about, *division.notes, *said, *trust.notes, *unkept)
     return Trained(
         predictor=predictor,
         calibration=calibration,
@@ -118,16 +118,13 @@ def train_loaded(loaded: Dataset, options: Options) -> Trained:
 
 def _suspects(
     loaded: Dataset, prepared: Prepared, division: Division, calibration: CalibrationChoice
-) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Images whose label or quality is doubtful, and a note where labels could not be checked."""
+) -> tuple[Finding, ...]:
+    """Images with a label issue or a quality issue."""
     seen, used = prepared.thumbnails, set(prepared.samples.names)
     issues = () if seen is None else quality_issues(seen, loaded.samples.names)
     quality = tuple(issue for issue in issues if issue.name in used)
-    try:
-        labels, _ = label_issues(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
-    except MissingExtra as error:
-        return quality, (f"Labels were not checked for mistakes: {error}",)
-    return (*labels, *quality), ()
+    labels, _ = label_issues(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
+    return (*labels, *quality)
 
 
 class _Clock:
