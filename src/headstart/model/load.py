@@ -23,7 +23,7 @@ from headstart.trust.calibration.methods import calibration_from_dict
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
     from headstart.heads.forms.linear import Form
-    from headstart.trust.evidence import GuaranteeRequest, TrustRecord
+    from headstart.trust.evidence import GuaranteeRequest, TrustEvidence
 
 MOST_CLASSES = 100_000
 
@@ -53,29 +53,34 @@ def _assemble(saved: bundle.Bundle) -> Predictor:
     return Predictor(classes, parts, form, calibration, manifest, _trust(saved, parts, len(classes)))
 
 
-def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustRecord | None:
-    """What promises are made from; None where the bundle holds nothing of the kind."""
+def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustEvidence | None:
+    """The evidence for guarantees; None where the bundle holds none."""
     entry = saved.manifest.get("trust")
     if entry is None:
         return None
     from headstart.trust.evidence import evidence_from_arrays
 
     kind = None if entry["novelty"] is None else str(entry["novelty"]["kind"])
-    asked = None if entry["promise"] is None else _promised(entry["promise"])
+    default_guarantee = None if entry["guarantee"] is None else _guarantee(entry["guarantee"])
     joined = sum(part.width for part in parts)
     backbone = parts[0].backbone
     names = () if kind is None else _taps(saved, entry["novelty"]["taps"], backbone, backbone.name)
     taps = {name: backbone.tap(name).width for name in names}
     return evidence_from_arrays(
-        saved.arrays(entry["file"]), classes=classes, kind=kind, taps=taps, joined=joined, asked=asked
+        saved.arrays(entry["file"]),
+        classes=classes,
+        kind=kind,
+        taps=taps,
+        joined=joined,
+        default_guarantee=default_guarantee,
     )
 
 
-def _promised(entry: Mapping[str, Any]) -> GuaranteeRequest:
+def _guarantee(entry: Mapping[str, Any]) -> GuaranteeRequest:
     from headstart.trust.evidence import GuaranteeRequest
 
     if entry["scope"] not in ("all", "class"):
-        raise ValueError(f"a promise of the scope {entry['scope']!r}")
+        raise ValueError(f"a guarantee of the scope {entry['scope']!r}")
     return GuaranteeRequest(float(entry["max_error"]), float(entry["confidence"]), entry["scope"] == "class")
 
 

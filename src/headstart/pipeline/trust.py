@@ -1,8 +1,8 @@
-"""What a trained model is to be trusted with: its calibration, the answers that promises are judged by, its novelty.
+"""Builds the evidence for guarantees of a trained model: calibration, out-of-fold predictions, the novelty score.
 
-`calibrated` chooses how scores become probabilities; `trusted` gathers what the bundle keeps of the out-of-fold answers
-and learns the novelty score; `with_held_out` adds a split that took no part. The statistics are in `trust`; here is
-only what is asked of them for a model with these parts.
+`calibrate_scores` chooses how scores become probabilities; `fit_trust` gathers what the bundle stores of the
+out-of-fold predictions and fits the novelty score; `add_held_out` adds a split that took no part. The statistics are in
+`trust`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from headstart.records.arrays import Floats, Ints
 from headstart.records.predictions import Predictions
 from headstart.trust.calibration.choose import CalibrationChoice, choose_calibration
 from headstart.trust.calibration.methods import METHODS
-from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustRecord, most_rows
+from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustEvidence, most_rows
 from headstart.trust.novelty.by_layer import MOST_LAYERS
 from headstart.trust.novelty.fit import FittedNovelty, fit_novelty
 from headstart.trust.shift.monitor import reference_rows
@@ -33,24 +33,21 @@ TRUST_FILE = "trust.safetensors"
 _MOST_NUMBERS = 20_000_000
 """Out-of-fold scores above which only the temperature is fitted: the others would take minutes."""
 _TUNED = (
-    "Novelty and drift are not watched: the network was fine-tuned on these very images, so what it makes of them says "
-    "little of new ones."
+    "There is no novelty score and no test for covariate shift: the network was fine-tuned on these very images, so "
+    "their embeddings say little of new ones."
 )
-_NOT_KEPT = (
-    "Whether new images as a whole come from elsewhere is not watched: that needs embeddings of training images "
-    "(--keep-training)."
-)
+_NOT_KEPT = "New images are not tested for covariate shift: that needs embeddings of training images (--keep-training)."
 
 
 @dataclass(frozen=True, eq=False)
 class TrustFit:
-    """What promises are made from, with how it came about.
+    """The evidence for guarantees, with how it came about.
 
-    record: for the bundle. weights: of the backbones that it is about. rows: out-of-fold answers there were; the record
-    may hold fewer. novelty: what was measured of it, None where it is not watched.
+    record: for the bundle. weights: of the backbones that it is about. rows: out-of-fold predictions there were; the
+    record may hold fewer. novelty: what was measured of it, None where there is none.
     """
 
-    record: TrustRecord
+    record: TrustEvidence
     weights: tuple[str, ...]
     rows: int
     novelty: FittedNovelty | None
@@ -62,17 +59,19 @@ class TrustFit:
         novelty = None if found is None else {**found.to_dict(), "sentences": list(found.sentences())}
         return {
             "file": TRUST_FILE,
-            "answers": self.rows,
-            "kept": len(record.out_of_fold),
+            "predictions": self.rows,
+            "stored": len(record.out_of_fold),
             "held_out": 0 if record.held_out is None else len(record.held_out),
             "novelty": novelty,
-            "watched": 0 if record.watched is None else len(record.watched.rows),
-            "promise": None if record.asked is None else _promise(record, record.asked, classes),
+            "watched": 0 if record.reference_sample is None else len(record.reference_sample.rows),
+            "guarantee": None
+            if record.default_guarantee is None
+            else _guarantee(record, record.default_guarantee, classes),
         }
 
 
-def _promise(record: TrustRecord, asked: GuaranteeRequest, classes: Sequence[str]) -> dict[str, Any]:
-    return {"confidence": asked.confidence, **record.triage(asked, classes).to_dict()}
+def _guarantee(record: TrustEvidence, request: GuaranteeRequest, classes: Sequence[str]) -> dict[str, Any]:
+    return {"confidence": request.confidence, **record.triage(request, classes).to_dict()}
 
 
 def calibrate_scores(found: RaceResult, labels: Ints, folds: Ints, groups: Ints | None) -> CalibrationChoice:
@@ -94,7 +93,7 @@ def fit_trust(
     layers: Mapping[str, Floats] | None = None,
 ) -> TrustFit:
     """What a bundle keeps. X: (n, d) what the head looks at; None for a fine-tuned network, whose view of the images
-    that it was trained on says little of new ones. The answers are calibrated by what was fitted on other folds.
+    that it was trained on says little of new ones. The predictions are calibrated by what was fitted on other folds.
     layers: the first backbone's, tap name → (n, d), of which novelty looks at the last ones; by default those that the
     head looks at.
     """
@@ -102,26 +101,29 @@ def fit_trust(
     novelty = None if X is None or there is None else _novelty(there, labels, folds, groups)
     rows = np.arange(len(labels)) if novelty is None else novelty.rows
     few = stratified_subsample(labels[rows], most_rows(calibration.crossed.shape[-1]))
-    answered = JudgedPredictions(
-        calibration.crossed[0][
-            rows[few]
-        ],  # of one model each: the mean over repeats is calmer than the model that answers
+    # Of one model each: the mean over repeats is calmer than the model that predicts.
+    judged = JudgedPredictions(
+        calibration.crossed[0][rows[few]],
         labels[rows[few]],
         None if groups is None else groups[rows[few]],
         None if novelty is None else novelty.flagged[few],
     )
-    asked = (
+    request = (
         None
         if options.max_error is None
         else GuaranteeRequest(options.max_error, options.confidence, options.per_class)
     )
-    watched = None if X is None or not options.keep_training else reference_rows(X, groups)
-    record = TrustRecord(answered, novelty=None if novelty is None else novelty.novelty, asked=asked, watched=watched)
+    record = TrustEvidence(
+        judged,
+        novelty=None if novelty is None else novelty.novelty,
+        default_guarantee=request,
+        reference_sample=None if X is None or not options.keep_training else reference_rows(X, groups),
+    )
     notes: tuple[str, ...] = () if X is not None else (_TUNED,)
     if X is not None and not options.keep_training:
         notes += (_NOT_KEPT,)
-    if len(answered) < len(labels):
-        notes += (f"Of {len(labels):,} out-of-fold answers {len(answered):,} are kept to judge promises by.",)
+    if len(judged) < len(labels):
+        notes += (f"Of {len(labels):,} out-of-fold predictions {len(judged):,} are stored to test guarantees on.",)
     return TrustFit(record, weight_fingerprints(parts), len(labels), novelty, notes)
 
 
@@ -138,9 +140,9 @@ def _novelty(layers: Mapping[str, Floats], labels: Ints, folds: Ints, groups: In
     return replace(found, novelty=replace(found.novelty, taps=taps))
 
 
-def add_held_out(found: TrustFit, answers: Predictions, labels: Ints, groups: Ints | None) -> TrustFit:
-    """With a split that took no part, answered by the model itself."""
-    novel = None if answers.novelty is None else answers.novel
-    held = JudgedPredictions(answers.probabilities, labels, groups, novel)
-    held = held.take(stratified_subsample(labels, most_rows(answers.probabilities.shape[1])))
+def add_held_out(found: TrustFit, predictions: Predictions, labels: Ints, groups: Ints | None) -> TrustFit:
+    """With a split that took no part, predicted by the model itself."""
+    novel = None if predictions.novelty is None else predictions.novel
+    held = JudgedPredictions(predictions.probabilities, labels, groups, novel)
+    held = held.take(stratified_subsample(labels, most_rows(predictions.probabilities.shape[1])))
     return replace(found, record=replace(found.record, held_out=held))

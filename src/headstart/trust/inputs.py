@@ -1,7 +1,7 @@
-"""Rows and saved arrays as novelty and drift take them, checked in one place.
+"""Checks of embeddings and saved arrays, for novelty, triage and shift tests.
 
-`rows` checks embeddings that come in; `checked` checks arrays that come out of a bundle, which may be a stranger's:
-names, kinds of number, shapes that agree, finite values. numpy alone.
+`rows` checks embeddings that come in; `check_layout` checks arrays that come out of a bundle, which may be a
+stranger's: names, kinds of number, shapes that agree, finite values. numpy alone.
 """
 
 from __future__ import annotations

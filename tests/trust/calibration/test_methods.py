@@ -46,7 +46,7 @@ def test_the_order_of_the_classes_in_a_row_never_changes(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_answer_stays_even_where_the_data_speak_for_another(method: str) -> None:
+def test_the_prediction_stays_even_where_the_data_speak_for_another(method: str) -> None:
     scores, y = drawn(1500)
     scores = scores + np.array([0.0, 2.0, 0.0])  # the second class is answered far too often
     calibration = fit_calibration(method, scores, y)

@@ -24,7 +24,7 @@ def by_layer() -> ByLayer:
 
 @given(st.lists(st.floats(-50, 50, width=32), min_size=2, max_size=60), st.integers(0, 1000))
 @settings(max_examples=60, deadline=None)
-def test_a_surprise_never_falls_as_the_value_rises(known: list[float], seed: int) -> None:
+def test_a_log_tail_never_falls_as_the_value_rises(known: list[float], seed: int) -> None:
     scale = fit_scale(np.array(known, np.float32)[:, None])
     values = np.sort(np.random.default_rng(seed).uniform(-60, 60, 50).astype(np.float32))
     found = scale.mean_log_tail(values[:, None])
@@ -33,7 +33,7 @@ def test_a_surprise_never_falls_as_the_value_rises(known: list[float], seed: int
     assert np.isfinite(found).all()
 
 
-def test_the_surprise_is_minus_the_logarithm_of_the_share_above_and_goes_on_in_a_line() -> None:
+def test_the_log_tail_is_minus_the_logarithm_of_the_share_above_and_goes_on_in_a_line() -> None:
     scale = fit_scale(np.linspace(0, 1, 1001, dtype=np.float32)[:, None])
     at = scale.mean_log_tail(np.array([[-5.0], [0.5], [0.75], [0.9]], np.float32))
     assert at == pytest.approx([0, -np.log(0.5), -np.log(0.25), -np.log(0.1)], abs=0.01)

@@ -1,4 +1,4 @@
-"""A bundle keeps what promises are made from; they are made, and refused, in a process without torch or sklearn."""
+"""A bundle keeps what guarantees rest on; they are given, and refused, in a process without torch or sklearn."""
 
 import json
 import math
@@ -65,31 +65,31 @@ def rewritten(saved: Path, tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_what_the_trained_model_promises_the_saved_one_does(trained: Trained, saved: Path, cells: Path) -> None:
+def test_what_the_trained_model_guarantees_the_saved_one_does(trained: Trained, saved: Path, cells: Path) -> None:
     opened = headstart.load(saved)
     assert opened.triage().to_dict() == trained.predictor.triage(0.3).to_dict()
     pictures = sorted(cells.glob("*/*.png"))
     one, other = (model.decide(pictures) for model in (opened, trained.predictor))
     assert one.words == other.words
-    assert one.promise == other.promise
+    assert one.guarantee == other.guarantee
     assert np.array_equal(one.predictions.novelty, other.predictions.novelty)
 
 
 def test_fifty_images_carry_30_percent_and_not_2(saved: Path, cells: Path) -> None:
     model = headstart.load(saved)
     kept = model.decide(sorted(cells.glob("*/*.png")))
-    assert kept.kept
-    assert kept.promise[0].endswith("% to review.")
-    assert "accepted automatically, at most 30 % of them wrong (95 % confidence)" in kept.promise[0]
+    assert kept.feasible
+    assert kept.guarantee[0].endswith("% to review.")
+    assert "accepted automatically, at most 30 % of them wrong (95 % confidence)" in kept.guarantee[0]
     assert "accept" in kept.words
     refused = model.decide(kept.predictions, max_error=0.02)
     assert set(refused.words) == {"review"}
-    assert set(refused.reasons) <= {"no promise", "novel"}
-    assert refused.promise[0].startswith(
+    assert set(refused.reasons) <= {"no guarantee", "novel"}
+    assert refused.guarantee[0].startswith(
         "Nothing can be accepted automatically: at most 2 % wrong with 95 % confidence takes at least 149 accepted "
         "images without an error, of "
     )
-    assert " more labelled images would do" in refused.promise[0] or "cannot be told" in refused.promise[0]
+    assert " more labelled images would do" in refused.guarantee[0] or "cannot be told" in refused.guarantee[0]
 
 
 def test_what_the_model_was_never_shown_goes_to_review_however_sure_it_is(saved: Path, screens: list[Path]) -> None:
@@ -115,18 +115,23 @@ def test_the_manifest_says_what_was_measured(trained: Trained) -> None:
     assert manifest["head"]["calibration"]["method"] in ("temperature", "vector")
     assert manifest["head"]["calibration"]["temperature"] == trained.predictor.calibration.temperature
     trust = manifest["trust"]
-    assert (trust["file"], trust["answers"], trust["kept"], trust["held_out"]) == (FILE, 50, 50, 0)
+    assert (trust["file"], trust["predictions"], trust["stored"], trust["held_out"]) == (FILE, 50, 50, 0)
     assert trust["novelty"]["taps"] == ["blocks.5", "blocks.6", "conv_head"]
-    assert trust["promise"]["max_error"] == 0.3
-    assert {row["status"] for row in trust["promise"]["classes"]} <= {"kept", "not shown", "broken", "none accepted"}
+    assert trust["guarantee"]["max_error"] == 0.3
+    assert {row["status"] for row in trust["guarantee"]["classes"]} <= {
+        "guaranteed",
+        "not shown",
+        "violated",
+        "none accepted",
+    }
 
 
-def test_the_summary_says_the_promise_with_a_line_for_each_class(trained: Trained) -> None:
+def test_the_summary_says_the_guarantee_with_a_line_for_each_class(trained: Trained) -> None:
     lines = trained.summary().splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("promise    "))
+    start = next(i for i, line in enumerate(lines) if line.startswith("guarantee  "))
     assert "at most 30 % of them wrong (95 % confidence)" in lines[start]
     assert {line.split()[0] for line in lines[start + 1 : start + 3]} == {"defective", "functional"}
-    assert "out-of-fold answers" in lines[start + 3]
+    assert "out-of-fold predictions" in lines[start + 3]
     assert any(line.startswith("calibrated by ") for line in lines)
     assert any(line.startswith("novelty    about ") for line in lines)
 
@@ -153,10 +158,10 @@ def test_a_held_out_split_is_kept_and_judges_where_it_is_large_enough(cells: Pat
     model = headstart.load(tmp_path / "model")
     assert trained.manifest()["trust"]["held_out"] == len(model.trust.held_out) == 25
     assert model.triage(0.4).basis == "held out"  # 6 accepted without an error are needed, of which 18 are three times
-    assert model.triage(0.4).sentences()[-1] == "Judged on 25 images that took no part in training."
+    assert model.triage(0.4).sentences()[-1] == "Tested on 25 images that took no part in training."
     assert model.triage(0.3).basis == "out of fold"  # 9
-    assert trained.manifest()["trust"]["promise"] is None
-    with pytest.raises(OptionError, match="no promise is asked for, and the model was trained without one"):
+    assert trained.manifest()["trust"]["guarantee"] is None
+    with pytest.raises(OptionError, match="no guarantee is asked for, and the model was trained without one"):
         model.triage()
 
 
@@ -223,9 +228,9 @@ def test_a_bundle_without_evidence_predicts_and_guarantees_nothing(saved: Path, 
     bundle.write_bundle(tmp_path / "model", kept, {"head.safetensors": opened.arrays("head.safetensors")})
     bare = headstart.load(tmp_path / "model")
     assert bare.predict(sorted(cells.glob("defective/*.png"))[:2]).novelty is None
-    with pytest.raises(DataError, match="this model keeps no answers to judge a promise by"):
+    with pytest.raises(DataError, match="this model holds no evidence for a guarantee"):
         bare.triage(0.02)
-    with pytest.raises(DataError, match="this model keeps no answers"):
+    with pytest.raises(DataError, match="this model holds no evidence"):
         bare.sets(0.9)
 
 
@@ -272,10 +277,10 @@ def test_a_calibration_that_is_none_is_refused(calibration: object, saved: Path,
         ({"novelty": {"kind": "layers", "taps": ["secret"]}}, r"it names the taps \['secret'\], and"),
         ({"novelty": {"kind": "layers", "taps": "conv_head"}}, "it names the taps 'conv_head', and"),
         ({"novelty": {"kind": "layers", "taps": [["conv_head"]]}}, "is damaged"),
-        ({"promise": {"max_error": 7, "confidence": 0.95, "scope": "all"}}, "must lie between"),
-        ({"promise": {"max_error": "little", "confidence": 0.95, "scope": "all"}}, "is damaged"),
-        ({"promise": {"max_error": 0.1, "confidence": 0.95, "scope": "x"}}, "a promise of the scope 'x'"),
-        ({"promise": 5}, "is damaged"),
+        ({"guarantee": {"max_error": 7, "confidence": 0.95, "scope": "all"}}, "must lie between"),
+        ({"guarantee": {"max_error": "little", "confidence": 0.95, "scope": "all"}}, "is damaged"),
+        ({"guarantee": {"max_error": 0.1, "confidence": 0.95, "scope": "x"}}, "a guarantee of the scope 'x'"),
+        ({"guarantee": 5}, "is damaged"),
     ],
 )
 def test_an_entry_that_is_none_is_refused(entry: dict[str, Any], said: str, rewritten: Callable[..., Path]) -> None:
@@ -284,7 +289,9 @@ def test_an_entry_that_is_none_is_refused(entry: dict[str, Any], said: str, rewr
 
 
 def test_arrays_are_not_taken_on_trust(rewritten: Callable[..., Path]) -> None:
-    with pytest.raises(BundleError, match="the saved record for triage cannot be used: its answers are not about"):
+    with pytest.raises(
+        BundleError, match="the saved evidence for guarantees cannot be used: its predictions are not about"
+    ):
         headstart.load(rewritten({"out_of_fold.labels": np.full(50, 9)}))
 
 
@@ -297,7 +304,7 @@ def test_a_damaged_file_is_refused_by_its_fingerprint(saved: Path, tmp_path: Pat
         headstart.load(tmp_path / "model")
 
 
-def test_an_extended_model_keeps_its_promise_with_the_new_class_in_it(
+def test_an_extended_model_keeps_its_guarantee_with_the_new_class_in_it(
     saved: Path, screens: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "new/screen").mkdir(parents=True)
@@ -306,11 +313,11 @@ def test_an_extended_model_keeps_its_promise_with_the_new_class_in_it(
     extend(saved, tmp_path / "new").save(tmp_path / "model")
     model = headstart.load(tmp_path / "model")
     assert len(model.trust.out_of_fold) == 53
-    assert model.trust.asked == headstart.load(saved).trust.asked
+    assert model.trust.default_guarantee == headstart.load(saved).trust.default_guarantee
     assert [each.name for each in model.triage().classes] == ["defective", "functional", "screen"]
 
 
-def test_promises_need_scipy_and_answers_do_not(saved: Path, cells: Path) -> None:
+def test_guarantees_need_scipy_and_predictions_do_not(saved: Path, cells: Path) -> None:
     image = next((cells / "defective").iterdir())
     code = (
         f"import sys, headstart\nmodel = headstart.load({str(saved)!r})\nfound = model.predict([{str(image)!r}])\n"
@@ -329,9 +336,11 @@ def test_a_fine_tuned_network_has_no_novelty_and_many_answers_are_thinned(traine
     chosen = choose_calibration(scores, labels, folds, methods=("temperature",))
     found = fit_trust(chosen, None, trained.predictor.parts, labels, folds, None, Options())
     assert found.record.novelty is None
-    assert found.notes[0].startswith("Novelty and drift are not watched: the network was fine-tuned on these")
-    assert found.notes[1] == "Of 25,000 out-of-fold answers 20,000 are kept to judge promises by."
-    assert len(found.record.out_of_fold) == found.to_dict(("a", "b"))["kept"] == 20_000
+    assert found.notes[0].startswith(
+        "There is no novelty score and no test for covariate shift: the network was fine-tuned on these"
+    )
+    assert found.notes[1] == "Of 25,000 out-of-fold predictions 20,000 are stored to test guarantees on."
+    assert len(found.record.out_of_fold) == found.to_dict(("a", "b"))["stored"] == 20_000
     kept = np.bincount(found.record.out_of_fold.labels) / 20_000
     assert kept.tolist() == pytest.approx((np.bincount(labels) / 25_000).tolist(), abs=1e-4)
 

@@ -26,8 +26,7 @@ from headstart.pipeline.options import MOST_SEED
 from headstart.records.arrays import Floats, Ints
 from headstart.records.predictions import Predictions
 from headstart.records.samples import Failure, Samples
-from headstart.trust.shift.batch_test import LEAST_BATCH, BatchTest
-from headstart.trust.shift.batch_test import run_batch_test as compare
+from headstart.trust.shift.batch_test import LEAST_BATCH, BatchTest, run_batch_test
 from headstart.verbs.drift.reference import Comparison, from_images, kept_rows
 
 if TYPE_CHECKING:
@@ -52,9 +51,10 @@ class ClassShare:
 class BatchDrift:
     """What a batch is, compared with what a model was trained on.
 
-    found: the test; its `foreign` are row numbers of `batch`, its `typical` of `compared.pictures`. batch: the images
-    that were read and compared. answers: the model's, row for row. compared: with what. failures: images that could not
-    be read. images: how many new ones there were in all. model: where it lies. notes: for the user.
+    found: the test; its `batch_extremes` are row numbers of `batch`, its `reference_extremes` of `compared.pictures`.
+    batch: the images that were read and compared. answers: the model's, row for row. compared: with what. failures:
+    images that could not be read. images: how many new ones there were in all. model: where it lies. notes: for the
+    user.
     """
 
     found: BatchTest
@@ -74,22 +74,22 @@ class BatchDrift:
     @property
     def scores(self) -> Floats:
         """How foreign each image of the batch is to a classifier that was not trained on it: (m,), higher = more."""
-        return self.found.test.foreign[self.found.compared :]
+        return self.found.test.domain_scores[self.found.reference_size :]
 
     @property
     def reference_scores(self) -> Floats:
         """The same of the images compared with: (n,)."""
-        return self.found.test.foreign[: self.found.compared]
+        return self.found.test.domain_scores[: self.found.reference_size]
 
     @property
     def most_foreign(self) -> tuple[int, ...]:
         """Rows of the batch that are least like the training images, the most foreign first."""
-        return tuple(self.found.foreign.tolist())
+        return tuple(self.found.batch_extremes.tolist())
 
     @property
     def most_usual(self) -> tuple[int, ...]:
         """Rows of the batch that are most like the training images."""
-        return tuple(np.argsort(self.scores, kind="stable")[: len(self.found.foreign)].tolist())
+        return tuple(np.argsort(self.scores, kind="stable")[: len(self.found.batch_extremes)].tolist())
 
     def beyond(self, row: int) -> float:
         """The share of the images compared with that are less foreign than this one of the batch."""
@@ -113,17 +113,17 @@ class BatchDrift:
         return self.found.sentence()
 
     def advice(self) -> tuple[str, ...]:
-        """What to do, in sentences; what the model promised comes first."""
+        """What to do, in sentences; what becomes of the guarantee comes first."""
         if not self.found.drifted:
             return (
                 "Nothing was found against using the model on this batch. A few foreign images among many are not seen "
                 f"by this test, but come first on its page (here {self.batch.names[self.most_foreign[0]]}).",
             )
         void = (
-            "Void for this batch: what 'headstart predict --max-error' promises of answers accepted automatically, and "
-            "the score that 'headstart info' tells to expect. Send its images to review."
+            "Void for this batch: the guarantee of 'headstart predict --max-error' for predictions accepted "
+            "automatically, and the score that 'headstart info' tells to expect. Send its images to review."
         )
-        if self.found.mixture_only:
+        if self.found.label_shift_only:
             return (
                 void,
                 "No difference was found within the classes: label a random part of the batch, and 'headstart "
@@ -139,13 +139,13 @@ class BatchDrift:
 
     def to_dict(self) -> dict[str, Any]:
         """What was found, as JSON-able values."""
-        mixture = None if self.found.p_within is None else self.found.mixture_only
-        told = {k: v for k, v in self.found.to_dict().items() if not k.startswith("most_")}
+        mixture = None if self.found.p_within_classes is None else self.found.label_shift_only
+        told = {k: v for k, v in self.found.to_dict().items() if not k.endswith("_extremes")}
         return {
             **told,
             "only_the_shares_of_the_classes_differ": mixture,
             "auroc": self.found.test.auroc,
-            "level": self.found.alarm,
+            "level": self.found.level,
             "compared_with": self.compared.words,
             "images": self.images,
             "most_foreign": [self._record(row) for row in self.most_foreign],
@@ -265,10 +265,10 @@ def _tested(
     answered = answers.probabilities.argmax(axis=1).astype(np.int64)
     classes = None if compared.predicted is None else (compared.predicted, answered)
     groups = read.samples.groups
-    return compare(compared.against, read.X, groups=groups, classes=classes, alarm=level, shown=shown, seed=seed)
+    return run_batch_test(compared.against, read.X, groups=groups, classes=classes, level=level, shown=shown, seed=seed)
 
 
 def _unsaid(found: BatchTest, compared: Comparison) -> tuple[str, ...]:
-    if found.p_within is not None or compared.predicted is None:
+    if found.p_within_classes is not None or compared.predicted is None:
         return ()
     return ("There are large groups of images: whether only the shares of the classes differ is not tested.",)

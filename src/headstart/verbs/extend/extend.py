@@ -166,17 +166,17 @@ def _trust(
     rows: TrainingRows,
     options: Options,
 ) -> tuple[TrustFit | None, tuple[str, ...]]:
-    """What promises are made from: out-of-fold answers of old and new rows. New held-out images alone would not do.
+    """The evidence for guarantees: out-of-fold predictions of old and new rows. New held-out images alone would not do.
 
-    The promise asked for by default stays that of the old model.
+    The default guarantee stays that of the old model.
     """
     if recipe.tuned:  # the network was trained on the old rows, those of every fold
         return None, (
-            "No promise can be made of it (triage, sets), and novelty is not watched: 'headstart train' can.",
+            "It gives no guarantee (triage, sets) and has no novelty score: a model of 'headstart train' has both.",
         )
-    if old.trust is not None and old.trust.asked is not None:
-        asked = old.trust.asked
-        options = replace(options, max_error=asked.max_error, confidence=asked.confidence)
+    if old.trust is not None and old.trust.default_guarantee is not None:
+        request = old.trust.default_guarantee
+        options = replace(options, max_error=request.max_error, confidence=request.confidence)
     found = fit_trust(calibration, rows.X, plan.parts, rows.labels, rows.folds, rows.groups, options)
     return found, found.notes
 

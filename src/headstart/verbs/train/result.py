@@ -47,7 +47,7 @@ class Trained:
     predictor: for new pictures. race: the comparison. plan: the candidate that won. held_out: how it did on the split
     that was kept apart, None where there was none. left_out: candidates that took no part. failures: unreadable images.
     notes: sentences for the user. seconds: what each step took. training: the rows it was fitted to, None where they
-    are not kept. calibration: how its scores became probabilities. trust: what promises are made from, None where none
+    are not kept. calibration: how its scores became probabilities. trust: what guarantees rest on, None where none
     can be made. extension: more entries of the manifest, where this is an older model to which images were added.
     doubts: images whose quality or label is doubtful; none was left out for that.
     """
@@ -118,7 +118,7 @@ class Trained:
         }
 
     def _trust(self) -> dict[str, Any] | None:
-        """What promises are made from, in words and numbers; None where it is not about these backbones."""
+        """The evidence for guarantees, in words and numbers; None where it is not about these backbones."""
         if self.trust is None or self.trust.weights != weight_fingerprints(self.predictor.parts):
             return None
         return self.trust.to_dict(self.predictor.classes)
