@@ -169,7 +169,7 @@ CALIBRATION_HEAD = heading(
 
 
 def shift_row(population: Population, draws: int, seed: int) -> str:
-    """Alarms on batches of 100 images: with the usual class prior, and with the first class drawn three times as often."""
+    """Alarms on batches of 100 images: with the usual class prior, and with the first class three times as likely."""
     random = np.random.default_rng(seed)
     K = population.probabilities.shape[1]
     alarms, off = {}, {}
