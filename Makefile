@@ -19,7 +19,7 @@ help:
 demo: $(VENV)/.demo-installed
 	$(BIN)/headstart demo
 
-# Five kinds of screens to learn, with a promise of at most 2 % wrong among what is accepted without a person; the sixth
+# Five kinds of screens to learn, with a guarantee of at most 2 % wrong among what is accepted without a person; the sixth
 # kind has never been seen, and most of it goes to a person as novel.
 demo-screens: $(VENV)/.core-installed
 	$(BIN)/headstart sample screens demo-screens --per-class 40
@@ -54,7 +54,7 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/auto.py build/auto-records
 	$(BIN)/python benchmarks/audit.py
 	$(BIN)/python benchmarks/triage.py
-	$(BIN)/python benchmarks/promise.py
+	$(BIN)/python benchmarks/guarantee.py
 	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python benchmarks/novelty.py
 	$(BIN)/python benchmarks/embed.py --memory

@@ -1,12 +1,13 @@
-"""What watching whole batches saves: answers accepted, and wrong ones among them, with and without it.
+"""What testing whole batches for shift saves: predictions accepted, and wrong ones among them, with and without it.
 
     python benchmarks/batches.py [--data FOLDER] [--train 490] [--size 100] [--repeats 40] [--max-error 0.05]
 
-A model (`ridge`, lite0) is trained on `--train` photographs of pacs with a promise of at most `--max-error` wrong among
-the accepted answers. Then `--repeats` batches of `--size` are drawn: from photographs kept apart (five times as many),
-from these with other shares of the classes (four of seven), with a fifth of another domain, and from the other domains.
-*Warn* accepts as if every batch were like the training images (novel images go to review all the same), *review* sends
-a batch that differs to review as a whole. Shares are of all images drawn; *wrong* is of the accepted ones.
+A model (`ridge`, lite0) is trained on `--train` photographs of pacs with a guarantee of at most `--max-error` wrong
+among the accepted predictions. Then `--repeats` batches of `--size` are drawn: from photographs kept apart (five times
+as many), from these under label shift (four of seven classes), with a fifth of another domain, and from the other
+domains. *Warn* accepts as if every batch were like the training images (novel images go to review all the same),
+*review* sends a batch that differs to review as a whole. Shares are of all images drawn; *wrong* is of the accepted
+ones.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from headstart.embed.features import join_parts
 from headstart.metrics.intervals import clopper_pearson
 from headstart.model.predictor import Features, Predictor
 from headstart.records.arrays import Floats, Ints
-from headstart.trust.triage.decide import SHIFTED
+from headstart.trust.triage.decide import SHIFT
 
 DOMAINS = ("photo", "art_painting", "cartoon", "sketch")
 _NULL = "photo, nothing changed"
@@ -106,7 +107,7 @@ def line(model: Predictor, name: str, draw: Draw, repeats: int) -> str:
         for way, count in counts.items():
             decided = model.decide(answers, on_shift=way)
             count += len(X), decided.accepted.sum(), (decided.accepted & ~right).sum()
-        sent += SHIFTED in decided.reasons
+        sent += SHIFT in decided.reasons
     low, high = clopper_pearson(np.array([sent]), repeats)
     shares = [
         cell

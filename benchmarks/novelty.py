@@ -1,4 +1,4 @@
-"""Are unknown classes and foreign batches found, and how often is the alarm false?
+"""Are unknown classes and shifted batches found, and how often is the alarm false?
 
     python benchmarks/novelty.py [--data FOLDER] [--sets trashnet,…,pacs/sketch,screens] [--folds 2]
                                  [--parts novelty,drift] [--repeats 40] [--sizes 20,50,100]
@@ -14,7 +14,7 @@ among what is less sure (max-softmax of a logistic probe) than four fifths of th
 
 Drift. Share of batches for which the test says p <= 0.05, out of `--repeats` draws of a reference of 300 photographs
 and a batch: from the same photographs (the rate of false alarms; five times as many draws), from other domains of
-pacs, with a fifth of foreign pictures, and with other shares of the classes (four of seven). *Within classes* takes the
+pacs, with a fifth of foreign pictures, and under label shift (four of seven classes). *Within classes* takes the
 true labels on both sides.
 """
 
@@ -202,7 +202,7 @@ def draws(root: Path) -> dict[str, Draw]:
 def drifts(root: Path, repeats: int, sizes: list[int]) -> None:
     """The drift table."""
     print(f"\nDrift, lite0, conv_head: share of draws with p <= 0.05; reference {_REFERENCE} photographs\n")
-    print("| batch | size | together | classifier | MMD | within classes | told apart, mean | s a test |")
+    print("| batch | size | together | classifier | MMD | within classes | balanced accuracy, mean | s a test |")
     print("|---|---|---|---|---|---|---|---|")
     for name, draw in draws(root).items():
         for size in sizes:
@@ -219,11 +219,11 @@ def _drift_line(name: str, draw: Draw, size: int, repeats: int) -> str:
         pair = (first_labels[kept.positions], batch_labels)
         found.append(run_batch_test(kept, batch, classes=pair, permutations=_PERMUTATIONS, seed=seed))
     seconds = (time.perf_counter() - start) / repeats
-    p = np.array([[d.p, d.test.p_classifier, d.test.p_mmd, d.p_within] for d in found])
+    p = np.array([[d.p, d.test.p_classifier, d.test.p_mmd, d.p_within_classes] for d in found])
     hits = (p <= 0.05).sum(axis=0)
     low, high = clopper_pearson(hits[:1], repeats)
     rates = " | ".join(f"{hit / repeats:.2f}" for hit in hits[1:])
-    apart = np.mean([d.told_apart.value for d in found])
+    apart = np.mean([d.balanced_accuracy.value for d in found])
     return (
         f"| {name} | {size} | **{hits[0] / repeats:.2f}** ({low[0]:.2f}–{high[0]:.2f}) | {rates} "
         f"| {100 * apart:.0f} % | {seconds:.2f} |"

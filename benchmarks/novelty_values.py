@@ -16,10 +16,9 @@ import numpy as np
 from headstart.heads.catalog import make_head
 from headstart.heads.forms.arrays import unit_rows
 from headstart.records.arrays import Floats, Ints
-from headstart.trust.confidence_scores import energy, max_softmax
 from headstart.trust.novelty.by_layer import fit_scale
 from headstart.trust.novelty.mahalanobis import Mahalanobis, fit_mahalanobis, shrunk_covariance
-from headstart.trust.novelty.nearest import fit_nearest
+from novelty_baselines import energy, fit_nearest, max_softmax
 
 LAYERS = ("blocks.3", "blocks.4", "blocks.5", "blocks.6", "conv_head")
 LAST = LAYERS[-1]
@@ -33,22 +32,22 @@ Values = dict[str, Floats]
 class Candidate:
     """A score: these values, each brought to a common scale, and their mean.
 
-    by_surprise: the scale of `trust.novelty.by_layer`; else each value in units of its standard deviation on known
+    by_log_tail: the scale of `trust.novelty.by_layer`; else each value in units of its standard deviation on known
     rows.
     """
 
     name: str
     values: tuple[str, ...]
-    by_surprise: bool = True
+    by_log_tail: bool = True
 
     def scores(self, known: Values, others: Values) -> tuple[np.ndarray, np.ndarray]:
         """Of the known rows, out of fold, that also set the scale; and of others."""
         own, rest = (np.stack([rows[name] for name in self.values], axis=1) for rows in (known, others))
-        if not self.by_surprise:
+        if not self.by_log_tail:
             spreads = np.maximum(own.std(axis=0), 1e-6)
             return (own / spreads).sum(axis=1), (rest / spreads).sum(axis=1)
         scale = fit_scale(own)
-        return scale.surprise(own), scale.surprise(rest)
+        return scale.mean_log_tail(own), scale.mean_log_tail(rest)
 
 
 def both(layers: int, backbone: str = "lite0") -> tuple[str, ...]:
@@ -140,7 +139,7 @@ def _relative(form: Mahalanobis, X: Floats) -> Callable[[Floats], Floats]:
         about = unit_rows(rows - form.centre) - middle
         along = about @ axes
         background = ((about**2).sum(axis=1) - (along**2 * (1 - level / values)).sum(axis=1)) / level
-        return (form.score(rows) ** 2 * form.width - background).astype(np.float32)
+        return (form.distance_and_direction(rows)[:, 0] ** 2 * form.width - background).astype(np.float32)
 
     return score
 

@@ -45,8 +45,8 @@ def main() -> None:
                 options.output.write_text(json.dumps(found, indent=1, sort_keys=True))
                 print(f"{name}: {found[name]['train']['chosen']}", flush=True)
     if options.against is not None:
-        before = renamed(json.loads(options.against.read_text()))
-        found = renamed(json.loads(options.output.read_text()))
+        before = in_present_words(json.loads(options.against.read_text()))
+        found = in_present_words(json.loads(options.output.read_text()))
         lines = list(differences({k: v for k, v in before.items() if k in found}, found, ""))
         print("\n".join(lines) if lines else "equal to the last digit")
         sys.exit(bool(lines))
@@ -104,16 +104,16 @@ def headstart(*words: str) -> str:
 
 def facts(text: str, model: Path) -> dict[str, Any]:
     """What a manifest and its files say, without seconds, versions, paths and sentences."""
-    manifest = renamed(json.loads(text))
+    manifest = in_present_words(json.loads(text))
     trust = manifest["trust"]
-    asked = trust and trust["promise"]
+    guarantee = trust and trust["guarantee"]
     return {
         "chosen": [manifest["head"][key] for key in ("candidate", "features", "kind")],
         "configuration": manifest["head"]["configuration"],
         "calibration": {k: v for k, v in manifest["head"]["calibration"].items() if k != "sentences"},
         "scores": without(manifest["scores"]),
         "candidates": [without(line) for line in manifest["candidates"] if "score" in line],
-        "guarantee": asked and without(asked),
+        "guarantee": guarantee and without(guarantee),
         "novelty": trust and trust["novelty"] and without(trust["novelty"]),
         "data": {key: manifest["data"][key] for key in ("images", "counts", "held_out", "folds", "repeats", "copies")},
         "suspects": without(manifest["suspects"]),
@@ -133,6 +133,11 @@ def without(value: Any) -> Any:
     return [without(inner) for inner in value] if isinstance(value, list) else value
 
 
+def audit(text: str, data: Path) -> Any:
+    """The audit's findings, with paths that do not depend on where the data lie."""
+    return without(json.loads(text.replace(str(data), "")))
+
+
 RENAMED = {
     "setting": "configuration",
     "settings": "configuration",
@@ -140,22 +145,25 @@ RENAMED = {
     "dearer": "costlier",
     "naive": "leaky",
     "honest": "group_aware",
+    "promise": "guarantee",
+    "answers": "predictions",
+    "own": "guarantee",
+    "first": "first_step",
+    "kept": "guaranteed",
+    "broken": "violated",
 }
-"""Words of older manifests and what they are called now: the same values under better names."""
+"""What manifests called keys and states before → now: names are not results, so records of either kind compare."""
+GONE = {"isotonic"}
+"""Keys of what no longer exists: isotonic calibration was compared, or left out with a reason, and never won."""
 
 
-def renamed(value: Any) -> Any:
-    """A JSON value in today's words."""
+def in_present_words(value: Any) -> Any:
+    """A record with today's names for keys and states."""
     if isinstance(value, dict):
-        return {RENAMED.get(key, key): renamed(inner) for key, inner in value.items()}
+        return {RENAMED.get(key, key): in_present_words(inner) for key, inner in value.items() if key not in GONE}
     if isinstance(value, list):
-        return [renamed(inner) for inner in value]
+        return [in_present_words(inner) for inner in value]
     return RENAMED.get(value, value) if isinstance(value, str) else value
-
-
-def audit(text: str, data: Path) -> Any:
-    """The audit's findings, with paths that do not depend on where the data lie."""
-    return without(json.loads(text.replace(str(data), "")))
 
 
 def differences(one: Any, other: Any, place: str) -> Iterator[str]:

@@ -1,17 +1,17 @@
-"""Is the promise kept? Triage, prediction sets and calibration, on simulated scores and on real sets.
+"""Does the guarantee hold? Triage, prediction sets and calibration, on simulated scores and on real sets.
 
     python benchmarks/triage.py [--data FOLDER] [--sets elpv,charts,…] [--draws 1000] [--seed 0]
                                 [--parts simulated,calibration,real]
 
-Simulated: answers are drawn from a population of a million whose error above any threshold is known. Each draw is a
-small labelled set on which thresholds are picked; a promise is broken when more than `max_error` of what its threshold
-accepts *in the population* is wrong. At most 5 % of the draws may break theirs.
+Simulated: predictions are drawn from a population of a million whose error above any threshold is known. Each draw is a
+small labelled set on which thresholds are picked; a guarantee is violated when more than `max_error` of what its
+threshold accepts *in the population* is wrong. At most 5 % of the draws may violate theirs.
 
 Real: each set is embedded with lite0 (turned and exact copies left out) and a tuned probe scores every image out of
 fold (5 folds, 3 repeats); temperatures are fitted across folds. Then, over and over, thresholds are picked on one half
 of the images and the error is counted on the other; and labelled sets are drawn from the whole set with replacement,
 for which the set itself is the population and its error is known. The count on a half has a luck of its own, so there
-the share of draws with more wrong than promised may exceed 5 %; where the population is known it may not.
+the share of draws with more wrong than guaranteed may exceed 5 %; where the population is known it may not.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import numpy as np
 from common import arguments, heading, percent, row, words
 from headstart.trust.calibration.choose import choose_calibration
 from headstart.trust.conformal import conformal_sets, samples_needed
-from headstart.trust.risk_coverage import risk_coverage
 from headstart.trust.shift.label_shift import ReferenceCounts, label_shift
 from headstart.trust.triage.thresholds import Triage, top_predictions, triage
+from risk_coverage import risk_coverage
 from triage_populations import Population, Scored, scored, simulated
 
 SETS = ("rice_leaf", "corn_leaf", "trashnet", "charts", "pacs/sketch", "elpv")
@@ -40,30 +40,30 @@ def draw(population: Population, n: int, max_error: float, random: np.random.Gen
     )
 
 
-def kept_row(population: Population, n: int, max_error: float, draws: int, seed: int) -> str:
-    """One line: how often a promise is made and broken, for all answers and for each class."""
+def guarantee_row(population: Population, n: int, max_error: float, draws: int, seed: int) -> str:
+    """One line: how often a guarantee is feasible and violated, for all predictions and for each class."""
     random = np.random.default_rng(seed)
-    made, broken, coverage, errors, class_made, class_broken, hidden = [], [], [], [], [], [], []
+    feasible, violated, coverage, errors, class_feasible, class_violated, hidden = [], [], [], [], [], [], []
     for _ in range(draws):
         found = draw(population, n, max_error, random)
         error = population.error(found.overall.threshold)
-        made.append(found.overall.kept)
-        broken.append(found.overall.kept and error > max_error)
-        if found.overall.kept:
+        feasible.append(found.overall.feasible)
+        violated.append(found.overall.feasible and error > max_error)
+        if found.overall.feasible:
             coverage.append(found.coverage.value)
             errors.append(error)
-        own = [(k, each.own.threshold) for k, each in enumerate(found.classes) if each.own.kept]
-        class_made.append(len(own) / len(found.classes))
-        class_broken.append(any(population.error(threshold, k) > max_error for k, threshold in own))
-        told = [k for k, each in enumerate(found.classes) if each.status == "kept"]
+        own = [(k, each.guarantee.threshold) for k, each in enumerate(found.classes) if each.guarantee.feasible]
+        class_feasible.append(len(own) / len(found.classes))
+        class_violated.append(any(population.error(threshold, k) > max_error for k, threshold in own))
+        told = [k for k, each in enumerate(found.classes) if each.status == "guaranteed"]
         hidden.append(any(population.error(found.overall.threshold, k) > max_error for k in told))
-    shares = (made, broken, coverage or [0], errors or [0], class_made, class_broken, hidden)
+    shares = (feasible, violated, coverage or [0], errors or [0], class_feasible, class_violated, hidden)
     return row(population.name, f"{n:,}", percent(max_error), *(percent(np.mean(each)) for each in shares))
 
 
 HEAD = heading(
-    *("population", "labelled", "at most wrong", "promise made", "broken, of all draws", "accepted, where made"),
-    *("true error, where made", "classes promised", "any class's broken", "'kept' said wrongly"),
+    *("population", "labelled", "at most wrong", "feasible", "violated, of all draws", "accepted, where feasible"),
+    *("true error, where feasible", "classes feasible", "any class's violated", "'guaranteed' said wrongly"),
 )
 
 
@@ -122,7 +122,7 @@ def halves_row(population: Population, max_error: float, draws: int, seed: int) 
         found = triage(
             population.sure[here], population.said[here], population.y[here], classes=classes, max_error=max_error
         )
-        if not found.kept:
+        if not found.feasible:
             continue
         taken = there[found.accepts(population.sure[there], population.said[there])]
         errors = int((population.said[taken] != population.y[taken]).sum())
@@ -134,8 +134,8 @@ def halves_row(population: Population, max_error: float, draws: int, seed: int) 
 
 
 HALVES_HEAD = heading(
-    *("set", "labelled half", "at most wrong", "promise made", "accepted of the other half", "wrong among them"),
-    "draws with more wrong than promised",
+    *("set", "labelled half", "at most wrong", "feasible", "accepted of the other half", "wrong among them"),
+    "draws with more wrong than guaranteed",
 )
 
 
@@ -163,12 +163,13 @@ def calibration_rows(one: Scored, head: str) -> str:
 
 CALIBRATION_HEAD = heading(
     *("set", "head", "images × classes", "chosen", "ECE (15 equal-mass bins)", "debiased RMS error", "Brier"),
-    *("log-loss", "compared (cross-fitted log-loss)", "AURC (excess)", "wrong, %, of the surest 50 / 70 / 90 / 100 %"),
+    *("log-loss", "compared (cross-fitted log-loss)", "AURC (excess)"),
+    "wrong, %, of the most confident 50 / 70 / 90 / 100 %",
 )
 
 
 def shift_row(population: Population, draws: int, seed: int) -> str:
-    """Alarms on batches of 100 images: in the usual shares, and with the first class drawn three times as easily."""
+    """Alarms on batches of 100 images: with the usual class prior, and with the first class three times as likely."""
     random = np.random.default_rng(seed)
     K = population.probabilities.shape[1]
     alarms, off = {}, {}
@@ -183,13 +184,13 @@ def shift_row(population: Population, draws: int, seed: int) -> str:
             seen = label_shift(population.probabilities[rows], reference, seed=each)
             truth = np.bincount(population.y[rows], minlength=K) / len(rows)
             found.append(seen.shifted)
-            misses.append(np.abs(np.array(seen.shares) - truth).sum() / 2)
+            misses.append(np.abs(np.array(seen.prior) - truth).sum() / 2)
         alarms[name], off[name] = np.mean(found), np.mean(misses)
     shares = (each[name] for name in ("usual", "shifted") for each in (alarms, off))
     return row(population.name, *map(percent, shares))
 
 
-SHIFT_HEAD = heading("set", "alarms without a shift", "shares off by", "alarms, first class ×3", "shares off by")
+SHIFT_HEAD = heading("set", "alarms without a shift", "prior off by", "alarms, first class ×3", "prior off by")
 
 
 def table(title: str, head: str, lines: Callable[[], Iterator[str]]) -> None:
@@ -204,7 +205,7 @@ def on_simulated(options: argparse.Namespace) -> None:
     table(
         f"Simulated, {options.draws:,} draws a line, 95 % confidence:",
         HEAD,
-        lambda: (kept_row(p, n, e, options.draws, options.seed) for p in populations for n, e in asked),
+        lambda: (guarantee_row(p, n, e, options.draws, options.seed) for p in populations for n, e in asked),
     )
     table(
         f"Prediction sets, simulated, {options.draws // 4:,} draws a line:",
@@ -235,7 +236,7 @@ def on_real(options: argparse.Namespace) -> None:
     table(
         f"Real sets, drawn with replacement, {options.draws:,} draws a line, 95 % confidence:",
         HEAD,
-        lambda: (kept_row(p, len(p.y), e, options.draws, options.seed) for p in populations for e in (0.02, 0.05)),
+        lambda: (guarantee_row(p, len(p.y), e, options.draws, options.seed) for p in populations for e in (0.02, 0.05)),
     )
     table(
         f"Real sets, halves, {options.draws:,} draws a line, 95 % confidence:",

@@ -1,7 +1,7 @@
-"""What promises are tried on, for `benchmarks/triage.py`: made populations, and real sets scored out of fold.
+"""What guarantees are tried on, for `benchmarks/triage.py`: made populations, and real sets scored out of fold.
 
 A `Population` knows its error above any threshold; `simulated` makes some that go wrong in different ways, `scored`
-makes one of a real set by a head's out-of-fold answers.
+makes one of a real set by a head's out-of-fold predictions.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from headstart.backbones.opening import open_backbone
 from headstart.data.splits import assign_folds as dealt
 from headstart.embed.extract import embed
 from headstart.heads.catalog import make_head
+from headstart.metrics.probability import softmax
 from headstart.trust.calibration.temperature import crossed_probabilities, fit_temperature, probabilities
 from headstart.trust.triage.thresholds import top_predictions
 from strategies import samples_of
@@ -43,16 +44,11 @@ class Population:
         order = rows[np.argsort(-self.sure[rows], kind="stable")]
         return -self.sure[order], np.concatenate([[0], np.cumsum(self.said[order] != self.y[order])])
 
-    def error(self, threshold: float, answer: int | None = None) -> float:
-        """The share of wrong ones among all answers above the threshold (or those that name one class)."""
-        falling, wrong = self._curves[0 if answer is None else 1 + answer]
+    def error(self, threshold: float, predicted: int | None = None) -> float:
+        """The share of wrong ones among all predictions above the threshold (or those of one class)."""
+        falling, wrong = self._curves[0 if predicted is None else 1 + predicted]
         above = int(np.searchsorted(falling, -threshold, side="left"))
         return float(wrong[above] / max(above, 1))
-
-
-def softmax(z: np.ndarray) -> np.ndarray:
-    rising = np.exp(z - z.max(axis=1, keepdims=True))
-    return rising / rising.sum(axis=1, keepdims=True)
 
 
 def simulated(seed: int) -> Iterator[Population]:
@@ -74,7 +70,7 @@ def simulated(seed: int) -> Iterator[Population]:
     found[np.arange(POPULATION), said] = sure
     for name, wrong in (
         ("one class of 5 % wrong in 20 %", np.where(said == 2, 0.2, (1 - sure) ** 2 / 5)),
-        ("surest 2 % wrong in 10 %", np.where(sure > 0.988, 0.1, (1 - sure) ** 2 / 3)),
+        ("most confident 2 % wrong in 10 %", np.where(sure > 0.988, 0.1, (1 - sure) ** 2 / 3)),
         ("confidence says nothing, 2.2 % wrong", np.full(POPULATION, 0.022)),
     ):
         y = np.where(random.random(POPULATION) < wrong, (said + 1) % 3, said)

@@ -1,4 +1,4 @@
-"""Promises on the command line: made, refused, stored with the model, turned off; sets; wrong input."""
+"""Guarantees on the command line: given, refused, stored with the model, turned off; sets; wrong input."""
 
 import csv
 import json
@@ -43,20 +43,20 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_train_prints_the_promise_and_info_repeats_it(output: tuple[Path, str]) -> None:
+def test_train_prints_the_guarantee_and_info_repeats_it(output: tuple[Path, str]) -> None:
     folder, said = output
-    (line,) = [line for line in said.splitlines() if line.startswith("promise    ")]
+    (line,) = [line for line in said.splitlines() if line.startswith("guarantee  ")]
     assert line.endswith("% to review.")
     assert " % accepted automatically, at most 30 % of them wrong (95 % confidence); " in line
     assert line in run(info, folder).stdout
-    assert "kept: " in said or "not shown: " in said
+    assert "guaranteed: " in said or "not shown: " in said
 
 
-def test_predict_keeps_what_the_model_was_trained_to_promise(model: Path, cells: Path, noise: Path) -> None:
+def test_predict_gives_the_guarantee_that_the_model_was_trained_with(model: Path, cells: Path, noise: Path) -> None:
     done = run(predict, model, cells / "functional", noise)
     assert done.exit_code == 0
-    promise, here, *_ = done.stderr.splitlines()
-    assert "at most 30 % of them wrong (95 % confidence)" in promise
+    guarantee, here, *_ = done.stderr.splitlines()
+    assert "at most 30 % of them wrong (95 % confidence)" in guarantee
     assert re.fullmatch(r"Accepted here: \d+ of 31 images; to review: .*novel.*\.", here)
     header, *rows = done.stdout.splitlines()
     assert header == "image\tclass\tconfidence\tdecision\treason"
@@ -73,21 +73,22 @@ def test_a_batch_from_elsewhere_goes_to_review_as_a_whole_unless_a_warning_is_en
     assert done.exit_code == 0
     assert "Accepted here: 0 of 30 images; to review: " in done.stderr
     void, known = (
-        done.stderr.index(f"note: {words}") for words in ("These images differ from the training", "Judged on")
+        done.stderr.index(f"note: {words}")
+        for words in ("Covariate shift: these images differ from the training", "Tested on")
     )
     assert void < known
-    assert "note: These images differ from the training images (p = 0.002; " in done.stderr
+    assert "note: Covariate shift: these images differ from the training images (p = 0.002; " in done.stderr
     rows = [row.split("\t") for row in done.stdout.splitlines()[1:]]
     assert {row[3] for row in rows} == {"review"}
-    assert {row[4] for row in rows} <= {"novel", "batch differs"}
+    assert {row[4] for row in rows} <= {"novel", "batch shift"}
     warned = run(predict, model, *sorted(screens.glob("*/*")), "--on-shift", "warn")
-    assert "batch differs" not in warned.stdout
+    assert "batch shift" not in warned.stdout
     assert "--on-shift" not in warned.stderr
-    assert "note: These images differ from the training images (p = 0.002; " in warned.stderr
+    assert "note: Covariate shift: these images differ from the training images (p = 0.002; " in warned.stderr
 
 
 @pytest.mark.parametrize("asked", ["0.02", "2%", "2 %"])
-def test_a_promise_that_50_images_cannot_carry_is_refused_with_a_number_and_exit_code_0(
+def test_a_guarantee_that_50_images_cannot_carry_is_refused_with_a_number_and_exit_code_0(
     asked: str, model: Path, cells: Path
 ) -> None:
     done = run(predict, model, cells / "defective", "--max-error", asked)
@@ -97,15 +98,15 @@ def test_a_promise_that_50_images_cannot_carry_is_refused_with_a_number_and_exit
         "images without an error, of "
     )
     assert (
-        " more labelled images would do, with about even odds, if the surest answers stay as right as here"
+        " more labelled images would do, with about even odds, if the most confident predictions stay as right as here"
         in done.stderr
     )
     rows = [row.split("\t") for row in done.stdout.splitlines()[1:]]
     assert {row[3] for row in rows} == {"review"}
-    assert {row[4] for row in rows} <= {"no promise", "novel"}
+    assert {row[4] for row in rows} <= {"no guarantee", "novel"}
 
 
-def test_none_turns_the_promise_off_and_novel_images_are_still_named(model: Path, cells: Path, noise: Path) -> None:
+def test_none_turns_the_guarantee_off_and_novel_images_are_still_named(model: Path, cells: Path, noise: Path) -> None:
     done = run(predict, model, noise, "--max-error", "none")
     assert done.stdout.splitlines()[0] == "image\tclass\tconfidence"
     assert done.stderr.startswith("note: 1 of 1 images are unlike those that the model was trained on (novel;")
@@ -142,28 +143,28 @@ def test_per_class_says_which_classes_go_to_review(model: Path, cells: Path) -> 
     assert done.exit_code == 0
     assert "wrong in every class" in done.stderr.splitlines()[0]
     reasons = {row.split("\t")[4] for row in done.stdout.splitlines()[1:]}
-    assert "class not covered" in reasons or "no promise" in reasons
+    assert "class not covered" in reasons or "no guarantee" in reasons
 
 
-def test_a_promise_for_each_class_is_trained_in_and_can_be_loosened(cells: Path, tmp_path: Path) -> None:
+def test_a_guarantee_for_each_class_is_trained_in_and_can_be_loosened(cells: Path, tmp_path: Path) -> None:
     said = run(train, cells, "-o", tmp_path / "model", *QUICK, "--max-error", "30%", "--per-class").stdout
     assert "at most 30 % of them wrong in every class (95 % confidence)" in said
     assert "wrong in every class" in run(predict, tmp_path / "model", cells).stderr.splitlines()[0]
     assert "wrong in every class" in run(predict, tmp_path / "model", cells, "--max-error", "0.2").stderr
     assert "in every class" not in run(predict, tmp_path / "model", cells, "--overall").stderr.splitlines()[0]
-    with pytest.raises(OptionError, match="per_class is about a promise: give max_error too"):
+    with pytest.raises(OptionError, match="per_class is about a guarantee: give max_error too"):
         Options(per_class=True)
 
 
-def test_many_images_of_one_class_void_the_promise(model: Path, cells: Path) -> None:
+def test_many_images_of_one_class_void_the_guarantee(model: Path, cells: Path) -> None:
     samples = solar_cells().samples
     known = {file.name for file in cells.glob("*/*")}
     rows = [row for row in range(len(samples)) if samples.classes[samples.labels[row]] == "functional"]
     others = [samples.images[row] for row in rows if samples.images[row].name not in known][:120]
     said = run(predict, model, *others).stderr
-    assert "note: --on-shift warn would accept as usual, without the promise." in said
-    assert "note: The classes come in other shares than in training (" in said
-    assert "the promise of triage is void here." in said
+    assert "note: --on-shift warn would accept as usual, without the guarantee." in said
+    assert "note: Label shift: the class prior differs from training (" in said
+    assert "the guarantee is void here." in said
 
 
 def test_repeats_and_training_images_do_not_void_it(model: Path, cells: Path, tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_repeats_and_training_images_do_not_void_it(model: Path, cells: Path, tm
         (("--sets", "none"), "--sets must lie between 0.5 and 0.9999, written such as 0.02 or 2%; found 'none'"),
         (("--confidence", "0.5"), "--confidence must lie between 0.8 and 0.9999"),
         (("--by-class",), "--by-class says how --sets are made"),
-        (("--max-error", "none", "--per-class"), "are about a promise: give --max-error too"),
+        (("--max-error", "none", "--per-class"), "are about a guarantee: give --max-error too"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(words: tuple[str, ...], said: str, model: Path, cells: Path) -> None:
@@ -191,12 +192,12 @@ def test_what_cannot_be_asked_for_is_refused(words: tuple[str, ...], said: str, 
         run(predict, model, cells, *words)
 
 
-def test_a_fine_promise_needs_no_images_to_be_refused(model: Path, tmp_path: Path) -> None:
+def test_a_fine_guarantee_needs_no_images_to_be_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="--max-error must lie between"):
         run(train, tmp_path / "nowhere", "--max-error", "70%")
 
 
 @pytest.mark.parametrize("words", [("--confidence", "0.9"), ("--per-class",), ("--per-class", "--max-error", "none")])
-def test_train_refuses_what_only_a_promise_has(words: tuple[str, ...], cells: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"--confidence and --per-class are about a promise: give --max-error too"):
+def test_train_refuses_what_only_a_guarantee_has(words: tuple[str, ...], cells: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"--confidence and --per-class are about a guarantee: give --max-error too"):
         run(train, cells, "-o", tmp_path / "model", *words)

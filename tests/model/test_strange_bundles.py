@@ -69,7 +69,7 @@ def test_taps_that_the_backbone_lacks_or_has_once_are_refused(changed: Callable[
 @pytest.mark.parametrize("temperature", [0, -1, 1e400, float("nan"), "warm", None, [1], 10**400])
 def test_a_temperature_that_is_none_is_refused(changed: Callable[..., Path], temperature: object) -> None:
     with pytest.raises(BundleError, match="is damaged"):
-        headstart.load(changed("head", "temperature", to=temperature))
+        headstart.load(changed("head", "calibration", "temperature", to=temperature))
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def shown(name: str = "cat/one.png") -> Shown:
 
 def test_it_says_what_was_found_how_sure_that_is_and_what_to_do() -> None:
     found = Checked(drift_page(result(0.001, 0.002), shown()))
-    assert "This batch comes from elsewhere" in found.words
+    assert "Covariate shift" in found.words
     assert "0.001" in found.words
     assert "91.0 %" in found.words
     assert "0.002" in found.words
@@ -90,7 +90,7 @@ def test_it_says_what_was_found_how_sure_that_is_and_what_to_do() -> None:
 def test_the_headline_follows_the_finding() -> None:
     assert "<h1>No drift found</h1>" in drift_page(result(0.4), shown())
     text = drift_page(result(0.01, 0.6), shown())
-    assert "<h1>Other shares of the classes</h1>" in text
+    assert "<h1>Label shift</h1>" in text
     assert text.index("<h2>The classes</h2>") < text.index('<ul class="pictures">')
     text = drift_page(result(0.01, 0.01), shown())
     assert text.index("<h2>The classes</h2>") > text.index('<ul class="pictures">')

@@ -100,7 +100,7 @@ def test_sets_grown_from_the_likeliest_class_down_are_small_where_answers_are_su
     assert found.sets(p, never_empty=False).tolist() == [[True, False]] * 100
 
 
-def test_strangeness_is_what_it_says() -> None:
+def test_nonconformity_is_what_it_says() -> None:
     p = np.array([[0.5, 0.2, 0.3]])
     assert nonconformity(p, "lac").tolist() == pytest.approx(np.array([[0.5, 0.8, 0.7]]))
     assert nonconformity(p, "aps").tolist() == pytest.approx(np.array([[0.0, 0.8, 0.5]]))

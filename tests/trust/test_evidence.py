@@ -1,4 +1,4 @@
-"""What promises are made from survives a file, is taken on trust nowhere, and is chosen by its number alone."""
+"""What guarantees rest on survives a file, is taken on trust nowhere, and is chosen by its number alone."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.errors import BundleError, DataError, OptionError
-from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustRecord, evidence_from_arrays
+from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustEvidence, evidence_from_arrays
 from headstart.trust.novelty.fit import fit_novelty
 from headstart.trust.shift.monitor import reference_rows
 
@@ -34,57 +34,64 @@ def test_a_record_survives_its_arrays() -> None:
     X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
     novelty = fit_novelty(X, np.arange(60) % 2).novelty
     asked = GuaranteeRequest(0.05, 0.9)
-    record = TrustRecord(
-        answered(60, groups=True, novel=True), answered(80, novel=True, seed=1), novelty=novelty, asked=asked
+    record = TrustEvidence(
+        answered(60, groups=True, novel=True),
+        answered(80, novel=True, seed=1),
+        novelty=novelty,
+        default_guarantee=asked,
     )
-    again = evidence_from_arrays(record.to_arrays(), classes=2, taps={"last": 8}, kind="layers", asked=asked)
+    again = evidence_from_arrays(
+        record.to_arrays(), classes=2, taps={"last": 8}, kind="layers", default_guarantee=asked
+    )
     assert again.triage(asked, CLASSES).to_dict() == record.triage(asked, CLASSES).to_dict()
     assert again.sets(0.9, CLASSES) == record.sets(0.9, CLASSES)
-    assert again.reference() == record.reference()
+    assert again.reference_counts() == record.reference_counts()
     assert again.novelty is not None
     assert np.array_equal(again.novelty.relative(X), novelty.relative(X))
-    assert again.asked == asked
+    assert again.default_guarantee == asked
 
 
 @pytest.mark.parametrize(("held_out", "basis"), [(446, "out of fold"), (447, "held out")])
-def test_held_out_images_judge_where_a_third_of_them_could_carry_the_promise(held_out: int, basis: str) -> None:
-    record = TrustRecord(answered(1000), answered(held_out))
+def test_held_out_images_judge_where_a_third_of_them_could_carry_the_guarantee(held_out: int, basis: str) -> None:
+    record = TrustEvidence(answered(1000), answered(held_out))
     found = record.triage(GuaranteeRequest(0.02), CLASSES)  # 149 accepted ones without an error
     assert found.basis == basis
-    assert found.sentences()[-1].startswith("Judged on ")
+    assert found.sentences()[-1].startswith("Tested on ")
 
 
 def test_for_each_class_the_rarest_must_do() -> None:
     few = answered(2 * 182)  # 183 without an error show 2 % with 97.5 %
     assert (
-        TrustRecord(answered(1000), few).triage(GuaranteeRequest(0.02, per_class=True), CLASSES).basis == "out of fold"
+        TrustEvidence(answered(1000), few).triage(GuaranteeRequest(0.02, per_class=True), CLASSES).basis
+        == "out of fold"
     )
     enough = answered(2 * 183)
     assert (
-        TrustRecord(answered(1000), enough).triage(GuaranteeRequest(0.02, per_class=True), CLASSES).basis == "held out"
+        TrustEvidence(answered(1000), enough).triage(GuaranteeRequest(0.02, per_class=True), CLASSES).basis
+        == "held out"
     )
 
 
 def test_which_images_judge_does_not_hang_on_how_well_they_do() -> None:
     wrong = answered(600, right=0.5)
-    found = TrustRecord(answered(1000), wrong).triage(GuaranteeRequest(0.02), CLASSES)
+    found = TrustEvidence(answered(1000), wrong).triage(GuaranteeRequest(0.02), CLASSES)
     assert found.basis == "held out"
-    assert not found.kept
+    assert not found.feasible
 
 
 def test_copies_count_once() -> None:
-    record = TrustRecord(answered(298, groups=True))
+    record = TrustEvidence(answered(298, groups=True))
     refused = record.triage(GuaranteeRequest(0.02), CLASSES)
-    assert not TrustRecord(answered(296, groups=True)).triage(GuaranteeRequest(0.02), CLASSES).kept
+    assert not TrustEvidence(answered(296, groups=True)).triage(GuaranteeRequest(0.02), CLASSES).feasible
     assert refused.rows == 149
-    assert sum(record.reference().actual) == 149
+    assert sum(record.reference_counts().actual) == 149
 
 
 def test_novel_images_are_not_counted_as_accepted_nor_tested() -> None:
     rows = answered(400)
     novel = np.zeros(400, bool)
     novel[:100] = True
-    found = TrustRecord(JudgedPredictions(rows.probabilities, rows.labels, None, novel)).triage(
+    found = TrustEvidence(JudgedPredictions(rows.probabilities, rows.labels, None, novel)).triage(
         GuaranteeRequest(0.05), CLASSES
     )
     assert found.rows == 400
@@ -95,34 +102,36 @@ def test_novel_images_are_not_counted_as_accepted_nor_tested() -> None:
 
 @given(seed=st.integers(0, 2**31), share=st.floats(0, 0.9))
 @settings(max_examples=30, deadline=None)
-def test_what_is_promised_holds_for_the_rows_that_are_accepted(seed: int, share: float) -> None:
+def test_what_is_guaranteed_holds_for_the_rows_that_are_accepted(seed: int, share: float) -> None:
     rows = answered(500, right=0.97, seed=seed)
     novel = np.random.default_rng(seed).random(500) < share
-    found = TrustRecord(JudgedPredictions(rows.probabilities, rows.labels, None, novel)).triage(
+    found = TrustEvidence(JudgedPredictions(rows.probabilities, rows.labels, None, novel)).triage(
         GuaranteeRequest(0.1), CLASSES
     )
     said = rows.probabilities.argmax(axis=1)
     accepted = found.accepts(rows.probabilities.max(axis=1), said) & ~novel
     assert int(accepted.sum()) == found.accepted
     assert found.accepted == round(found.coverage.value * 500)
-    assert not found.kept or (said != rows.labels)[accepted].mean() <= 0.1
+    assert not found.feasible or (said != rows.labels)[accepted].mean() <= 0.1
 
 
 def test_sets_take_the_held_out_images_where_there_are_five_times_as_many_as_needed() -> None:
-    record = TrustRecord(answered(1000), answered(95))
+    record = TrustEvidence(answered(1000), answered(95))
     assert record.sets(0.95, CLASSES).rows == 95
-    assert TrustRecord(answered(1000), answered(94)).sets(0.95, CLASSES).rows == 1000
+    assert TrustEvidence(answered(1000), answered(94)).sets(0.95, CLASSES).rows == 1000
     with pytest.raises(DataError, match="need at least 99 labelled images; found 30"):
-        TrustRecord(answered(30)).sets(0.99, CLASSES)
+        TrustEvidence(answered(30)).sets(0.99, CLASSES)
 
 
 @pytest.mark.parametrize(("max_error", "confidence"), [(0.0, 0.95), (0.6, 0.95), (float("nan"), 0.95), (0.02, 1.0)])
-def test_a_promise_out_of_range_is_refused(max_error: float, confidence: float) -> None:
+def test_a_guarantee_out_of_range_is_refused(max_error: float, confidence: float) -> None:
     with pytest.raises(OptionError, match="must lie between"):
         GuaranteeRequest(max_error, confidence)
 
 
-GOOD = TrustRecord(answered(20, novel=True), novelty=fit_novelty(np.eye(20, 8), np.arange(20) % 2).novelty).to_arrays()
+GOOD = TrustEvidence(
+    answered(20, novel=True), novelty=fit_novelty(np.eye(20, 8), np.arange(20) % 2).novelty
+).to_arrays()
 LIKELY = GOOD["out_of_fold.probabilities"]
 
 
@@ -165,10 +174,10 @@ def test_a_novelty_score_of_another_embedding_is_refused() -> None:
 
 def test_what_batches_are_compared_with_survives_and_is_checked() -> None:
     kept = reference_rows(np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32))
-    arrays = TrustRecord(answered(20), watched=kept).to_arrays()
+    arrays = TrustEvidence(answered(20), reference_sample=kept).to_arrays()
     again = evidence_from_arrays(arrays, classes=2, taps={"last": 4}, kind=None, joined=6)
-    assert again.watched is not None
-    assert np.array_equal(again.watched.rows, kept.rows)
+    assert again.reference_sample is not None
+    assert np.array_equal(again.reference_sample.rows, kept.rows)
     with pytest.raises(BundleError, match="its rows have 6 numbers, and the head looks at 8"):
         evidence_from_arrays(arrays, classes=2, taps={"last": 4}, kind=None, joined=8)
     with pytest.raises(BundleError, match="the saved drift reference"):
@@ -180,4 +189,4 @@ def test_what_batches_are_compared_with_survives_and_is_checked() -> None:
             {**arrays, "watched.groups": np.zeros_like(kept.groups)}, classes=2, taps={"last": 4}, kind=None, joined=6
         )
     without = {name: array for name, array in arrays.items() if not name.startswith("watched.")}
-    assert evidence_from_arrays(without, classes=2, taps={"last": 4}, kind=None, joined=6).watched is None
+    assert evidence_from_arrays(without, classes=2, taps={"last": 4}, kind=None, joined=6).reference_sample is None

@@ -69,8 +69,8 @@ def command(
     """Look through the labelled images in DATA (a folder of class folders, or a table) before training on them.
 
     Finds unreadable images; exact and near copies (turned, mirrored, re-encoded or cropped ones too), also across
-    splits and across classes; labels that are probably wrong (needs headstart[audit]); few images of a class; tiny,
-    very long, near-black, near-white and blurred images. Nothing is changed.
+    splits and across classes; labels that are probably wrong; few images of a class; tiny, very long, near-black,
+    near-white and blurred images. Nothing is changed.
     """
     from headstart.verbs.audit.audit import audit
 

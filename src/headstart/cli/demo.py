@@ -20,7 +20,7 @@ from headstart.cli.options import Place
 )
 @click.option("--seed", default=0, show_default=True)
 def command(output: Path, backbones: str, seed: int) -> None:
-    """Train on 2,624 real photographs of solar cells and check the promise on cells that were kept apart.
+    """Train on 2,624 real photographs of solar cells and check the guarantee on cells that were kept apart.
 
     Needs the package elpv-dataset (extra 'demo'; photographs under CC BY-NC-SA 4.0).
     """

@@ -161,7 +161,7 @@ def _usual(found: BatchDrift) -> Gallery:
         words = "The training images are not in the model; --reference DATA would show them here."
         rows = found.most_usual
         return Gallery("In the batch, most like training", words, [_picture(found, row) for row in rows])
-    rows = tuple(found.test.typical.tolist())
+    rows = tuple(found.test.reference_extremes.tolist())
     chosen = [Picture(pictures.images[row], pictures.names[row], _label(found, row)) for row in rows]
     title = f"{found.comparison.name.capitalize()} images, least like the batch"
     return Gallery(title, "What the batch has least of.", chosen)
@@ -219,8 +219,8 @@ def _lines(found: BatchDrift) -> list[tuple[str, str]]:
     lines = [("found", found.sentence()), ("compared", f"with {found.comparison.words}")]
     if found.drifted and found.shares:
         lines.append(("classes", _moved(found)))
-    within = "" if test.p_within is None else f", within classes {test.p_within:.3f}"
-    lines.append(("p-value", f"{test.p:.3f}{within}; drift at {test.alarm:g} or less"))
+    within = "" if test.p_within_classes is None else f", within classes {test.p_within_classes:.3f}"
+    lines.append(("p-value", f"{test.p:.3f}{within}; drift at {test.level:g} or less"))
     first, *rest = found.advice()
     return [*lines, ("next", first), *(("", each) for each in rest)]
 

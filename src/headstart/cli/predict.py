@@ -25,22 +25,26 @@ if TYPE_CHECKING:
 @click.option(
     "--max-error",
     type=ShareType(1e-4, 0.5, none=True),
-    help="Accept answers automatically as long as at most this share of the accepted ones is wrong, such as 0.02 or "
+    help="Accept predictions automatically so that at most this share of the accepted ones is wrong, such as 0.02 or "
     "2%, and send the others to review; default: what the model was trained with; 'none' turns it off.",
 )
-@click.option("--confidence", type=ShareType(0.8, 0.9999), help="How sure that is; default: as trained, else 0.95.")
+@click.option(
+    "--confidence",
+    type=ShareType(0.8, 0.9999),
+    help="The confidence of that guarantee; default: as trained, else 0.95.",
+)
 @click.option(
     "--per-class/--overall",
     default=None,
-    help="Promise it for each answered class, or only for all together; default: as trained, else for all together.",
+    help="Guarantee it for each predicted class, or only for all together; default: as trained, else for all together.",
 )
 @click.option(
     "--on-shift",
     type=click.Choice(("review", "warn")),
     default="review",
     show_default=True,
-    help="With a promise: what becomes of 30 images or more that as a whole are not like the training images, or hold "
-    "the classes in other shares: all go to review, or a warning only.",
+    help="With a guarantee: what becomes of 30 images or more under covariate shift (as a whole not like the training "
+    "images) or label shift (another class prior): all go to review, or a warning only.",
 )
 @click.option(
     "--sets",
@@ -67,7 +71,7 @@ def command(
 ) -> None:
     """Classify IMAGES (files, folders or globs) with the saved MODEL.
 
-    Exit code 0 when every image was read, also where no promise can be made and all go to review; 2 when no image
+    Exit code 0 when every image was read, also where no guarantee is feasible and all go to review; 2 when no image
     could be read. Unreadable ones are named on standard error.
     """
     from headstart.cli import show
@@ -105,12 +109,12 @@ def command(
 def _asked(
     predictor: Predictor, max_error: float | str | None, confidence: float | None, per_class: bool | None
 ) -> bool:
-    """Whether a promise is to be made."""
-    stored = predictor.trust is not None and predictor.trust.asked is not None
+    """Whether a guarantee is asked for."""
+    stored = predictor.trust is not None and predictor.trust.default_guarantee is not None
     asked = max_error != NONE and (max_error is not None or stored)
     if not asked and (per_class is not None or confidence is not None):
         raise OptionError(
-            "--confidence, --per-class and --overall are about a promise: give --max-error too, such as 0.02."
+            "--confidence, --per-class and --overall are about a guarantee: give --max-error too, such as 0.02."
         )
     return asked
 
@@ -121,7 +125,7 @@ def _number(max_error: float | str | None) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """What is printed: predictions, the decisions where a promise was asked for, the set of each image."""
+    """What is printed: predictions, the decisions where a guarantee was asked for, the set of each image."""
 
     predictions: Predictions
     decisions: Decisions | None
@@ -134,41 +138,42 @@ def _sets(predictions: Predictions, limits: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def _announce(predictions: Predictions, decisions: Decisions | None, form: str | None) -> None:
-    """The promise, and how many images are accepted; on standard error where the output may be read by a program."""
+    """The guarantee, and how many images are accepted; on standard error where the output may be read by a program."""
     from headstart.checks import printable, quantity
     from headstart.cli import show
 
     if decisions is None:
         _warn_of_novel(predictions)
         return
-    from headstart.trust.triage.decide import SHIFTED
+    from headstart.trust.triage.decide import SHIFT
 
     aside = form is not None or not sys.stdout.isatty()
-    of_what = "Of images like the labelled ones " if decisions.kept else ""
-    click.echo(printable(f"{of_what}{decisions.promise[0]}"), err=aside)
+    of_what = "Of images like the labelled ones " if decisions.feasible else ""
+    click.echo(printable(f"{of_what}{decisions.guarantee[0]}"), err=aside)
     accepted = int(decisions.accepted.sum())
     why = Counter(reason for reason in decisions.reasons if reason)
     reviewed = ", ".join(f"{number:,} {reason}" for reason, number in why.most_common())
     here = f"Accepted here: {accepted:,} of {quantity(len(decisions), 'image')}"
     click.echo(f"{here}; to review: {reviewed or 'none'}.", err=aside)
-    for sentence in (*decisions.notes, *decisions.promise[1:]):  # first what voids the promise
+    for sentence in (*decisions.notes, *decisions.guarantee[1:]):  # first what voids it
         show.note(sentence)
-    if SHIFTED in why:
+    if SHIFT in why:
         show.note(
-            "--on-shift warn would accept as usual, without the promise. Labels for some of these images, drawn at "
+            "--on-shift warn would accept as usual, without the guarantee. Labels for some of these images, drawn at "
             "random, would show how the model does on them (headstart evaluate)."
         )
 
 
 def _warn_of_novel(predictions: Predictions) -> None:
-    """Where no promise sends novel images to review, say how many there are."""
+    """Where no guarantee sends novel images to review, say how many there are."""
     from headstart.cli import show
 
     novel = int(predictions.novel.sum())
     if novel:
         show.note(
             f"{novel:,} of {len(predictions):,} images are unlike those that the model was trained on (novel; some "
-            "known ones are by mistake): their answers mean little. --csv says which, --max-error sends them to review."
+            "known ones are by mistake): predictions for them mean little. --csv says which, --max-error "
+            "sends them to review."
         )
 
 

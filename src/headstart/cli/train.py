@@ -64,15 +64,15 @@ FROZEN = "frozen"
 @click.option(
     "--max-error",
     type=ShareType(1e-4, 0.5, none=True),
-    help="Promise that at most this share of the automatically accepted answers is wrong, such as 0.02 or 2%: says how "
-    "many answers could be accepted so, and becomes what 'headstart predict' promises. Default: none.",
+    help="Guarantee that at most this share of the automatically accepted predictions is wrong, such as 0.02 or 2%: "
+    "says how many could be accepted so, and becomes the guarantee of 'headstart predict'. Default: none.",
 )
 @click.option(
     "--confidence",
     type=ShareType(0.8, 0.9999),
-    help="How sure the promise of --max-error is; default: 0.95.",
+    help="The confidence of the guarantee of --max-error; default: 0.95.",
 )
-@click.option("--per-class", is_flag=True, help="Promise it for each answered class, not only for all together.")
+@click.option("--per-class", is_flag=True, help="Guarantee it for each predicted class, not only for all together.")
 @recipe
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
 def command(
@@ -108,9 +108,9 @@ def command(
     from headstart.pipeline.options import Options
     from headstart.verbs.train.train import train
 
-    promised = None if isinstance(max_error, str) else max_error
-    if promised is None and (per_class or confidence is not None):
-        raise OptionError("--confidence and --per-class are about a promise: give --max-error too, such as 0.02.")
+    limit = None if isinstance(max_error, str) else max_error
+    if limit is None and (per_class or confidence is not None):
+        raise OptionError("--confidence and --per-class are about a guarantee: give --max-error too, such as 0.02.")
     own_heads, fine_tunes = _sorted_out(words(strategies), words(heads))
     options = Options(
         backbones=words("auto" if backbones is None else backbones) or (),
@@ -126,7 +126,7 @@ def command(
         **asdict(run),
         weights=weights,
         keep_training=keep_training,
-        max_error=promised,
+        max_error=limit,
         confidence=0.95 if confidence is None else confidence,
         per_class=per_class,
         exclude=None if exclude is None else str(exclude),

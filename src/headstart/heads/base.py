@@ -24,6 +24,7 @@ from headstart.device import threads
 from headstart.errors import DataError, OptionError
 from headstart.heads.forms.linear import Form
 from headstart.heads.tuning import best_configuration, internal_folds
+from headstart.metrics.probability import softmax
 from headstart.records.arrays import Floats, Ints
 
 Setting = Mapping[str, Any]
@@ -221,12 +222,6 @@ def expand_classes(scores: Floats, present: Ints, count: int) -> Floats:
     full = np.repeat(scores.min(axis=1, keepdims=True) - np.float32(_UNSEEN), count, axis=1)
     full[:, present] = scores
     return full
-
-
-def softmax(scores: Floats) -> Floats:
-    """Rows of probabilities, each summing to one."""
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
 def weight_of_class(class_weight: ClassWeight, classes: NDArray[Any], labels: Ints) -> NDArray[np.float64] | None:

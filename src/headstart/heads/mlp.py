@@ -11,9 +11,10 @@ from typing import ClassVar
 import numpy as np
 
 from headstart import checks
-from headstart.heads.base import ClassWeight, Head, Setting, softmax
+from headstart.heads.base import ClassWeight, Head, Setting
 from headstart.heads.forms.linear import Layered
 from headstart.heads.solvers.basis import standardise
+from headstart.metrics.probability import softmax
 from headstart.records.arrays import Floats, Ints
 
 _RATE, _DECAY, _MEAN, _SQUARE = 1e-3, 1e-4, 0.9, 0.999

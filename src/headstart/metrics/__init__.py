@@ -1,1 +1,1 @@
-"""How right the answers are, and how sure that number is."""
+"""What is scored: accuracy and its kin, probabilities, CKA, AUROC, with intervals."""

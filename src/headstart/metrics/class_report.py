@@ -1,6 +1,6 @@
-"""The whole account of a set of answers: scores with intervals, a line for each class, the confusion table.
+"""Classification report of a set of predictions: scores with intervals, a line for each class, the confusion table.
 
-Takes class probabilities and true classes; used for out-of-fold answers and for a held-out test set alike.
+Takes class probabilities and true classes; used for out-of-fold predictions and for a held-out test set alike.
 It does not correct for selection (`choose.corrected` does).
 """
 
@@ -23,8 +23,8 @@ from headstart.records.arrays import Ints
 class ClassScores:
     """How one class fares.
 
-    count: its images. recall: the share of them that were answered rightly, with its interval (Wilson).
-    precision: the share of answers naming it that were right (0 where nothing was answered so). f1: their
+    count: its images. recall: the share of them that were predicted rightly, with its interval (Wilson).
+    precision: the share of predictions of it that were right (0 where there are none). f1: their
     harmonic mean.
     """
 
@@ -39,10 +39,10 @@ class ClassScores:
 
 @dataclass(frozen=True, eq=False)
 class Scorecard:
-    """How right a set of answers is.
+    """The scores of a set of predictions.
 
     accuracy, balanced_accuracy, macro_f1: with intervals. per_class: one line a class. confusion: (classes,
-    classes) how often each class (row) was answered as each (column), the mean over repeats. log_loss,
+    classes) how often each class (row) was predicted as each (column), the mean over repeats. log_loss,
     brier, calibration_error: of the probabilities, lower is better.
     """
 
@@ -57,14 +57,14 @@ class Scorecard:
 
 
 def scorecard(
-    y: Ints,
+    labels: Ints,
     probabilities: NDArray[Any],
     classes: Sequence[str],
     *,
     groups: Ints | None = None,
     confidence: float = 0.95,
 ) -> Scorecard:
-    """Account for answers. y: (n,) class numbers. probabilities: (n, classes) or (repeats, n, classes).
+    """Report on predictions. labels: (n,) class numbers. probabilities: (n, classes) or (repeats, n, classes).
 
     Repeats are averaged and add no certainty; images of one group are not counted as independent.
 
@@ -72,19 +72,19 @@ def scorecard(
     >>> print(card.accuracy, card.per_class[0].precision)
     50.0 % (1.3–98.7) 0.5
     """
-    stacked = probabilities.reshape(-1, len(y), len(classes))
-    answers = stacked.argmax(axis=-1)
-    tiled, flat = np.tile(y, len(stacked)), stacked.reshape(-1, len(classes))
+    stacked = probabilities.reshape(-1, len(labels), len(classes))
+    predicted = stacked.argmax(axis=-1)
+    tiled, flat = np.tile(labels, len(stacked)), stacked.reshape(-1, len(classes))
     accuracy, balanced, f1 = (
-        estimate_score(metric, y, answers, len(classes), groups=groups, confidence=confidence)
+        estimate_score(metric, labels, predicted, len(classes), groups=groups, confidence=confidence)
         for metric in ("accuracy", "balanced-accuracy", "macro-f1")
     )
     return Scorecard(
         accuracy,
         balanced,
         f1,
-        per_class(y, answers, classes, groups=groups, confidence=confidence),
-        confusion(y, answers, len(classes)),
+        per_class(labels, predicted, classes, groups=groups, confidence=confidence),
+        confusion(labels, predicted, len(classes)),
         probability.log_loss(tiled, flat),
         probability.brier(tiled, flat),
         probability.calibration_error(tiled, flat),
@@ -92,18 +92,18 @@ def scorecard(
 
 
 def per_class(
-    y: Ints,
-    answers: Ints,
+    labels: Ints,
+    predicted: Ints,
     classes: Sequence[str],
     *,
     groups: Ints | None = None,
     confidence: float = 0.95,
 ) -> tuple[ClassScores, ...]:
-    """Recall, precision and F1 of each class. y: (n,). answers: (n,) or (repeats, n), averaged over repeats."""
-    answers = np.atleast_2d(answers)
-    counts = ClassCounts.of(y, answers, len(classes))
-    correct = (answers == y).mean(axis=0)
-    alone = [y == k for k in range(len(classes))]
+    """Recall, precision and F1 of each class. labels: (n,). predicted: (n,) or (repeats, n), averaged over repeats."""
+    predicted = np.atleast_2d(predicted)
+    counts = ClassCounts.of(labels, predicted, len(classes))
+    correct = (predicted == labels).mean(axis=0)
+    alone = [labels == k for k in range(len(classes))]
     sizes = np.array(
         [effective_size(correct[r], None if groups is None else groups[r], confidence=confidence) for r in alone]
     )

@@ -1,8 +1,8 @@
-"""Accuracy, balanced accuracy and macro-F1 from one count of answers per class.
+"""Accuracy, balanced accuracy and macro-F1 from one count of predictions per class.
 
 Every metric here is a mean of shares, hits / trials: one share over all images (accuracy), one a class
 among the images of that class (balanced accuracy: recall), or one a class among the mean of its images and
-its answers (macro-F1: 2 hits / (actual + predicted)). So one code computes them, resamples them and puts
+its predictions (macro-F1: 2 hits / (actual + predicted)). So one code computes them, resamples them and puts
 intervals around them. Metrics that need probabilities are in `metrics.probability`.
 """
 
@@ -21,10 +21,10 @@ METRICS = ("accuracy", "balanced-accuracy", "macro-f1")
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts:
-    """Answers counted per class; need not be whole (means over repeats).
+    """Predictions counted per class; need not be whole (means over repeats).
 
-    hits: (classes,) images of the class that were answered rightly. predicted: (classes,) answers that
-    named the class. actual: (classes,) images of the class.
+    hits: (classes,) images of the class that were predicted rightly. predicted: (classes,) predictions
+    of the class. actual: (classes,) images of the class.
     """
 
     hits: Reals
@@ -33,23 +33,23 @@ class ClassCounts:
 
     @classmethod
     def of(cls, y: Ints, predicted: Ints, classes: int) -> ClassCounts:
-        """Count answers. y: (n,). predicted: (n,) or (repeats, n), of which the mean over repeats is taken."""
+        """Count predictions. y: (n,). predicted: (n,) or (repeats, n), of which the mean over repeats is taken."""
         table = confusion(y, predicted, classes)
         return cls(np.diag(table).copy(), table.sum(axis=0), table.sum(axis=1))
 
 
 def confusion(y: Ints, predicted: Ints, classes: int) -> Reals:
-    """How often each class (row) was answered as each class (column), (classes, classes).
+    """How often each class (row) was predicted as each class (column), (classes, classes).
 
     y: (n,) class numbers. predicted: (n,) or (repeats, n), of which the mean over repeats is taken.
 
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
     [[1.0, 1.0], [0.0, 1.0]]
     """
-    answers = np.atleast_2d(predicted).astype(np.int64)
-    cells = (np.asarray(y, np.int64) * classes + answers).ravel()
+    repeats = np.atleast_2d(predicted).astype(np.int64)
+    cells = (np.asarray(y, np.int64) * classes + repeats).ravel()  # one number for each (true, predicted) pair
     counts = np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
-    return counts / len(answers)
+    return counts / len(repeats)
 
 
 def shares(metric: str, counts: ClassCounts) -> tuple[Reals, Reals]:
@@ -76,7 +76,7 @@ def score(metric: str, y: Ints, predicted: Ints, classes: int) -> float:
 def effective_share(metric: str, y: Ints, correct: Reals, classes: int, groups: Ints | None = None) -> Reals:
     """How much of each of the metric's trials counts once images of one group are taken together, in 0..1.
 
-    correct: (n,) how often each image was answered rightly. Returns (1,) or (classes,), as `shares` does.
+    correct: (n,) how often each image was predicted rightly. Returns (1,) or (classes,), as `shares` does.
     """
     rows = [np.ones(len(y), bool)] if metric == "accuracy" else [y == k for k in range(classes)]
     if groups is None:
@@ -96,14 +96,14 @@ def estimate_score(
 ) -> Estimate:
     """The metric with an interval that is never shorter than exact binomial counting allows.
 
-    For a held-out test set this is the whole answer: Clopper–Pearson for accuracy, recovered from the
+    For a held-out test set this is all: Clopper–Pearson for accuracy, recovered from the
     classes' exact intervals for the other two. y: (n,). predicted: (n,) or (repeats, n): repeats add no
     images. groups: (n,); images of one group are not counted as independent. value: put the interval around
     this corrected value instead.
     """
-    answers = np.atleast_2d(predicted)
-    hits, trials = shares(metric, ClassCounts.of(y, answers, classes))
-    sure = effective_share(metric, y, (answers == y).mean(axis=0), classes, groups)
+    repeats = np.atleast_2d(predicted)
+    hits, trials = shares(metric, ClassCounts.of(y, repeats, classes))
+    sure = effective_share(metric, y, (repeats == y).mean(axis=0), classes, groups)
     if value is not None:
         hits = _moved(hits, trials, value)
     centre, low, high = mean_share(hits * sure, trials * sure, confidence=confidence)

@@ -125,7 +125,7 @@ def mean_share(hits: Reals, trials: Reals, *, confidence: float = 0.95) -> tuple
 
 
 def paired_difference(wins: float, losses: float, trials: float, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Ends of an interval for (wins - losses) / trials, where two answers to the same question were compared.
+    """Ends of an interval for (wins - losses) / trials, where two predictions of the same image were compared.
 
     Bonett and Price 2012: one win and one loss are added before the usual formula, so that a handful of
     images on which two heads differ (or none) is not taken for certainty.
@@ -141,7 +141,7 @@ def paired_difference(wins: float, losses: float, trials: float, *, confidence: 
 def effective_size(values: Reals, groups: NDArray[np.int64] | None, *, confidence: float = 0.95) -> float:
     """How many independent images these are worth, when images of one group go right or wrong together.
 
-    values: (n,) whether (or how often) each image was answered rightly. groups: (n,) or None where each is
+    values: (n,) whether (or how often) each image was predicted rightly. groups: (n,) or None where each is
     alone. The variance between groups' sums against the variance of single images gives the design effect,
     kept between none and 'all images of a group say the same'; few groups count for less, as a
     t-distribution does (Korn and Graubard 1998). All right or all wrong shows no effect, so the worst case

@@ -4,7 +4,7 @@
       manifest.json        what the model is, what it was measured to be, and the fingerprint of every other file
       head.safetensors     the trained head, as arrays
       training.safetensors the rows that the head was trained on (where they are kept)
-      trust.safetensors    what promises are made from, and the novelty score (where there is one)
+      trust.safetensors    what guarantees rest on, and the novelty score (where there is one)
       unreadable.csv       images that were skipped (only where there were any)
       <backbone>.onnx/.json   only for a backbone that is not packaged with Headstart
       <backbone>.changes.safetensors   only for a fine-tuned backbone: the tensors that were changed

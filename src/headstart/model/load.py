@@ -18,13 +18,12 @@ from headstart.errors import BundleError, DataError, OptionError
 from headstart.heads.forms.linear import form_from_arrays
 from headstart.model import bundle
 from headstart.model.predictor import Predictor
-from headstart.trust.calibration.methods import Calibration
-from headstart.trust.calibration.methods import calibration_from_dict as calibration_of
+from headstart.trust.calibration.methods import calibration_from_dict
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
     from headstart.heads.forms.linear import Form
-    from headstart.trust.evidence import GuaranteeRequest, TrustRecord
+    from headstart.trust.evidence import GuaranteeRequest, TrustEvidence
 
 MOST_CLASSES = 100_000
 
@@ -58,49 +57,41 @@ def _assemble(saved: bundle.Bundle) -> Predictor:
     if manifest["task"] != "classify":
         raise BundleError(f"{saved.folder} is a model for {manifest['task']!r}, not for classifying images.")
     classes = _classes(saved)
-    calibration = _calibration(saved, len(classes))
+    calibration = calibration_from_dict(manifest["head"]["calibration"], len(classes))
     parts = tuple(_part(saved, entry) for entry in manifest["backbones"])
     form = form_from_arrays(manifest["head"]["kind"], saved.arrays(manifest["head"]["file"]))
     _check_shapes(saved, form, parts, len(classes))
     return Predictor(classes, parts, form, calibration, manifest, _trust(saved, parts, len(classes)), bundle=saved)
 
 
-def _calibration(saved: bundle.Bundle, classes: int) -> Calibration:
-    """The calibration; for a bundle of before there were several, its temperature."""
-    head = saved.manifest["head"]
-    temperature = float(head["temperature"])
-    if not 1e-6 < temperature < 1e6:
-        raise BundleError(
-            f"the manifest of {saved.folder} is damaged: its temperature is {temperature}: train it again."
-        )
-    if "calibration" not in head:
-        return Calibration("temperature", temperature, {})
-    return calibration_of(head["calibration"], classes)
-
-
-def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustRecord | None:
-    """What promises are made from; None where the bundle holds nothing of the kind."""
+def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustEvidence | None:
+    """The evidence for guarantees; None where the bundle holds none."""
     entry = saved.manifest.get("trust")
     if entry is None:
         return None
     from headstart.trust.evidence import evidence_from_arrays
 
     kind = None if entry["novelty"] is None else str(entry["novelty"]["kind"])
-    asked = None if entry["promise"] is None else _promised(entry["promise"])
+    default_guarantee = None if entry["guarantee"] is None else _guarantee(entry["guarantee"])
     joined = sum(part.width for part in parts)
-    looked_at = parts[0].taps[-1:] if kind is None else entry["novelty"].get("taps", parts[0].taps[-1:])
     backbone = parts[0].backbone
-    taps = {name: backbone.tap(name).width for name in _taps(saved, looked_at, backbone, backbone.name)}
+    names = () if kind is None else _taps(saved, entry["novelty"]["taps"], backbone, backbone.name)
+    taps = {name: backbone.tap(name).width for name in names}
     return evidence_from_arrays(
-        saved.arrays(entry["file"]), classes=classes, kind=kind, taps=taps, joined=joined, asked=asked
+        saved.arrays(entry["file"]),
+        classes=classes,
+        kind=kind,
+        taps=taps,
+        joined=joined,
+        default_guarantee=default_guarantee,
     )
 
 
-def _promised(entry: Mapping[str, Any]) -> GuaranteeRequest:
+def _guarantee(entry: Mapping[str, Any]) -> GuaranteeRequest:
     from headstart.trust.evidence import GuaranteeRequest
 
     if entry["scope"] not in ("all", "class"):
-        raise ValueError(f"a promise of the scope {entry['scope']!r}")
+        raise ValueError(f"a guarantee of the scope {entry['scope']!r}")
     return GuaranteeRequest(float(entry["max_error"]), float(entry["confidence"]), entry["scope"] == "class")
 
 

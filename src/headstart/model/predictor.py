@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from headstart.heads.forms.linear import Form
     from headstart.model.bundle import Bundle
     from headstart.trust.conformal import ConformalSets
-    from headstart.trust.evidence import GuaranteeRequest, TrustRecord
+    from headstart.trust.evidence import GuaranteeRequest, TrustEvidence
     from headstart.trust.shift.monitor import ShiftCheck
     from headstart.trust.triage.records import Triage
 
@@ -52,10 +52,9 @@ class Predictor:
     """A trained classifier, ready for new pictures.
 
     classes: what it can answer. parts: where its numbers come from. form: its head. calibration: makes probabilities of
-    its scores. manifest: what is known of it, as saved. trust: what promises are made from and what tells novel
-    images; None for a model that holds neither. Novelty looks at taps of the first part's backbone. task: what is
-    predicted, a name of `tasks.catalog`. bundle: the saved model that it was loaded from, checked; None for one that
-    was not loaded.
+    its scores. manifest: what is known of it, as saved. trust: what guarantees rest on and what tells novel images;
+    None for a model that holds neither. Novelty looks at taps of the first part's backbone. task: what is predicted, a
+    name of `tasks.catalog`. bundle: the saved model that it was loaded from, checked; None for one that was not loaded.
     """
 
     classes: tuple[str, ...]
@@ -63,7 +62,7 @@ class Predictor:
     form: Form
     calibration: Calibration
     manifest: Mapping[str, Any] = field(repr=False, default_factory=dict)
-    trust: TrustRecord | None = field(repr=False, default=None)
+    trust: TrustEvidence | None = field(repr=False, default=None)
     task: str = "classify"
     bundle: Bundle | None = field(repr=False, default=None)
 
@@ -130,7 +129,7 @@ class Predictor:
 
     def _subsample(self, X: Floats) -> Drawn | None:
         """What is kept of a batch to compare it with the training images; None where that cannot be done."""
-        if self.trust is None or self.trust.watched is None:
+        if self.trust is None or self.trust.reference_sample is None:
             return None
         from headstart.trust.shift.monitor import subsample
 
@@ -153,37 +152,38 @@ class Predictor:
         names: Sequence[str] | None = None,
         device: Device | None = None,
     ) -> Decisions:
-        """Which answers are accepted automatically, and why the others go to a person.
+        """Which predictions are accepted automatically, and why the others go to a person.
 
         images: pictures as `predict` takes them, or its result. on_shift: what becomes of a batch that is not like the
         labelled images ('review' or 'warn'; seen from 30 images on). The rest as for `triage`. Where nothing can be
-        promised everything goes to review; novel pictures do in any case.
+        guaranteed everything goes to review; novel images do in any case.
         """
         from headstart.trust.triage.decide import decide
 
         triage = self.triage(max_error, confidence=confidence, per_class=per_class)
         found = images if isinstance(images, Predictions) else self.predict(images, names=names, device=device)
-        watched = self._watched(found) if triage.kept else None
-        return decide(found, triage, self._trusted().reference(), watched, on_shift=on_shift)
+        shift = self._shift(found) if triage.feasible else None
+        return decide(found, triage, self._trusted().reference_counts(), shift, on_shift=on_shift)
 
-    def _watched(self, found: Predictions) -> ShiftCheck | None:
+    def _shift(self, found: Predictions) -> ShiftCheck | None:
         """How the batch compares with the training images; None where that cannot be told."""
-        against = self._trusted().watched
-        if against is None or found.drawn is None:
+        reference = self._trusted().reference_sample
+        if reference is None or found.drawn is None:
             return None
         from headstart.trust.shift.monitor import check_shift
 
-        return check_shift(against, found.drawn)
+        return check_shift(reference, found.drawn)
 
     def triage(
         self, max_error: float | None = None, *, confidence: float | None = None, per_class: bool | None = None
     ) -> Triage:
-        """From which confidence on answers are accepted, so that at most `max_error` (a share) of them are wrong.
+        """From which confidence on predictions are accepted, so that at most `max_error` (a share) of them are wrong.
 
         max_error, confidence, per_class: by default what the model was trained with; without that, confidence 0.95 and
-        all classes together. per_class: a threshold for each answered class, and the promise for every one of them. A
-        refusal is a result too: `kept` is False and `sentences` say what would carry the promise. Raises `OptionError`
-        where nothing is asked for or it is out of range, and `DataError` where the model keeps no answers to judge by.
+        all classes together. per_class: a threshold for each predicted class, and the guarantee for every one of
+        them. A guarantee that is not feasible is a result too: `feasible` is False and `sentences` say what would carry
+        it. Raises `OptionError`
+        where nothing is asked for or it is out of range, and `DataError` where the model holds no evidence.
         """
         return self._trusted().triage(self._asked(max_error, confidence, per_class), self.classes)
 
@@ -194,20 +194,20 @@ class Predictor:
         """
         return self._trusted().sets(level, self.classes, by_class=by_class)
 
-    def _trusted(self) -> TrustRecord:
+    def _trusted(self) -> TrustEvidence:
         if self.trust is None:
             raise DataError(
-                "this model keeps no answers to judge a promise by (an older model, or one of which none can be made: "
-                "see its notes): train it again, or ask for no promise and no sets."
+                "this model holds no evidence for a guarantee (see its notes): train it again, or ask for no guarantee "
+                "and no sets."
             )
         return self.trust
 
     def _asked(self, max_error: float | None, confidence: float | None, per_class: bool | None) -> GuaranteeRequest:
 
-        stored = self._trusted().asked
+        stored = self._trusted().default_guarantee
         if max_error is None and stored is None:
             raise OptionError(
-                "no promise is asked for, and the model was trained without one: say max_error=0.02, say."
+                "no guarantee is asked for, and the model was trained without one: say max_error=0.02, say."
             )
         from headstart.trust.evidence import GuaranteeRequest
 

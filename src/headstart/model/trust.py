@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headstart.trust.evidence import GuaranteeRequest, TrustRecord
+from headstart.trust.evidence import TrustEvidence
 from headstart.trust.novelty.fit import FittedNovelty
 
 TRUST_FILE = "trust.safetensors"
@@ -20,7 +20,7 @@ class TrustFit:
     record may hold fewer. novelty: what was measured of it, None where it is not watched. notes: for the user.
     """
 
-    record: TrustRecord
+    record: TrustEvidence
     weights: tuple[str, ...]
     rows: int
     novelty: FittedNovelty | None
@@ -28,18 +28,17 @@ class TrustFit:
 
     def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
         """What the manifest says of it."""
-        record, fit = self.record, self.novelty
+        record, fit, request = self.record, self.novelty, self.record.default_guarantee
+        guarantee = None
+        if request is not None:
+            guarantee = {"confidence": request.confidence, **record.triage(request, classes).to_dict()}
         novelty = None if fit is None else {**fit.to_dict(), "sentences": list(fit.sentences())}
         return {
             "file": TRUST_FILE,
-            "answers": self.rows,
-            "kept": len(record.out_of_fold),
+            "predictions": self.rows,
+            "stored": len(record.out_of_fold),
             "held_out": 0 if record.held_out is None else len(record.held_out),
             "novelty": novelty,
-            "watched": 0 if record.watched is None else len(record.watched.rows),
-            "promise": None if record.asked is None else _guarantee(record, record.asked, classes),
+            "watched": 0 if record.reference_sample is None else len(record.reference_sample.rows),
+            "guarantee": guarantee,
         }
-
-
-def _guarantee(record: TrustRecord, asked: GuaranteeRequest, classes: Sequence[str]) -> dict[str, Any]:
-    return {"confidence": asked.confidence, **record.triage(asked, classes).to_dict()}

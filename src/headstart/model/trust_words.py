@@ -1,4 +1,4 @@
-"""What a manifest says of trust, in the lines of a summary: calibration, novelty, and the promise with its classes.
+"""What a manifest says of trust, in the lines of a summary: calibration, novelty, and the guarantee with its classes.
 
 Words only, from `scores.calibration` and `trust` of a manifest; an older one has neither and gets no lines.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headstart.trust.triage.records import BROKEN, KEPT, NONE_ACCEPTED, NOT_SHOWN
+from headstart.trust.triage.records import GUARANTEED, NONE_ACCEPTED, NOT_SHOWN, VIOLATED
 
 _SHOWN_CLASSES = 12
 
@@ -21,8 +21,8 @@ def trust_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         return lines
     if found["novelty"] is not None:
         lines.append(("novelty", _novelty(found["novelty"])))
-    if found["promise"] is not None:
-        lines += _promise(found["promise"])
+    if found["guarantee"] is not None:
+        lines += _guarantee(found["guarantee"])
     return lines
 
 
@@ -45,21 +45,21 @@ def _calibration(calibration: Mapping[str, Any], quality: Mapping[str, Any]) -> 
 
 def _novelty(novelty: Mapping[str, Any]) -> str:
     alarms, auroc = novelty["false_alarms"], novelty["auroc"]
-    found = f"; a class left out is told from the others with AUROC {max(auroc.values()):.2f}" if auroc else ""
+    found = f"; a left-out class is ranked above the others with AUROC {max(auroc.values()):.2f}" if auroc else ""
     return f"about {100 * alarms['expected']:.0f} % of known images are flagged as novel by mistake{found}"
 
 
-def _promise(promise: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _guarantee(guarantee: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The sentence, a line for each class where anything is accepted, and what it rests on."""
-    first, *others = (str(sentence) for sentence in promise["sentences"])
-    accepts_some = any(row["accepted"] for row in promise["classes"])
-    classes = [("", line) for line in _classes(promise["classes"])] if accepts_some else []
-    return [("promise", first), *classes, *(("", sentence) for sentence in others[-1:])]
+    first, *others = (str(sentence) for sentence in guarantee["sentences"])
+    accepts_some = any(row["accepted"] for row in guarantee["classes"])
+    classes = [("", line) for line in _classes(guarantee["classes"])] if accepts_some else []
+    return [("guarantee", first), *classes, *(("", sentence) for sentence in others[-1:])]
 
 
 def _classes(classes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How each answered class stands to the promise, the worrying ones first."""
-    order = (BROKEN, NOT_SHOWN, NONE_ACCEPTED, KEPT)
+    """Whether the guarantee holds for each predicted class, the violated ones first."""
+    order = (VIOLATED, NOT_SHOWN, NONE_ACCEPTED, GUARANTEED)
     shown = sorted(classes, key=lambda row: order.index(row["status"]))[:_SHOWN_CLASSES]
     width = max(len(row["name"]) for row in shown)
     lines = [

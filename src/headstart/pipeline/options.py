@@ -39,9 +39,9 @@ class Options:
     None for five minutes where the race chooses what to try, and for no limit where strategies or heads are named.
     keep_training: save the embeddings of the training images with the model, so that `extend` can add classes without
     the images. exclude: a plan that `audit` has written and a person has read (`data.cleaning_plan`), which says what
-    to leave out and what to hold together. max_error: the share of automatically accepted answers that may be wrong,
-    promised with `confidence` where `predict` is asked for no other; None for no promise. per_class: promise it for
-    each answered class, not only for all together.
+    to leave out and what to hold together. max_error: the share of automatically accepted predictions that may be
+    wrong, guaranteed with `confidence` where `predict` is asked for no other; None for none. per_class: guarantee it
+    for each answered class, not only for all together.
     """
 
     backbones: tuple[str, ...] = (AUTO,)
@@ -117,7 +117,7 @@ class Options:
         checks.between("max_error", 0.02 if self.max_error is None else self.max_error, 1e-4, 0.5)
         checks.between("confidence", self.confidence, 0.8, 0.9999)
         if self.per_class and self.max_error is None:
-            raise OptionError("per_class is about a promise: give max_error too, such as 0.02.")
+            raise OptionError("per_class is about a guarantee: give max_error too, such as 0.02.")
         _check_names("backbones", [SHORT.get(name, name) for name in self.backbones])
         if self.weights is not None and len(self.backbones) != 1:
             raise OptionError(

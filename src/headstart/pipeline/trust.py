@@ -1,8 +1,8 @@
-"""What a trained model is to be trusted with: its calibration, the evidence for guarantees, its novelty score.
+"""Builds the evidence for guarantees of a trained model: calibration, out-of-fold predictions, the novelty score.
 
-`calibrate_scores` chooses how scores become probabilities; `fit_trust` gathers what the bundle keeps of the out-of-fold
-predictions and learns the novelty score; `add_held_out` adds a split that took no part. The statistics are in `trust`;
-here is only what is asked of them for a model with these parts.
+`calibrate_scores` chooses how scores become probabilities; `fit_trust` gathers what the bundle stores of the
+out-of-fold predictions and fits the novelty score; `add_held_out` adds a split that took no part. The statistics are in
+`trust`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from headstart.records.predictions import Predictions
 from headstart.records.rows import Rows
 from headstart.tasks.catalog import task_of
 from headstart.trust.calibration.choose import CalibrationChoice, choose_calibration
-from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustRecord, most_rows
+from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustEvidence, most_rows
 from headstart.trust.novelty.by_layer import MOST_LAYERS
 from headstart.trust.novelty.fit import FittedNovelty, fit_novelty
 from headstart.trust.shift.monitor import reference_rows
@@ -32,13 +32,10 @@ if TYPE_CHECKING:
 _MOST_NUMBERS = 20_000_000
 """Out-of-fold scores above which only the temperature is fitted: the others would take minutes."""
 _TUNED = (
-    "Novelty and drift are not watched: the network was fine-tuned on these very images, so what it makes of them says "
-    "little of new ones."
+    "There is no novelty score and no test for covariate shift: the network was fine-tuned on these very images, so "
+    "their embeddings say little of new ones."
 )
-_NOT_KEPT = (
-    "Whether new images as a whole come from elsewhere is not watched: that needs embeddings of training images "
-    "(--keep-training)."
-)
+_NOT_KEPT = "New images are not tested for covariate shift: that needs embeddings of training images (--keep-training)."
 
 
 def calibrate_scores(scores: Floats, rows: Rows) -> CalibrationChoice:
@@ -61,7 +58,7 @@ def fit_trust(
 
     rows: with X, what the head looks at; X is None for a fine-tuned network, whose view of the images that it was
     trained on says little of new ones. layers: the first backbone's, tap name → (n, d), of which novelty looks at the
-    last ones; by default those that the head looks at. guarantee: what `predict` promises where it is asked for no
+    last ones; by default those that the head looks at. guarantee: what `predict` guarantees where it is asked for no
     other. keep_rows: keep embeddings to compare whole batches with.
     """
     novelty = None
@@ -76,8 +73,12 @@ def fit_trust(
         None if rows.groups is None else rows.groups[kept],
         None if novelty is None else novelty.flagged[sample],
     )
-    watched = None if rows.X is None or not keep_rows else reference_rows(rows.X, rows.groups)
-    record = TrustRecord(judged, novelty=None if novelty is None else novelty.novelty, asked=guarantee, watched=watched)
+    record = TrustEvidence(
+        judged,
+        novelty=None if novelty is None else novelty.novelty,
+        default_guarantee=guarantee,
+        reference_sample=None if rows.X is None or not keep_rows else reference_rows(rows.X, rows.groups),
+    )
     return TrustFit(
         record, weight_fingerprints(parts), len(rows), novelty, tuple(_notes(rows, len(judged), keep_rows=keep_rows))
     )
@@ -86,7 +87,7 @@ def fit_trust(
 def _notes(rows: Rows, kept: int, *, keep_rows: bool) -> list[str]:
     notes = [_TUNED] if rows.X is None else [] if keep_rows else [_NOT_KEPT]
     if kept < len(rows):
-        notes.append(f"Of {len(rows):,} out-of-fold answers {kept:,} are kept to judge promises by.")
+        notes.append(f"Of {len(rows):,} out-of-fold predictions {kept:,} are stored to test guarantees on.")
     return notes
 
 

@@ -65,18 +65,18 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """Which answers are accepted automatically, and why the others go to a person.
+    """Which predictions are accepted automatically, and why the others go to a person.
 
     accepted: (n,). reasons: for each image why it goes to review; empty where it is accepted.
-    promise: what is promised of the accepted ones, or why nothing is, then what limits it. kept: whether anything is
-    promised. notes: what voids the promise for these images, and what else to know of them together.
+    guarantee: what is guaranteed of the accepted ones, or why nothing is, then what limits it. feasible: whether a
+    guarantee is. notes: what voids the guarantee for these images, and what else to know of them together.
     """
 
     predictions: Predictions
     accepted: NDArray[np.bool_]
     reasons: tuple[str, ...]
-    promise: tuple[str, ...]
-    kept: bool
+    guarantee: tuple[str, ...]
+    feasible: bool
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -44,7 +44,9 @@ def drift_page(found: BatchTest, shown: Shown) -> str:
 def _headline(found: BatchTest) -> str:
     if not found.drifted:
         return "No drift found"
-    return "Other shares of the classes" if found.mixture_only else "This batch comes from elsewhere"
+    if found.label_shift_only:
+        return "Label shift"
+    return "This batch differs from training" if found.p_within_classes is None else "Covariate shift"
 
 
 def _parts(found: BatchTest, shown: Shown) -> Iterator[str]:
@@ -55,7 +57,9 @@ def _parts(found: BatchTest, shown: Shown) -> Iterator[str]:
     yield f"<h2>What to do</h2>\n{paragraphs(shown.advice)}"
     classes = _shares(shown.shares, shown.name) if shown.shares else ""
     sections = (_galleries(shown), _plot(found, shown), classes)
-    yield from sections if not found.mixture_only else reversed(sections)  # where only shares differ, they come first
+    yield from (
+        sections if not found.label_shift_only else reversed(sections)
+    )  # under label shift alone the class shares come first
     if shown.notes:
         yield f"<h2>Notes</h2>\n{paragraphs(shown.notes, 'pale')}"
 
@@ -63,7 +67,7 @@ def _parts(found: BatchTest, shown: Shown) -> Iterator[str]:
 def _mark(found: BatchTest) -> str:
     if not found.drifted:
         return GREEN
-    return ORANGE if found.mixture_only else RED
+    return ORANGE if found.label_shift_only else RED
 
 
 def _galleries(shown: Shown) -> str:
@@ -77,15 +81,15 @@ def _plot(found: BatchTest, shown: Shown) -> str:
 
 
 def _facts(found: BatchTest) -> Iterator[tuple[str, str, str]]:
-    yield "p-value", f"{found.p:.3f}", f"drift at {found.alarm:g} or less"
-    apart = found.told_apart
+    yield "p-value", f"{found.p:.3f}", f"drift at {found.level:g} or less"
+    accuracy = found.balanced_accuracy
     yield (
-        "told apart",
-        f"{100 * apart.value:.1f} %",
-        f"({100 * apart.low:.1f}–{100 * apart.high:.1f}); 50 % is guessing",
+        "domain classifier",
+        f"{100 * accuracy.value:.1f} %",
+        f"balanced accuracy ({100 * accuracy.low:.1f}–{100 * accuracy.high:.1f}); 50 % is chance",
     )
-    if found.p_within is not None:
-        yield "p-value within classes", f"{found.p_within:.3f}", "whether more than the shares differs"
+    if found.p_within_classes is not None:
+        yield "p-value within classes", f"{found.p_within_classes:.3f}", "whether more than the class prior differs"
 
 
 def _how_to_read(found: BatchTest) -> str:

@@ -1,1 +1,1 @@
-"""How far an answer can be trusted."""
+"""How far a prediction can be trusted: calibration, guarantees, novelty, shift, label issues."""

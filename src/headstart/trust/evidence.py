@@ -1,9 +1,10 @@
-"""What a saved model keeps to make promises from: labelled images with its answers to them, and its novelty score.
+"""The evidence for guarantees in a saved model: predictions of labelled images by models that had not seen them.
 
-`TrustRecord` is arrays in and out (`to_arrays`, `from_arrays`, which trusts nothing) and three questions: `triage`,
-`sets`, and the `reference` that a batch's answers are compared with. Which labelled images answer them is decided here
-by their number alone, never by how well they do: held-out ones where there are enough, else out-of-fold ones. It fits
-nothing and embeds nothing.
+`TrustEvidence` holds it beside the novelty score and the reference sample for shift tests; it gives `triage`,
+prediction `sets`, and the `reference_counts` that a batch's class prior is compared with. Which labelled images these
+rest on is decided by their number alone, never by how well they do: held-out ones where there are enough, else
+out-of-fold ones. It is saved by `to_arrays` and read by `evidence_from_arrays`, which trusts nothing. Nothing is fitted
+or embedded here.
 """
 
 from __future__ import annotations
@@ -32,16 +33,17 @@ MOST_ROWS = 20_000
 MOST_BYTES = 32 << 20
 """Of the stored probabilities of out-of-fold or of held-out images."""
 _ENOUGH_FOR_SETS = 5
-_WHAT = "record for triage"
+_WHAT = "evidence for guarantees"
 _SUM = 1e-3
-_PARTS = ("out_of_fold", "held_out", "novelty", "watched")
+_PARTS = {"out_of_fold": "out_of_fold", "held_out": "held_out", "novelty": "novelty", "reference_sample": "watched"}
+"""Field → what its arrays' names begin with in the file."""
 
 
 @dataclass(frozen=True)
 class GuaranteeRequest:
-    """A promise to be made: at most `max_error` (a share) of the accepted answers wrong, with this confidence.
+    """A guarantee to be given: selective risk at most `max_error` (a share), with this confidence.
 
-    per_class: for each answered class with a threshold of its own, not only for all together.
+    per_class: for each predicted class with a threshold of its own, not only for all together.
     """
 
     max_error: float
@@ -55,11 +57,11 @@ class GuaranteeRequest:
 
 @dataclass(frozen=True, eq=False)
 class JudgedPredictions:
-    """Labelled images that the model which answered had not seen.
+    """Predictions of labelled images by models that had not seen them.
 
-    probabilities: (n, K), calibrated. labels: (n,) class numbers. groups: (n,) near-copies and what else belongs
-    together share a number; None where all are alone. novel: (n,) which were flagged; None where novelty is not
-    watched.
+    probabilities: (n, K), calibrated. labels: (n,) class numbers. groups: (n,) near-duplicates and what else belongs
+    together share a number; None where every image is its own group. novel: (n,) which were flagged; None where there
+    is no novelty score.
     """
 
     probabilities: Floats
@@ -76,7 +78,7 @@ class JudgedPredictions:
         novel = None if self.novel is None else self.novel[rows]
         return JudgedPredictions(self.probabilities[rows], self.labels[rows], groups, novel)
 
-    def alone(self) -> JudgedPredictions:
+    def one_per_group(self) -> JudgedPredictions:
         """One image of each group."""
         return self if self.groups is None else replace(self.take(one_per_group(self.groups)), groups=None)
 
@@ -91,77 +93,73 @@ class JudgedPredictions:
 
 
 @dataclass(frozen=True, eq=False)
-class TrustRecord:
-    """What promises are made from.
+class TrustEvidence:
+    """What guarantees rest on.
 
-    out_of_fold: images that were trained on, answered by models that had not seen them. held_out: images that took no
-    part in training, answered by the model itself; None where there are none. novelty: the score of the
-    model's first backbone, None where it is not watched. asked: the promise that is made where no other is named.
-    watched: embeddings that a batch of new images is compared with, None where batches are not watched.
+    out_of_fold: training images, predicted by models that had not seen them. held_out: images that took no part in
+    training, predicted by the model itself; None where there are none. novelty: the score on layers of the model's
+    first backbone, None where there is none. default_guarantee: what is guaranteed where nothing else is asked for.
+    reference_sample: embeddings that a batch of new images is compared with, None where batches are not tested.
     """
 
     out_of_fold: JudgedPredictions
     held_out: JudgedPredictions | None = None
     novelty: Novelty | None = None
-    asked: GuaranteeRequest | None = None
-    watched: batch_test.ReferenceSample | None = None
+    default_guarantee: GuaranteeRequest | None = None
+    reference_sample: batch_test.ReferenceSample | None = None
 
-    def triage(self, asked: GuaranteeRequest, classes: Sequence[str]) -> Triage:
-        """The thresholds of a promise, or the refusal of it."""
-        rows, basis = self._for_triage(asked)
-        predicted, confidence = top_predictions(rows.probabilities)
-        found = triage(
+    def triage(self, request: GuaranteeRequest, classes: Sequence[str]) -> Triage:
+        """The thresholds of a guarantee, or why it is not feasible."""
+        judged, basis = self._for_triage(request)
+        predicted, confidence = top_predictions(judged.probabilities)
+        result = triage(
             confidence,
             predicted,
-            rows.labels,
+            judged.labels,
             classes=classes,
-            max_error=asked.max_error,
-            confidence_level=asked.confidence,
-            scope="class" if asked.per_class else "all",
-            reviewed=rows.novel,
+            max_error=request.max_error,
+            confidence_level=request.confidence,
+            scope="class" if request.per_class else "all",
+            reviewed=judged.novel,
         )
-        return replace(found, basis=basis)
+        return replace(result, basis=basis)
 
     def sets(self, level: float, classes: Sequence[str], *, by_class: bool = False) -> ConformalSets:
         """Prediction sets that hold the true class so often. Raises `DataError` where there are too few images."""
         between("sets", level, 0.5, 0.9999)
-        wanted = samples_needed(level) * (1 if by_class else _ENOUGH_FOR_SETS)
-        held = None if self.held_out is None else self.held_out.alone()
-        enough = held is not None and _least(held.labels, len(classes) if by_class else None) >= wanted
-        rows = held if held is not None and enough else self.out_of_fold.alone()
-        return conformal_sets(rows.probabilities, rows.labels, classes=classes, level=level, by_class=by_class)
+        needed = samples_needed(level) * (1 if by_class else _ENOUGH_FOR_SETS)
+        held = None if self.held_out is None else self.held_out.one_per_group()
+        enough = held is not None and _least(held.labels, len(classes) if by_class else None) >= needed
+        judged = held if held is not None and enough else self.out_of_fold.one_per_group()
+        return conformal_sets(judged.probabilities, judged.labels, classes=classes, level=level, by_class=by_class)
 
-    def reference(self) -> ReferenceCounts:
-        """What the classes' shares were among known images, each group counted once: for the out-of-fold ones."""
-        rows = self.out_of_fold.alone()
-        rows = rows if rows.novel is None else rows.take(~rows.novel)
-        return ReferenceCounts.of(rows.labels, rows.probabilities.argmax(axis=1), rows.probabilities.shape[1])
+    def reference_counts(self) -> ReferenceCounts:
+        """True and predicted classes of the out-of-fold images that are not novel, each group counted once."""
+        judged = self.out_of_fold.one_per_group()
+        judged = judged if judged.novel is None else judged.take(~judged.novel)
+        return ReferenceCounts.of(judged.labels, judged.probabilities.argmax(axis=1), judged.probabilities.shape[1])
 
-    def _for_triage(self, asked: GuaranteeRequest) -> tuple[JudgedPredictions, str]:
-        """The labelled images that judge a promise: held out where even a third of them could carry it without an
-        error (for each class: where all of a class's images could), else out of fold."""
+    def _for_triage(self, request: GuaranteeRequest) -> tuple[JudgedPredictions, str]:
+        """The labelled images that a guarantee is tested on: held out where even a third of them could carry it without
+        an error (for each class: where all of a class's images could), else out of fold."""
         if self.held_out is None:
-            return self.out_of_fold.alone(), OUT_OF_FOLD
-        held = self.held_out.alone()
+            return self.out_of_fold.one_per_group(), OUT_OF_FOLD
+        held = self.held_out.one_per_group()
         classes = held.probabilities.shape[1]
-        doubt = (1 - asked.confidence) / (classes if asked.per_class else 1)
-        needed = accepted_needed(asked.max_error, 1 - doubt)
-        there = _least(held.labels, classes) if asked.per_class else LEAST_COVERAGE * len(held)
-        return (held, HELD_OUT) if there >= needed else (self.out_of_fold.alone(), OUT_OF_FOLD)
+        alpha = (1 - request.confidence) / (classes if request.per_class else 1)  # Bonferroni
+        needed = accepted_needed(request.max_error, 1 - alpha)
+        available = _least(held.labels, classes) if request.per_class else LEAST_COVERAGE * len(held)
+        return (held, HELD_OUT) if available >= needed else (self.out_of_fold.one_per_group(), OUT_OF_FOLD)
 
     def to_arrays(self) -> Arrays:
-        """The arrays that `from_arrays` takes back; what is asked for, and the kind of novelty, are not among them."""
-        parts = {
-            "out_of_fold": self.out_of_fold,
-            "held_out": self.held_out,
-            "novelty": self.novelty,
-            "watched": self.watched,
-        }
+        """The arrays that `evidence_from_arrays` takes back; the default guarantee and the kind of novelty are not
+        among them."""
+        parts = {prefix: getattr(self, field) for field, prefix in _PARTS.items()}
         return {
-            f"{part}.{name}": array
-            for part, found in parts.items()
-            if found is not None
-            for name, array in found.to_arrays().items()
+            f"{prefix}.{name}": array
+            for prefix, part in parts.items()
+            if part is not None
+            for name, array in part.to_arrays().items()
         }
 
 
@@ -171,7 +169,7 @@ def _least(labels: Ints, classes: int | None) -> int:
 
 
 def most_rows(classes: int) -> int:
-    """How many labelled images are kept at most.
+    """How many labelled images are stored at most.
 
     >>> most_rows(2), most_rows(1000)
     (20000, 8388)
@@ -186,20 +184,21 @@ def evidence_from_arrays(
     kind: str | None,
     taps: Mapping[str, int],
     joined: int | None = None,
-    asked: GuaranteeRequest | None = None,
-) -> TrustRecord:
-    """A record from its saved arrays; `BundleError` where they are not what it needs.
+    default_guarantee: GuaranteeRequest | None = None,
+) -> TrustEvidence:
+    """The evidence from its saved arrays; `BundleError` where they are not what it needs.
 
-    classes: of the model. kind: of the novelty score, None for none. taps: the layers that novelty looks at, in order,
-    with their widths. joined: width of all that the head looks at, which batches are compared by; that of `taps` by
+    classes: of the model. kind: of the novelty score, None for none. taps: the layers that the novelty score takes, in
+    order, with their widths. joined: width of all that the head takes, which batches are compared by; that of `taps` by
     default.
     """
-    parts: dict[str, dict[str, Any]] = {name: {} for name in _PARTS}
+    prefixes: dict[str, dict[str, Any]] = {prefix: {} for prefix in _PARTS.values()}
     for name, array in arrays.items():
-        part, _, rest = name.partition(".")
-        if part not in parts:
+        prefix, _, rest = name.partition(".")
+        if prefix not in prefixes:
             raise array_error(_WHAT, f"it holds {name!r}")
-        parts[part][rest] = array
+        prefixes[prefix][rest] = array
+    parts = {field: prefixes[prefix] for field, prefix in _PARTS.items()}
     novelty = None if kind is None else novelties.novelty_from_arrays(kind, parts["novelty"])
     if kind is None and parts["novelty"]:
         raise array_error(_WHAT, "it holds a novelty score of which the manifest says nothing")
@@ -207,24 +206,26 @@ def evidence_from_arrays(
     if novelty is not None and novelty.form.width != width:
         raise array_error("novelty score", f"it looks at {novelty.form.width} numbers, and its layers give {width}")
     novelty = None if novelty is None else replace(novelty, taps=tuple(taps))
-    held_out = _answered(parts["held_out"], classes, kind) if parts["held_out"] else None
-    watched = batch_test.reference_from_arrays(parts["watched"]) if parts["watched"] else None
-    if watched is not None and watched.rows.shape[1] != (joined or width):
+    held_out = _predictions(parts["held_out"], classes, kind) if parts["held_out"] else None
+    stored = parts["reference_sample"]
+    reference = batch_test.reference_from_arrays(stored) if stored else None
+    if reference is not None and reference.rows.shape[1] != (joined or width):
         raise array_error(
-            "drift reference", f"its rows have {watched.rows.shape[1]} numbers, and the head looks at {joined}"
+            "drift reference", f"its rows have {reference.rows.shape[1]} numbers, and the head looks at {joined}"
         )
-    return TrustRecord(_answered(parts["out_of_fold"], classes, kind), held_out, novelty, asked, watched)
+    out_of_fold = _predictions(parts["out_of_fold"], classes, kind)
+    return TrustEvidence(out_of_fold, held_out, novelty, default_guarantee, reference)
 
 
-def _answered(arrays: Mapping[str, Any], classes: int, kind: str | None) -> JudgedPredictions:
+def _predictions(arrays: Mapping[str, Any], classes: int, kind: str | None) -> JudgedPredictions:
     layout = {"probabilities": ("f4", "nK"), "labels": ("i8", "n")}
     layout |= {"groups": ("i8", "n")} if "groups" in arrays else {}
     layout |= {"novel": ("u1", "n")} if kind is not None else {}
-    found = check_arrays(_WHAT, arrays, layout)
-    likely, labels = found["probabilities"], found["labels"]
-    if likely.shape[1] != classes or labels.min() < 0 or labels.max() >= classes:
-        raise array_error(_WHAT, f"its answers are not about the model's {classes} classes")
-    if likely.min() < 0 or np.abs(likely.sum(axis=1, dtype=np.float64) - 1).max() > _SUM:
+    fields = check_arrays(_WHAT, arrays, layout)
+    probabilities, labels = fields["probabilities"], fields["labels"]
+    if probabilities.shape[1] != classes or labels.min() < 0 or labels.max() >= classes:
+        raise array_error(_WHAT, f"its predictions are not about the model's {classes} classes")
+    if probabilities.min() < 0 or np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1).max() > _SUM:
         raise array_error(_WHAT, "its probabilities do not sum to 1")
-    novel = found["novel"].astype(bool) if "novel" in found else None
-    return JudgedPredictions(likely, labels, found.get("groups"), novel)
+    novel = fields["novel"].astype(bool) if "novel" in fields else None
+    return JudgedPredictions(probabilities, labels, fields.get("groups"), novel)

@@ -1,4 +1,4 @@
-"""A threshold keeps its false-alarm rate, and says when there are too few rows for it."""
+"""A threshold keeps its false-positive rate, and says when there are too few rows for it."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from headstart.trust.novelty.threshold import threshold_at
 def test_the_expected_rate_is_the_share_of_ranks_above_and_at_most_what_was_asked_for(n: int, rate: float) -> None:
     found = threshold_at(np.arange(float(n)), rate)
     assert found.expected == pytest.approx((n - found.value) / (n + 1))
-    assert found.kept == (rate >= 1 / (n + 1) - 1e-9)
+    assert found.feasible == (rate >= 1 / (n + 1) - 1e-9)
     assert found.expected <= max(rate, 1 / (n + 1)) + 1e-9
     assert 0 <= found.low <= found.expected <= found.high <= 1
 
@@ -53,20 +53,22 @@ def test_ninety_nine_rows_at_five_per_cent() -> None:
 
 def test_too_few_rows_are_said_with_how_many_would_do() -> None:
     found = threshold_at(np.arange(9.0), 0.05)
-    assert (found.value, found.kept) == (8.0, False)
-    assert found.sentence().startswith("9 independent images cannot promise a false-alarm rate of 5.0 %: expect 10.0 %")
+    assert (found.value, found.feasible) == (8.0, False)
+    assert found.sentence().startswith(
+        "9 independent images cannot guarantee a false-positive rate of 5.0 %: expect 10.0 %"
+    )
     assert found.sentence().endswith("At least 19 are needed.")
-    assert threshold_at(np.arange(19.0), 0.05).kept
+    assert threshold_at(np.arange(19.0), 0.05).feasible
 
 
 def test_many_rows_of_few_groups_are_few() -> None:
     found = threshold_at(np.arange(300.0), 0.05, groups=np.arange(300) % 6)
-    assert (found.rows, found.kept, found.value) == (6, False, 299.0)
+    assert (found.rows, found.feasible, found.value) == (6, False, 299.0)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -1.0, float("nan")])
 def test_a_rate_out_of_range_is_refused(rate: float) -> None:
-    with pytest.raises(OptionError, match=r"the false-alarm rate must lie between 0 and 1, both excluded; found"):
+    with pytest.raises(OptionError, match=r"the false-positive rate must lie between 0 and 1, both excluded; found"):
         threshold_at(np.arange(9.0), rate)
 
 

@@ -26,7 +26,7 @@ def test_p_values_are_uniform_when_nothing_differs() -> None:
         for level in (0.05, 0.1, 0.25, 0.5):
             assert (p <= level).mean() <= level + 3 * np.sqrt(level * (1 - level) / 400)
         assert (p <= 0.5).mean() >= 0.35
-    assert np.mean([d.told_apart.value for d in found]) == pytest.approx(0.5, abs=0.03)
+    assert np.mean([d.balanced_accuracy.value for d in found]) == pytest.approx(0.5, abs=0.03)
 
 
 def test_p_values_keep_their_rate_when_images_come_in_groups() -> None:
@@ -50,7 +50,7 @@ def test_p_values_within_classes_keep_their_rate_when_only_the_mixture_differs()
         first, batch = random.integers(3, size=90), random.choice(3, 30, p=[0.8, 0.1, 0.1])
         X = (random.normal(size=(120, 8)) + 3 * np.eye(8)[np.r_[first, batch]]).astype(np.float32)
         found = run_batch_test(draw_reference(X[:90]), X[90:], classes=(first, batch), permutations=39, seed=seed)
-        within.append(found.p_within)
+        within.append(found.p_within_classes)
         together.append(found.p)
     assert (np.array(within) <= 0.05).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
     assert (np.array(together) <= 0.05).mean() > 0.9
@@ -61,7 +61,7 @@ def test_a_shift_is_found(shift: float, size: int) -> None:
     found = run_batch_test(draw_reference(drawn(300)), drawn(size, shift=shift, seed=1))
     assert found.p <= 0.01
     assert found.drifted
-    assert found.told_apart.low > 0.5
+    assert found.balanced_accuracy.low > 0.5
     assert found.sentence().startswith(f"The batch differs from the training data ({size} images against 300 from")
 
 
@@ -79,14 +79,14 @@ def test_the_smallest_p_value_is_one_over_the_permutations_and_one() -> None:
     assert run_batch_test(draw_reference(drawn(50)), drawn(20, shift=9), permutations=99).p == 0.01
 
 
-def test_the_most_foreign_and_the_most_typical_rows_are_named() -> None:
+def test_the_extreme_rows_of_both_sides_are_named() -> None:
     X, batch = drawn(120), drawn(40, seed=1)
     batch[[3, 17, 29]] += 6
     X[[5, 50]] -= 6
     found = run_batch_test(draw_reference(X), batch, shown=4)
-    assert set(found.foreign[:3].tolist()) == {3, 17, 29}
-    assert set(found.typical[:2].tolist()) == {5, 50}
-    assert len(found.foreign) == len(found.typical) == 4
+    assert set(found.batch_extremes[:3].tolist()) == {3, 17, 29}
+    assert set(found.reference_extremes[:2].tolist()) == {5, 50}
+    assert len(found.batch_extremes) == len(found.reference_extremes) == 4
 
 
 def test_row_numbers_are_those_of_all_training_rows_after_a_subset_was_kept() -> None:
@@ -94,13 +94,15 @@ def test_row_numbers_are_those_of_all_training_rows_after_a_subset_was_kept() ->
     kept = draw_reference(X, most=60)
     assert len(kept.rows) == 60
     assert np.allclose(kept.rows.astype(np.float32) * kept.unit, X[kept.positions], atol=5e-3)
-    assert set(run_batch_test(kept, drawn(20, shift=2), shown=60).typical.tolist()) == set(kept.positions.tolist())
+    assert set(run_batch_test(kept, drawn(20, shift=2), shown=60).reference_extremes.tolist()) == set(
+        kept.positions.tolist()
+    )
 
 
 def test_large_sides_are_thinned() -> None:
     found = run_batch_test(draw_reference(drawn(3000), most=3000), drawn(2500, seed=1), permutations=19)
-    assert (found.batch, found.compared) == (1000, 1000)
-    assert found.foreign.max() < 2500
+    assert (found.batch_size, found.reference_size) == (1000, 1000)
+    assert found.batch_extremes.max() < 2500
 
 
 def test_another_mixture_of_the_same_pictures_is_told_from_other_pictures() -> None:
@@ -109,14 +111,14 @@ def test_another_mixture_of_the_same_pictures_is_told_from_other_pictures() -> N
     X = (random.normal(size=(240, 8)) + 4 * np.eye(8)[np.r_[first, batch]]).astype(np.float32)
     kept = draw_reference(X[:200])
     mixture = run_batch_test(kept, X[200:], classes=(first, batch))
-    assert mixture.mixture_only
+    assert mixture.label_shift_only
     assert mixture.sentence().startswith(
-        "The batch holds other shares of the classes than the training data (40 images"
+        "Label shift: the class prior of the batch differs from that of the training data (40 images"
     )
     other = run_batch_test(kept, X[200:] + 1, classes=(first, batch))
     assert other.drifted
-    assert not other.mixture_only
-    assert run_batch_test(kept, X[200:]).p_within is None
+    assert not other.label_shift_only
+    assert run_batch_test(kept, X[200:]).p_within_classes is None
 
 
 def test_nothing_found_is_said_with_what_could_have_been() -> None:
@@ -126,7 +128,7 @@ def test_nothing_found_is_said_with_what_could_have_been() -> None:
     facts = found.to_dict()
     assert facts["drifted"] is False
     assert facts["p_of_each_test"].keys() == {"classifier", "mmd"}
-    assert len(facts["most_foreign"]) == 12
+    assert len(facts["batch_extremes"]) == 12
 
 
 def test_the_same_seed_gives_the_same_answer() -> None:
@@ -179,7 +181,7 @@ def test_the_classifier_never_saw_the_row_that_it_scores() -> None:
     inner = Z[~held] - Z[~held].mean(axis=0)
     model = Ridge(alpha=(inner**2).sum() / (~held).sum()).fit(Z[~held], second[~held].astype(float))
     wanted = model.predict(Z[held]) - second[~held].mean()
-    assert found.foreign[held] == pytest.approx(wanted, abs=1e-5)
+    assert found.domain_scores[held] == pytest.approx(wanted, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -210,8 +212,8 @@ def test_what_cannot_be_compared_is_said(what, message: str) -> None:
 
 def test_options_out_of_range_are_refused() -> None:
     kept = draw_reference(drawn(40))
-    with pytest.raises(OptionError, match="alarm must lie between 0 and 1"):
-        run_batch_test(kept, drawn(20), alarm=2.0)
+    with pytest.raises(OptionError, match="level must lie between 0 and 1"):
+        run_batch_test(kept, drawn(20), level=2.0)
     with pytest.raises(OptionError, match="permutations must be at least 19"):
         run_batch_test(kept, drawn(20), permutations=5)
     with pytest.raises(OptionError, match="most must be at least 30"):

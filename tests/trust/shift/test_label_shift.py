@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headstart.errors import DataError, InternalError
-from headstart.trust.shift.label_shift import ReferenceCounts, class_shares, homogeneity, label_shift
+from headstart.trust.shift.label_shift import ReferenceCounts, estimate_class_prior, homogeneity, label_shift
 
 USUAL = np.array([0.5, 0.3, 0.2])
 
@@ -29,13 +29,13 @@ def reference() -> ReferenceCounts:
 
 def test_the_shares_of_a_batch_are_found_again() -> None:
     p, y = drawn(20_000, np.array([0.1, 0.2, 0.7]), 1)
-    assert class_shares(p, USUAL) == pytest.approx(np.bincount(y) / len(y), abs=0.015)
-    assert class_shares(drawn(20_000, USUAL, 2)[0], USUAL) == pytest.approx(USUAL, abs=0.015)
+    assert estimate_class_prior(p, USUAL) == pytest.approx(np.bincount(y) / len(y), abs=0.015)
+    assert estimate_class_prior(drawn(20_000, USUAL, 2)[0], USUAL) == pytest.approx(USUAL, abs=0.015)
 
 
 def test_a_class_that_training_never_saw_stays_at_nothing() -> None:
-    assert class_shares(np.array([[0.5, 0.5, 0.0]]), np.array([0.5, 0.5, 0.0]))[2] == 0.0
-    assert np.isfinite(class_shares(np.array([[0.0, 0.0, 1.0]]), np.array([0.5, 0.5, 0.0]))).all()
+    assert estimate_class_prior(np.array([[0.5, 0.5, 0.0]]), np.array([0.5, 0.5, 0.0]))[2] == 0.0
+    assert np.isfinite(estimate_class_prior(np.array([[0.0, 0.0, 1.0]]), np.array([0.5, 0.5, 0.0]))).all()
 
 
 def test_a_shift_is_told_in_words() -> None:
@@ -43,14 +43,14 @@ def test_a_shift_is_told_in_words() -> None:
     assert found.shifted
     assert found.p_value < 0.001
     assert found.distance == pytest.approx(0.5, abs=0.08)
-    assert found.sentence(("a", "b", "c")).startswith("The classes come in other shares than in training ('c' ")
-    assert found.sentence(("a", "b", "c")).endswith("the promise of triage is void here.")
+    assert found.sentence(("a", "b", "c")).startswith("Label shift: the class prior differs from training ('c' ")
+    assert found.sentence(("a", "b", "c")).endswith("the guarantee is void here.")
 
 
 def test_false_alarms_come_at_their_rate() -> None:
     alarms = [label_shift(drawn(100, USUAL, 10 + i)[0], reference(), level=0.1, least=0, seed=i) for i in range(200)]
     assert 0.03 < np.mean([found.shifted for found in alarms]) < 0.18
-    assert "no shift" in next(found for found in alarms if not found.shifted).sentence(("a", "b", "c"))
+    assert "No label shift" in next(found for found in alarms if not found.shifted).sentence(("a", "b", "c"))
 
 
 def test_a_trifle_is_let_pass_however_large_the_batch() -> None:

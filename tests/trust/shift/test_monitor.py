@@ -22,12 +22,12 @@ def compared(kept: ReferenceSample, batch: np.ndarray, seed: int = 0) -> ShiftCh
 def test_a_batch_from_elsewhere_is_called_different_and_one_like_the_training_images_is_not() -> None:
     kept = reference_rows(cloud(300, 0))
     same, other = compared(kept, cloud(60, 1)), compared(kept, cloud(60, 2, shift=3.0))
-    assert not same.differs
-    assert other.differs
+    assert not same.shifted
+    assert other.shifted
     assert other.p == 0.002
     assert other.sentence() == (
-        f"These images differ from the training images (p = 0.002; {other.compared} images compared): the promise is "
-        "void here. 'headstart drift' shows how they differ."
+        f"Covariate shift: these images differ from the training images (p = 0.002; {other.sample_size} images "
+        "compared): the guarantee is void here. 'headstart drift' shows how they differ."
     )
 
 
@@ -35,7 +35,7 @@ def test_the_alarm_is_as_rare_as_it_is_said_to_be() -> None:
     alarms = 0
     for seed in range(60):
         rows = cloud(340, 1000 + seed)
-        alarms += compared(reference_rows(rows[:300]), rows[300:], seed=seed).differs
+        alarms += compared(reference_rows(rows[:300]), rows[300:], seed=seed).shifted
     assert LEVEL == 0.01
     assert alarms <= 4  # more of 60 happen once in 3,000 runs at a rate of 1 %
 
@@ -44,15 +44,15 @@ def test_repeats_of_a_few_pictures_are_not_taken_for_many() -> None:
     kept = reference_rows(cloud(300, 0))
     few = cloud(20, 3, shift=3.0)
     repeated = np.repeat(few, 10, axis=0) + np.random.default_rng(4).normal(0, 1e-3, (200, 24)).astype(np.float32)
-    assert compared(kept, repeated).compared <= 20
+    assert compared(kept, repeated).sample_size <= 20
     assert compared(kept, repeated[:90]).p is None
     more = np.concatenate([repeated, cloud(40, 5)])
-    assert compared(kept, more).compared <= 60
+    assert compared(kept, more).sample_size <= 60
 
 
 def test_the_same_picture_again_does_not_count_and_another_one_does() -> None:
     kept, batch = reference_rows(cloud(40, 0)), cloud(120, 3)
-    assert compared(kept, batch).compared <= 40
+    assert compared(kept, batch).sample_size <= 40
     assert len(compared(kept, batch).rows) == 120
     assert len(compared(kept, np.repeat(batch, 3, axis=0)).rows) == 120
 
@@ -62,11 +62,11 @@ def test_training_images_in_a_batch_do_not_hide_the_others() -> None:
     kept = reference_rows(training)
     mixed = np.concatenate([training[:160], cloud(60, 2, shift=3.0)])
     found = compared(kept, mixed)
-    assert found.differs
+    assert found.shifted
     assert (found.rows < 160).sum() <= 12  # of the training images only those count that the model has not kept
-    assert found.known >= 148
+    assert found.training_images >= 148
     assert compared(kept, training).p is None
-    assert compared(kept, training).known >= 280
+    assert compared(kept, training).training_images >= 280
 
 
 def test_a_large_batch_is_not_thinned_by_what_a_small_reference_calls_near() -> None:
@@ -75,8 +75,8 @@ def test_a_large_batch_is_not_thinned_by_what_a_small_reference_calls_near() -> 
     for seed in range(40):
         rows = cloud(540, 3000 + seed)
         found = compared(reference_rows(rows[:40]), rows[40:], seed=seed)
-        assert found.compared <= 40
-        alarms += found.differs
+        assert found.sample_size <= 40
+        alarms += found.shifted
     assert alarms <= 3  # more of 40 happen once in 1,500 runs at a rate of 1 %
 
 
@@ -84,8 +84,8 @@ def test_small_batches_are_not_compared() -> None:
     kept = reference_rows(cloud(300, 0))
     few = compared(kept, cloud(29, 1, shift=9.0))
     assert few.p is None
-    assert not few.differs
-    assert compared(kept, cloud(30, 1, shift=9.0)).differs
+    assert not few.shifted
+    assert compared(kept, cloud(30, 1, shift=9.0)).shifted
     assert compared(kept, cloud(0, 1)).p is None
 
 

@@ -48,14 +48,14 @@ def test_sure_answers_are_accepted_and_each_other_image_has_its_reason() -> None
         predictions(0.98, 0.02, 0.99, 0.55, novelty=[0.4, 1.0, 1.001, 1.2]), asked("all", wrong_dogs=12), HALF
     )
     assert found.words == ("review", "review", "review", "review")
-    assert found.reasons == ("no promise", "no promise", "novel", "novel")
-    assert not found.kept
-    assert "cannot be shown" in found.promise[0]
+    assert found.reasons == ("no guarantee", "no guarantee", "novel", "novel")
+    assert not found.feasible
+    assert "cannot be shown" in found.guarantee[0]
 
 
 def test_a_class_that_is_not_covered_goes_to_review_with_its_reason() -> None:
     found = decide(predictions(0.98, 0.02, 0.501), asked("class", wrong_dogs=12), HALF)
-    assert found.kept
+    assert found.feasible
     assert found.words == ("accept", "review", "accept")
     assert found.reasons == ("", "class not covered", "")
 
@@ -77,22 +77,22 @@ def test_no_image_is_no_mistake() -> None:
     assert found.notes == ()
 
 
-def test_a_batch_with_other_shares_voids_the_promise_from_50_images_on() -> None:
+def test_a_batch_under_label_shift_voids_the_guarantee_from_50_images_on() -> None:
     assert decide(predictions(*[0.98] * 49), asked(), HALF, usual(49)).notes == ()
     (note,) = decide(predictions(*[0.98] * 50), asked(), HALF, usual(50)).notes
-    assert note.startswith("The classes come in other shares than in training (")
+    assert note.startswith("Label shift: the class prior differs from training (")
     assert "'cat' 50 % → 100 %" in note
-    assert note.endswith("the promise of triage is void here.")
+    assert note.endswith("the guarantee is void here.")
     assert decide(predictions(*[0.98, 0.02] * 25), asked(), HALF, usual(50)).notes == ()
 
 
-def test_novel_images_say_nothing_of_the_shares() -> None:
+def test_novel_images_say_nothing_of_label_shift() -> None:
     novelty = [2.0] * 60 + [0.5] * 50
     found = decide(predictions(*[0.98] * 60, *[0.98, 0.02] * 25, novelty=novelty), asked(), HALF, usual(110))
     assert found.notes == ()
 
 
-def test_nothing_is_said_of_shares_where_nothing_is_promised() -> None:
+def test_nothing_is_said_of_label_shift_where_nothing_is_guaranteed() -> None:
     assert decide(predictions(*[0.98] * 60), asked(wrong_dogs=30), HALF).notes == ()
 
 
@@ -100,7 +100,7 @@ def test_a_batch_that_differs_goes_to_review_unless_a_warning_is_enough() -> Non
     batch, other = predictions(*[0.98, 0.02] * 20, novelty=[2.0] + [0.1] * 39), ShiftCheck(np.arange(40), 0.002)
     found = decide(batch, asked(), HALF, other)
     assert not found.accepted.any()
-    assert found.reasons == ("novel", *["batch differs"] * 39)
+    assert found.reasons == ("novel", *["batch shift"] * 39)
     assert found.notes == (other.sentence(),)
     warned = decide(batch, asked(), HALF, other, on_shift="warn")
     assert warned.accepted.sum() == 39
@@ -110,9 +110,9 @@ def test_a_batch_that_differs_goes_to_review_unless_a_warning_is_enough() -> Non
     assert usual.notes == ()
 
 
-def test_other_shares_of_the_classes_send_the_batch_to_review_too() -> None:
+def test_label_shift_sends_the_batch_to_review_too() -> None:
     found = decide(predictions(*[0.98] * 50), asked(), HALF)
-    assert set(found.reasons) == {"batch differs"}
+    assert set(found.reasons) == {"batch shift"}
     assert decide(predictions(*[0.98] * 50), asked(), HALF, on_shift="warn").accepted.all()
 
 
@@ -121,9 +121,9 @@ def test_what_becomes_of_another_batch_is_one_of_two_words() -> None:
         decide(predictions(0.98), asked(), HALF, on_shift="ignore")
 
 
-def test_without_a_promise_there_is_nothing_to_void() -> None:
+def test_without_a_guarantee_there_is_nothing_to_void() -> None:
     found = decide(predictions(*[0.98] * 60), asked(wrong_dogs=30), HALF, ShiftCheck(np.arange(60), 0.002))
-    assert set(found.reasons) == {"no promise"}
+    assert set(found.reasons) == {"no guarantee"}
     assert found.notes == ()
 
 
@@ -132,7 +132,7 @@ def test_a_novelty_that_is_no_number_counts_as_novel() -> None:
     assert found.novel.tolist() == [False, True, True]
 
 
-def test_repeats_do_not_shift_the_shares() -> None:
+def test_repeats_cause_no_label_shift() -> None:
     """Ten pictures of either class, one of which is there 90 times."""
     batch = predictions(*[0.98] * 10, *[0.02] * 10, *[0.98] * 90)
     assert decide(batch, asked(), HALF).notes != ()
@@ -141,10 +141,12 @@ def test_repeats_do_not_shift_the_shares() -> None:
 
 def test_training_images_in_a_batch_and_an_unwatched_batch_are_said() -> None:
     batch = predictions(*[0.98, 0.02] * 20)
-    said, untested = decide(batch, asked(), HALF, ShiftCheck(np.arange(9), None, known=15)).notes
-    assert untested.startswith("Whether these images as a whole come from elsewhere was not tested: fewer than 10 of")
-    assert said == "At least 15 of these images were trained on: what is answered for them says nothing of new ones."
+    said, untested = decide(batch, asked(), HALF, ShiftCheck(np.arange(9), None, training_images=15)).notes
+    assert untested.startswith("These images were not tested for covariate shift: fewer than 10 of")
+    assert said == "At least 15 of these images were trained on: predictions for them say nothing of new ones."
     unwatched = decide(batch, asked(), HALF)
     assert unwatched.accepted.all()
-    assert unwatched.notes[0].startswith("Whether these images as a whole come from elsewhere was not looked at")
+    assert unwatched.notes[0].startswith(
+        "These images were not tested for covariate shift: the model keeps no embeddings"
+    )
     assert decide(predictions(*[0.98, 0.02] * 14), asked(), HALF).notes == ()

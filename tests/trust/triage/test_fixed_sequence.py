@@ -1,4 +1,4 @@
-"""The test behind triage: literal counts, exact bounds, a sequence that stops, and a promise kept at its rate."""
+"""The test behind triage: literal counts, exact bounds, a sequence that stops, a guarantee that holds at its rate."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ ASKED = {"max_error": 0.02, "confidence_level": 0.95, "least_coverage": 1 / 3}
     ("max_error", "wrong", "needed"),
     [(0.05, 0, 59), (0.02, 0, 149), (0.01, 0, 299), (0.02, 1, 236), (0.05, 1, 93), (0.02, 10, 845)],
 )
-def test_so_many_accepted_images_carry_a_promise(max_error: float, wrong: int, needed: int) -> None:
+def test_so_many_accepted_images_carry_a_guarantee(max_error: float, wrong: int, needed: int) -> None:
     assert accepted_needed(max_error, wrong=wrong) == needed
     assert binom.cdf(wrong, needed, max_error) <= 0.05 < binom.cdf(wrong, needed - 1, max_error)
 
@@ -39,7 +39,7 @@ def test_149_right_answers_are_all_accepted_and_148_are_not() -> None:
     found = last_valid(sure, np.zeros(149, bool), **ASKED)
     assert (found.accepted, found.wrong, found.threshold) == (149, 0, 0.0)
     found = last_valid(sure[:148], np.zeros(148, bool), **ASKED)
-    assert (found.accepted, found.threshold, found.first) == (0, 1.0, None)
+    assert (found.accepted, found.threshold, found.first_step) == (0, 1.0, None)
 
 
 def test_the_row_at_the_threshold_is_not_accepted() -> None:
@@ -57,7 +57,7 @@ def test_the_sequence_ends_at_the_first_step_that_fails() -> None:
     wrong[:10] = True  # at the first step, 334 accepted, ten errors are too many; at all 1,000 they would not be
     assert last_valid(sure, wrong, **ASKED).accepted == 0
     assert error_bound(10, 1000) < 0.02
-    assert last_valid(sure, wrong, **ASKED).first == (334, 10)
+    assert last_valid(sure, wrong, **ASKED).first_step == (334, 10)
 
 
 def test_equal_confidences_are_accepted_together_or_not_at_all() -> None:
@@ -70,7 +70,7 @@ def test_equal_confidences_are_accepted_together_or_not_at_all() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 700), st.floats(0.0, 0.2))
 @settings(max_examples=60, deadline=None)
-def test_a_looser_promise_never_accepts_less_and_what_is_accepted_keeps_its_bound(
+def test_a_looser_guarantee_never_accepts_less_and_what_is_accepted_keeps_its_bound(
     seed: int, n: int, share: float
 ) -> None:
     random = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def test_a_looser_promise_never_accepts_less_and_what_is_accepted_keeps_its_boun
             assert error_bound(found.wrong, found.accepted) <= max_error + 1e-12
 
 
-def test_a_sequence_from_the_same_steps_goes_further_under_a_looser_promise() -> None:
+def test_a_sequence_from_the_same_steps_goes_further_under_a_looser_guarantee() -> None:
     random = np.random.default_rng(0)
     for _ in range(30):
         sure = random.random(2000)
@@ -100,16 +100,16 @@ def test_a_sequence_from_the_same_steps_goes_further_under_a_looser_promise() ->
         assert reached == sorted(reached)
 
 
-def test_the_promise_is_kept_at_its_rate_where_it_is_hardest_to_keep() -> None:
+def test_the_guarantee_holds_at_its_rate_where_it_is_hardest() -> None:
     """The error above any threshold crosses 5 % in the middle of the sequence; at most 5 % of draws may go beyond."""
     random = np.random.default_rng(1)
-    broken = 0
+    violations = 0
     for _ in range(2000):
         sure = 1 - random.random(300)
         wrong = random.random(300) < np.where(sure > 0.5, 0.05, 0.06)
         found = last_valid(sure, wrong, max_error=0.05, confidence_level=0.95, least_coverage=0.25)
-        broken += found.threshold < 0.5
-    assert broken / 2000 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)
+        violations += found.threshold < 0.5
+    assert violations / 2000 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)
     worst = 0
     for _ in range(2000):
         sure = 1 - random.random(300)
@@ -119,7 +119,7 @@ def test_the_promise_is_kept_at_its_rate_where_it_is_hardest_to_keep() -> None:
 
 
 def test_a_mixture_of_risks_is_less_often_taken_for_a_small_one_than_an_even_risk() -> None:
-    """Hoeffding's inequality, on which the promise for the labelled images rests, holds wherever a step can pass."""
+    """Hoeffding's inequality, on which the guarantee for the labelled images rests, holds wherever a step can pass."""
     random = np.random.default_rng(2)
     for max_error in (0.01, 0.05, 0.3, 0.5):
         for wrong in range(4):
@@ -154,7 +154,7 @@ def test_as_many_rows_as_were_asked_for_do() -> None:
     assert last_valid(np.linspace(1.0, 0.5, total), grown, **ASKED).accepted > 0
 
 
-def test_impossible_promises_are_refused() -> None:
+def test_impossible_guarantees_are_refused() -> None:
     with pytest.raises(OptionError, match=r"max_error must lie between 0\.0001 and 0\.5; found 0"):
         accepted_needed(0)
     with pytest.raises(OptionError, match="confidence_level must lie between"):

@@ -1,4 +1,4 @@
-"""Triage in words and records: what is promised, what is refused, and what a class hides."""
+"""Triage in words and records: what is guaranteed, what is refused, and what a class hides."""
 
 import json
 
@@ -19,13 +19,13 @@ def drawn(n: int, wrong: float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.nda
     return sure, said, np.where(np.arange(n) >= n * (1 - wrong), 1 - said, said)
 
 
-def test_the_promise_is_one_sentence() -> None:
+def test_the_guarantee_is_one_sentence() -> None:
     sure, said, y = drawn(1000, 0.08)
     found = triage(sure, said, y, classes=CLASSES)
     assert found.sentences()[0] == (
         "91.5 % accepted automatically, at most 2 % of them wrong (95 % confidence); 8.5 % to review."
     )
-    assert found.kept
+    assert found.feasible
     assert found.required() is found
     assert (found.accepted, found.wrong) == (915, 0)
     assert found.overall.bound == pytest.approx(1 - 0.05 ** (1 / 915))
@@ -34,7 +34,7 @@ def test_the_promise_is_one_sentence() -> None:
 
 def test_too_few_images_are_refused_with_how_many_more() -> None:
     found = triage(*drawn(100), classes=CLASSES)
-    assert not found.kept
+    assert not found.feasible
     assert found.overall.more == 49
     assert not found.accepts(np.array([1.0]), np.array([0])).any()
     with pytest.raises(
@@ -46,35 +46,35 @@ def test_too_few_images_are_refused_with_how_many_more() -> None:
         found.required()
 
 
-def test_errors_among_the_surest_are_named_in_the_refusal() -> None:
+def test_errors_among_the_most_confident_are_named_in_the_refusal() -> None:
     sure, said, y = drawn(400)
     y[:20] = 1 - said[:20]
     (sentence,) = triage(sure, said, y, classes=CLASSES).sentences()
-    assert "of the surest 149 answers 20 were wrong, so up to 18.9 % may be" in sentence
+    assert "of the 149 most confident predictions 20 were wrong, so up to 18.9 % may be" in sentence
     half = triage(sure, said, np.where(np.arange(400) % 2, y, 0), classes=CLASSES, max_error=0.02)
-    assert not half.kept
+    assert not half.feasible
     everywhere = triage(sure, said, np.where(np.arange(400) % 5, said, 1 - said), classes=CLASSES)
     assert everywhere.overall.more is None
     assert everywhere.sentences()[0].endswith(
-        "How many more would do cannot be told: the surest answers are wrong too often as it is."
+        "How many more would do cannot be told: the most confident predictions are wrong too often as it is."
     )
 
 
 def test_no_images_are_refused_without_a_guess() -> None:
     found = triage(*drawn(0), classes=CLASSES)
-    assert not found.kept
-    assert found.sentences()[0].endswith("there are none to judge by.")
+    assert not found.feasible
+    assert found.sentences()[0].endswith("there are none to test on.")
 
 
-def test_a_class_that_an_overall_promise_hides_is_named() -> None:
+def test_a_class_that_an_overall_guarantee_hides_is_named() -> None:
     random = np.random.default_rng(3)
     sure = random.uniform(0.5, 1.0, 4000)
     said = (np.arange(4000) % 25 == 0).astype(np.int64)
     y = np.where((said == 1) & (random.random(4000) < 0.3), 0, said)
     whole = triage(sure, said, y, classes=CLASSES)
-    assert whole.kept
-    assert [each.status for each in whole.classes] == ["kept", "broken"]
-    assert whole.sentences()[1].startswith("The promise does not hold for each class: 'dog' (")
+    assert whole.feasible
+    assert [each.status for each in whole.classes] == ["guaranteed", "violated"]
+    assert whole.sentences()[1].startswith("The guarantee is violated for single classes: 'dog' (")
     single = triage(sure, said, y, classes=CLASSES, scope="class")
     assert single.thresholds[1] == 1.0
     assert single.thresholds[0] == 0.0
@@ -85,13 +85,13 @@ def test_a_class_that_an_overall_promise_hides_is_named() -> None:
     assert "'dog' (" in single.sentences()[-1]
 
 
-def test_the_classes_share_the_doubt() -> None:
+def test_the_classes_share_alpha() -> None:
     found = triage(*drawn(1000), classes=("a", "b", "c", "d", "e"))
-    assert {each.own.confidence_level for each in found.classes} == {0.99}
+    assert {each.guarantee.confidence_level for each in found.classes} == {0.99}
     assert found.classes[4].status == "none accepted"
 
 
-def test_a_class_too_small_to_promise_anything_of_is_named() -> None:
+def test_a_class_too_small_to_guarantee_anything_of_is_named() -> None:
     sure, said, y = drawn(300)
     found = triage(sure, said, y, classes=CLASSES)
     assert found.sentences()[1] == (
@@ -100,8 +100,8 @@ def test_a_class_too_small_to_promise_anything_of_is_named() -> None:
     assert triage(*drawn(400), classes=CLASSES).sentences()[1:] == ()
     refused = triage(sure, said, y, classes=CLASSES, scope="class").sentences()
     assert refused == (
-        "Nothing can be accepted automatically under the promise of at most 2 % wrong in every class with 95 % "
-        "confidence. To review for want of images, of which a class takes at least 183 so answered: 'cat' (150; at "
+        "Nothing can be accepted automatically under the guarantee of at most 2 % wrong in every class with 95 % "
+        "confidence. To review for want of images, of which a class takes at least 183 so predicted: 'cat' (150; at "
         "least about 33 more), 'dog' (150; at least about 33 more).",
     )
 
@@ -110,8 +110,8 @@ def test_one_of_each_group_is_tested() -> None:
     sure, said, y = drawn(298)
     groups = np.arange(298) // 2
     found = triage(sure, said, y, classes=CLASSES, groups=groups)
-    assert (found.rows, found.kept) == (149, True)
-    assert not triage(sure, said, y, classes=CLASSES, groups=np.minimum(groups, 147)).kept
+    assert (found.rows, found.feasible) == (149, True)
+    assert not triage(sure, said, y, classes=CLASSES, groups=np.minimum(groups, 147)).feasible
     chosen = one_per_group(groups, seed=5)
     assert groups[chosen].tolist() == list(range(149))
     assert set(chosen % 2) == {0, 1}

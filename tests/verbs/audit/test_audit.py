@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -153,17 +152,6 @@ def test_a_flipped_label_is_found() -> None:
     assert (wrong.name, wrong.proposal) == ("image 20", "look at")
     assert wrong.sentence.startswith("It is labelled 'noise'; a model that has not seen it says 'smooth' (")
     assert wrong.severity > 0.5
-
-
-def test_without_cleanlab_everything_else_is_found(spoilt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "cleanlab"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "cleanlab", None)
-    found = audit(spoilt)
-    assert found.of(MISLABEL) == ()
-    assert len(found.of(EXACT)) == 1
-    assert found.notes[-1].startswith("Labels were not checked: finding wrong labels needs the package 'cleanlab")
-    assert "headstart[audit]" in found.notes[-1]
 
 
 def test_a_single_class_is_audited_without_its_labels(cell_files: dict[str, list[Path]]) -> None:

@@ -1,6 +1,5 @@
 """`train` names images whose label or quality is doubtful, and leaves none out for it."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,18 +55,6 @@ def test_the_summary_says_so_and_how_to_see_them(trained: Model) -> None:
     assert (
         "nothing was left out for it; 'headstart audit DATA --html audit.html' looks for such images and shows" in said
     )
-
-
-def test_without_cleanlab_labels_are_not_checked_and_that_is_said(
-    data: tuple[list[Path], list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "cleanlab", None)
-    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
-    found = train(*data, options=QUICK)
-    assert "likely mislabelled" not in found.manifest()["suspects"]
-    assert "near-black" in found.manifest()["suspects"]
-    (note,) = [note for note in found.notes if note.startswith("Labels were not checked for mistakes: ")]
-    assert "headstart[audit]" in note
 
 
 def test_nothing_doubtful_takes_no_line() -> None:

@@ -45,9 +45,9 @@ def test_a_batch_of_the_same_kind_raises_no_alarm(watched: Path) -> None:
 
 def test_pictures_from_elsewhere_are_found_and_ordered(elsewhere: BatchDrift) -> None:
     assert elsewhere.drifted
-    assert not elsewhere.test.mixture_only
+    assert not elsewhere.test.label_shift_only
     assert elsewhere.test.p == 0.001
-    assert elsewhere.test.told_apart.value > 0.9
+    assert elsewhere.test.balanced_accuracy.value > 0.9
     assert len(elsewhere.scores) == 20
     assert 90 <= len(elsewhere.reference_scores) <= 100  # one of each family of near-copies
     assert elsewhere.most_foreign[0] == int(elsewhere.scores.argmax())
@@ -55,9 +55,9 @@ def test_pictures_from_elsewhere_are_found_and_ordered(elsewhere: BatchDrift) ->
     assert elsewhere.beyond(elsewhere.most_foreign[0]) == 1.0
 
 
-def test_the_advice_says_which_promise_is_void_and_what_to_label(elsewhere: BatchDrift) -> None:
+def test_the_advice_says_which_guarantee_is_void_and_what_to_label(elsewhere: BatchDrift) -> None:
     void, label = elsewhere.advice()
-    assert void.startswith("Void for this batch: what 'headstart predict --max-error' promises")
+    assert void.startswith("Void for this batch: the guarantee of 'headstart predict --max-error' for predictions")
     assert elsewhere.batch.names[elsewhere.most_foreign[0]] in label
     assert "'headstart extend'" in label
     assert elsewhere.to_dict()["void"] == ["max-error"]
@@ -65,8 +65,10 @@ def test_the_advice_says_which_promise_is_void_and_what_to_label(elsewhere: Batc
 
 def test_other_shares_of_the_classes_are_told_from_other_pictures(watched: Path) -> None:
     found = headstart.drift(watched / "model", watched / "negatives")
-    assert found.test.mixture_only
-    assert found.sentence().startswith("The batch holds other shares of the classes than the training data (")
+    assert found.test.label_shift_only
+    assert found.sentence().startswith(
+        "Label shift: the class prior of the batch differs from that of the training data ("
+    )
     assert found.shares[0].batch == 1.0
     assert found.advice()[1].startswith("No difference was found within the classes")
     assert found.to_dict()["only_the_shares_of_the_classes_differ"] is True
@@ -139,7 +141,7 @@ def test_a_table_is_a_batch_and_small_groups_give_one_image_each(watched: Path, 
     assert (
         f"Of near copies, and of small groups, one image each is looked at; {left} others took no part." in found.notes
     )
-    assert found.test.p_within is not None
+    assert found.test.p_within_classes is not None
     with pytest.raises(OptionError, match="--path-column and --group-column are for a table"):
         load_unlabelled(watched / "new", group_column="film")
 
@@ -150,7 +152,7 @@ def test_large_groups_are_kept_whole_and_that_is_said(watched: Path, tmp_path: P
     table.write_text("path,group\n" + "".join(f"{path},{i % 5}\n" for i, path in enumerate(files)))
     found = headstart.drift(watched / "model", table)
     assert len(found.batch) == 40
-    assert found.test.p_within is None
+    assert found.test.p_within_classes is None
     assert (
         found.notes[-1]
         == "There are large groups of images: whether only the shares of the classes differ is not tested."
@@ -172,15 +174,15 @@ def test_training_images_given_as_a_reference_give_the_same_answer_and_pictures(
     found = headstart.drift(watched / "model", watched / "closer", reference=watched / "train")
     assert found.comparison.words == elsewhere.comparison.words
     assert found.comparison.words.endswith("of the 100 images that the model was trained on")
-    assert found.test.p_within == elsewhere.test.p_within
+    assert found.test.p_within_classes == elsewhere.test.p_within_classes
     pictures = found.comparison.samples
     assert pictures is not None
-    assert Path(pictures.names[found.test.typical[0]]).name.startswith(("plain", "negative"))
+    assert Path(pictures.names[found.test.reference_extremes[0]]).name.startswith(("plain", "negative"))
     for kind in ("plain", "negative"):
         for file in (watched / "train" / kind).iterdir():
             shutil.copy(file, tmp_path / file.name)
     flat = headstart.drift(watched / "model", watched / "closer", reference=tmp_path)
-    assert flat.test.p_within is not None
+    assert flat.test.p_within_classes is not None
     assert flat.notes[0].startswith("The reference is taken as images without labels (")
 
 
@@ -191,10 +193,10 @@ def test_a_model_without_training_rows_asks_for_a_reference(watched: Path, tmp_p
         headstart.drift(tmp_path / "model", watched / "closer")
     found = headstart.drift(tmp_path / "model", watched / "negatives", reference=watched / "train")
     assert found.comparison.words.endswith("100 reference images")
-    assert found.test.mixture_only
+    assert found.test.label_shift_only
     flat = sorted(file for file in (watched / "train").rglob("*.png"))
     found = headstart.drift(tmp_path / "model", watched / "negatives", reference=flat)
-    assert (found.drifted, found.test.p_within, found.shares) == (True, None, ())
+    assert (found.drifted, found.test.p_within_classes, found.shares) == (True, None, ())
     assert any("whether only the shares of the classes differ is not tested" in note for note in found.notes)
 
 

@@ -1,4 +1,4 @@
-"""A bundle keeps what promises are made from; they are made, and refused, in a process without torch or sklearn."""
+"""A bundle keeps what guarantees rest on; they are given, and refused, in a process without torch or sklearn."""
 
 import json
 import math
@@ -26,11 +26,7 @@ from headstart.pipeline.trust import fit_trust
 from headstart.records.rows import Rows
 from headstart.records.targets import Classes
 from headstart.trust.calibration.choose import choose_calibration
-from headstart.trust.calibration.methods import Calibration, fit_calibration
-from headstart.trust.novelty.both_distances import BothDistances
-from headstart.trust.novelty.mahalanobis import fit_mahalanobis
-from headstart.trust.novelty.nearest import fit_nearest
-from headstart.trust.novelty.score import Novelty
+from headstart.trust.calibration.methods import fit_calibration
 from headstart.verbs.extend.extend import extend
 from headstart.verbs.train.train import train
 
@@ -72,31 +68,31 @@ def rewritten(saved: Path, tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_what_the_trained_model_promises_the_saved_one_does(trained: Model, saved: Path, cells: Path) -> None:
+def test_what_the_trained_model_guarantees_the_saved_one_does(trained: Model, saved: Path, cells: Path) -> None:
     opened = headstart.load(saved)
     assert opened.triage().to_dict() == trained.predictor.triage(0.3).to_dict()
     pictures = sorted(cells.glob("*/*.png"))
     one, other = (model.decide(pictures) for model in (opened, trained.predictor))
     assert one.words == other.words
-    assert one.promise == other.promise
+    assert one.guarantee == other.guarantee
     assert np.array_equal(one.predictions.novelty, other.predictions.novelty)
 
 
 def test_fifty_images_carry_30_percent_and_not_2(saved: Path, cells: Path) -> None:
     model = headstart.load(saved)
     kept = model.decide(sorted(cells.glob("*/*.png")))
-    assert kept.kept
-    assert kept.promise[0].endswith("% to review.")
-    assert "accepted automatically, at most 30 % of them wrong (95 % confidence)" in kept.promise[0]
+    assert kept.feasible
+    assert kept.guarantee[0].endswith("% to review.")
+    assert "accepted automatically, at most 30 % of them wrong (95 % confidence)" in kept.guarantee[0]
     assert "accept" in kept.words
     refused = model.decide(kept.predictions, max_error=0.02)
     assert set(refused.words) == {"review"}
-    assert set(refused.reasons) <= {"no promise", "novel"}
-    assert refused.promise[0].startswith(
+    assert set(refused.reasons) <= {"no guarantee", "novel"}
+    assert refused.guarantee[0].startswith(
         "Nothing can be accepted automatically: at most 2 % wrong with 95 % confidence takes at least 149 accepted "
         "images without an error, of "
     )
-    assert " more labelled images would do" in refused.promise[0] or "cannot be told" in refused.promise[0]
+    assert " more labelled images would do" in refused.guarantee[0] or "cannot be told" in refused.guarantee[0]
 
 
 def test_what_the_model_was_never_shown_goes_to_review_however_sure_it_is(saved: Path, screens: list[Path]) -> None:
@@ -118,23 +114,27 @@ def test_the_manifest_says_what_was_measured(trained: Model) -> None:
     quality = manifest["scores"]["calibration"]
     assert set(quality["after"]) == {"log_loss", "brier", "calibration_error", "debiased_calibration_error"}
     assert quality["after"]["log_loss"] == pytest.approx(quality["compared"][manifest["head"]["calibration"]["method"]])
-    assert set(quality["left_out"]) == {"isotonic"}
-    head = manifest["head"]
-    assert head["calibration"]["method"] in ("temperature", "vector")
-    assert head["calibration"]["temperature"] == head["temperature"]
+    assert quality["left_out"] == {}
+    assert manifest["head"]["calibration"]["method"] in ("temperature", "vector")
+    assert manifest["head"]["calibration"]["temperature"] == trained.predictor.calibration.temperature
     trust = manifest["trust"]
-    assert (trust["file"], trust["answers"], trust["kept"], trust["held_out"]) == (FILE, 50, 50, 0)
+    assert (trust["file"], trust["predictions"], trust["stored"], trust["held_out"]) == (FILE, 50, 50, 0)
     assert trust["novelty"]["taps"] == ["blocks.5", "blocks.6", "conv_head"]
-    assert trust["promise"]["max_error"] == 0.3
-    assert {row["status"] for row in trust["promise"]["classes"]} <= {"kept", "not shown", "broken", "none accepted"}
+    assert trust["guarantee"]["max_error"] == 0.3
+    assert {row["status"] for row in trust["guarantee"]["classes"]} <= {
+        "guaranteed",
+        "not shown",
+        "violated",
+        "none accepted",
+    }
 
 
-def test_the_summary_says_the_promise_with_a_line_for_each_class(trained: Model) -> None:
+def test_the_summary_says_the_guarantee_with_a_line_for_each_class(trained: Model) -> None:
     lines = trained.summary().splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("promise    "))
+    start = next(i for i, line in enumerate(lines) if line.startswith("guarantee  "))
     assert "at most 30 % of them wrong (95 % confidence)" in lines[start]
     assert {line.split()[0] for line in lines[start + 1 : start + 3]} == {"defective", "functional"}
-    assert "out-of-fold answers" in lines[start + 3]
+    assert "out-of-fold predictions" in lines[start + 3]
     assert any(line.startswith("calibrated by ") for line in lines)
     assert any(line.startswith("novelty    about ") for line in lines)
 
@@ -161,10 +161,10 @@ def test_a_held_out_split_is_kept_and_judges_where_it_is_large_enough(cells: Pat
     model = headstart.load(tmp_path / "model")
     assert trained.manifest()["trust"]["held_out"] == len(model.trust.held_out) == 25
     assert model.triage(0.4).basis == "held out"  # 6 accepted without an error are needed, of which 18 are three times
-    assert model.triage(0.4).sentences()[-1] == "Judged on 25 images that took no part in training."
+    assert model.triage(0.4).sentences()[-1] == "Tested on 25 images that took no part in training."
     assert model.triage(0.3).basis == "out of fold"  # 9
-    assert trained.manifest()["trust"]["promise"] is None
-    with pytest.raises(OptionError, match="no promise is asked for, and the model was trained without one"):
+    assert trained.manifest()["trust"]["guarantee"] is None
+    with pytest.raises(OptionError, match="no guarantee is asked for, and the model was trained without one"):
         model.triage()
 
 
@@ -223,58 +223,28 @@ class _Zeros:
         return np.zeros((len(X), 2), np.float32)
 
 
-def test_a_bundle_with_the_novelty_score_of_an_earlier_version_still_opens(
-    trained: Model, cells: Path, tmp_path: Path
-) -> None:
-    pictures = sorted(cells.glob("*/*.png"))
-    X = embed(pictures, trained.predictor.parts[0].backbone).last
-    labels = np.array([picture.parent.name == "functional" for picture in pictures]).astype(np.int64)
-    form = BothDistances(fit_mahalanobis(X, labels), fit_nearest(X, labels), np.array([0.05, 0.07], np.float32))
-    novelty = Novelty(form, 30.0, 0.05, ("conv_head",))
-    trust = replace(
-        trained.trust,
-        record=replace(trained.trust.record, novelty=novelty),
-        novelty=replace(trained.trust.novelty, novelty=novelty),
-    )
-    replace(trained, trust=trust).save(tmp_path / "model")
-    opened = bundle.read_bundle(tmp_path / "model")
-    kept = {name: value for name, value in opened.manifest.items() if name not in ("format", "schema", "files")}
-    assert kept["trust"]["novelty"]["kind"] == "both"
-    del kept["trust"]["novelty"]["taps"]  # it looked at the last one
-    files = {name: opened.arrays(name) for name in ("head.safetensors", FILE)}
-    bundle.write_bundle(tmp_path / "old", kept, files)  # type: ignore[arg-type]
-    assert np.array_equal(headstart.load(tmp_path / "old").predict(pictures).novelty, novelty.relative(X))
-
-
-def test_an_older_bundle_still_answers_by_its_temperature(saved: Path, cells: Path, tmp_path: Path) -> None:
+def test_a_bundle_without_evidence_predicts_and_guarantees_nothing(saved: Path, cells: Path, tmp_path: Path) -> None:
     opened = bundle.read_bundle(saved)
     kept = {
         name: value for name, value in opened.manifest.items() if name not in ("format", "schema", "files", "trust")
     }
-    head = {name: value for name, value in kept["head"].items() if name != "calibration"}
-    bundle.write_bundle(
-        tmp_path / "model",
-        {**kept, "head": {**head, "temperature": 2.0}},
-        {"head.safetensors": opened.arrays("head.safetensors")},
-    )
-    old = headstart.load(tmp_path / "model")
-    assert old.calibration == Calibration("temperature", 2.0, {})
-    assert old.predict(sorted(cells.glob("defective/*.png"))[:2]).novelty is None
-    with pytest.raises(DataError, match="this model keeps no answers to judge a promise by"):
-        old.triage(0.02)
-    with pytest.raises(DataError, match="this model keeps no answers"):
-        old.sets(0.9)
+    bundle.write_bundle(tmp_path / "model", kept, {"head.safetensors": opened.arrays("head.safetensors")})
+    bare = headstart.load(tmp_path / "model")
+    assert bare.predict(sorted(cells.glob("defective/*.png"))[:2]).novelty is None
+    with pytest.raises(DataError, match="this model holds no evidence for a guarantee"):
+        bare.triage(0.02)
+    with pytest.raises(DataError, match="this model holds no evidence"):
+        bare.sets(0.9)
 
 
-@pytest.mark.parametrize("method", ["vector", "isotonic"])
-def test_richer_calibrations_are_saved_and_applied(method: str, trained: Model, cells: Path, tmp_path: Path) -> None:
+def test_vector_scaling_is_saved_and_applied(trained: Model, cells: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(400, 2))
-    richer = fit_calibration(method, scores, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1))
+    richer = fit_calibration("vector", scores, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1))
     replace(trained, predictor=replace(trained.predictor, calibration=richer)).save(tmp_path / "model")
     pictures = sorted(cells.glob("*/*.png"))[:5]
     opened = headstart.load(tmp_path / "model")
-    assert opened.calibration.method == method
+    assert opened.calibration.method == "vector"
     wanted = replace(trained.predictor, calibration=richer).predict(pictures).probabilities
     assert np.array_equal(opened.predict(pictures).probabilities, wanted)
 
@@ -299,17 +269,21 @@ def test_a_calibration_that_is_none_is_refused(calibration: object, saved: Path,
         ({"file": 1}, "names a file 1 that it does not list"),
         ({"file": "head.safetensors"}, "it holds "),
         ({"novelty": None}, "a novelty score of which the manifest says nothing"),
-        ({"novelty": {"kind": "magic"}}, "the saved novelty score is of the kind 'magic'"),
+        ({"novelty": {"kind": "magic", "taps": ["conv_head"]}}, "the saved novelty score is of the kind 'magic'"),
         ({"novelty": []}, "is damaged"),
-        ({"novelty": {"kind": "layers"}}, "it looks at 1792 numbers, and its layers give 1280"),
+        ({"novelty": {"kind": "layers"}}, r"is damaged \(KeyError: 'taps'\)"),
+        (
+            {"novelty": {"kind": "layers", "taps": ["conv_head"]}},
+            "it looks at 1792 numbers, and its layers give 1280",
+        ),
         ({"novelty": {"kind": "layers", "taps": []}}, r"it names the taps \[\], and efficientnet_lite0 has"),
         ({"novelty": {"kind": "layers", "taps": ["secret"]}}, r"it names the taps \['secret'\], and"),
         ({"novelty": {"kind": "layers", "taps": "conv_head"}}, "it names the taps 'conv_head', and"),
         ({"novelty": {"kind": "layers", "taps": [["conv_head"]]}}, "is damaged"),
-        ({"promise": {"max_error": 7, "confidence": 0.95, "scope": "all"}}, "must lie between"),
-        ({"promise": {"max_error": "little", "confidence": 0.95, "scope": "all"}}, "is damaged"),
-        ({"promise": {"max_error": 0.1, "confidence": 0.95, "scope": "x"}}, "a promise of the scope 'x'"),
-        ({"promise": 5}, "is damaged"),
+        ({"guarantee": {"max_error": 7, "confidence": 0.95, "scope": "all"}}, "must lie between"),
+        ({"guarantee": {"max_error": "little", "confidence": 0.95, "scope": "all"}}, "is damaged"),
+        ({"guarantee": {"max_error": 0.1, "confidence": 0.95, "scope": "x"}}, "a guarantee of the scope 'x'"),
+        ({"guarantee": 5}, "is damaged"),
     ],
 )
 def test_an_entry_that_is_none_is_refused(entry: dict[str, Any], said: str, rewritten: Callable[..., Path]) -> None:
@@ -318,7 +292,9 @@ def test_an_entry_that_is_none_is_refused(entry: dict[str, Any], said: str, rewr
 
 
 def test_arrays_are_not_taken_on_trust(rewritten: Callable[..., Path]) -> None:
-    with pytest.raises(BundleError, match="the saved record for triage cannot be used: its answers are not about"):
+    with pytest.raises(
+        BundleError, match="the saved evidence for guarantees cannot be used: its predictions are not about"
+    ):
         headstart.load(rewritten({"out_of_fold.labels": np.full(50, 9)}))
 
 
@@ -331,7 +307,7 @@ def test_a_damaged_file_is_refused_by_its_fingerprint(saved: Path, tmp_path: Pat
         headstart.load(tmp_path / "model")
 
 
-def test_an_extended_model_keeps_its_promise_with_the_new_class_in_it(
+def test_an_extended_model_keeps_its_guarantee_with_the_new_class_in_it(
     saved: Path, screens: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "new/screen").mkdir(parents=True)
@@ -340,11 +316,11 @@ def test_an_extended_model_keeps_its_promise_with_the_new_class_in_it(
     extend(saved, tmp_path / "new").save(tmp_path / "model")
     model = headstart.load(tmp_path / "model")
     assert len(model.trust.out_of_fold) == 53
-    assert model.trust.asked == headstart.load(saved).trust.asked
+    assert model.trust.default_guarantee == headstart.load(saved).trust.default_guarantee
     assert [each.name for each in model.triage().classes] == ["defective", "functional", "screen"]
 
 
-def test_promises_need_scipy_and_answers_do_not(saved: Path, cells: Path) -> None:
+def test_guarantees_need_scipy_and_predictions_do_not(saved: Path, cells: Path) -> None:
     image = next((cells / "defective").iterdir())
     code = (
         f"import sys, headstart\nmodel = headstart.load({str(saved)!r})\nfound = model.predict([{str(image)!r}])\n"
@@ -363,9 +339,11 @@ def test_a_fine_tuned_network_has_no_novelty_and_many_answers_are_thinned(traine
     chosen = choose_calibration(scores, labels, folds, methods=("temperature",))
     found = fit_trust(chosen, Rows(Classes(labels, ("a", "b")), folds), trained.predictor.parts)
     assert found.record.novelty is None
-    assert found.notes[0].startswith("Novelty and drift are not watched: the network was fine-tuned on these")
-    assert found.notes[1] == "Of 25,000 out-of-fold answers 20,000 are kept to judge promises by."
-    assert len(found.record.out_of_fold) == found.to_dict(("a", "b"))["kept"] == 20_000
+    assert found.notes[0].startswith(
+        "There is no novelty score and no test for covariate shift: the network was fine-tuned on these"
+    )
+    assert found.notes[1] == "Of 25,000 out-of-fold predictions 20,000 are stored to test guarantees on."
+    assert len(found.record.out_of_fold) == found.to_dict(("a", "b"))["stored"] == 20_000
     kept = np.bincount(found.record.out_of_fold.labels) / 20_000
     assert kept.tolist() == pytest.approx((np.bincount(labels) / 25_000).tolist(), abs=1e-4)
 
@@ -380,5 +358,5 @@ def test_a_single_path_and_too_few_names_are_refused(trained: Model, cells: Path
         trained.predictor.predict("cat.jpg")
     with pytest.raises(OptionError, match="the single path"):
         trained.predictor.decide(cells)
-    with pytest.raises(OptionError, match="names must be one for each of the 2 pictures; found 1"):
+    with pytest.raises(OptionError, match="names must be one for each of the 2 images; found 1"):
         trained.predictor.predict(sorted(cells.glob("*/*.png"))[:2], names=["one"])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from headstart.choose.prior_knowledge.rule_tables import Verdict
 from headstart.errors import InternalError
+from headstart.metrics.probability import softmax
 from headstart.records.arrays import Floats
 
 CONFIDENCE = (0.25, 0.40)
@@ -69,7 +70,7 @@ def head_signals(logits: Floats, classes: int) -> tuple[Signal, Signal]:
     """
     if logits.ndim != 2 or not len(logits) or classes < 2:
         raise InternalError(f"logits of shape {logits.shape} and {classes} classes cannot be judged.")
-    answers = _softmax(logits)
+    answers = softmax(logits.astype(np.float64))
     sure = float(answers.max(axis=1).mean())
     entropy = float(_entropy(answers).mean())
     kinds = float(np.exp(max(0.0, float(_entropy(answers.mean(axis=0))) - entropy)))
@@ -119,12 +120,6 @@ def depth_signal(best: str, last: str, lost: float, *, worse: bool) -> Signal:
 
 def _verdict(value: float, ends: tuple[float, float]) -> Verdict:
     return "different" if value < ends[0] else "similar" if value >= ends[1] else "in between"
-
-
-def _softmax(logits: Floats) -> NDArray[np.float64]:
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    found: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
-    return found
 
 
 def _entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:

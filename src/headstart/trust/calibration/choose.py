@@ -1,4 +1,4 @@
-"""Which calibration the data allow and reward, with what it changes: measured on rows that it was not fitted on.
+"""Chooses the calibration method by cross-fitted log-loss and measures what it changes, before and after.
 
 Takes out-of-fold scores, labels and folds; returns a `CalibrationChoice`. The methods are in
 `trust.calibration.methods`. Matrix scaling is not offered: its K² parameters overfit sets of the size that this is for
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.checks import one_of, quantity
+from headstart.checks import one_of
 from headstart.errors import OptionError
 from headstart.metrics import probability
 from headstart.metrics.intervals import Reals, z_value
@@ -24,13 +24,6 @@ from headstart.trust.calibration.temperature import probabilities
 
 VECTOR_PER_CLASS = 20
 """Ten images for each of a class's two parameters: the rule of ten events a variable (Peduzzi et al. 1996)."""
-
-ISOTONIC_ROWS = 1000
-"""Isotonic regression overfits where data are scarce and then does worse than a parametric method; the point from
-which it pays lay at up to about a thousand rows (Niculescu-Mizil and Caruana 2005, the learning curves)."""
-
-ISOTONIC_PER_CLASS = 100
-"""Each class has a step function of its own, whose steps are shares among few rows: a choice, not a law."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,7 @@ class CalibrationChoice:
     """The calibration chosen and what it does.
 
     calibration: fitted on all rows. before: of softmax(scores). after: of the chosen method, each fold by what was
-    fitted on the other folds; the choice itself saw these rows too, which flatters it a little where a method other
+    fitted on the other folds; the choice itself used these rows too, which flatters it a little where a method other
     than temperature won. compared: the cross-fitted log-loss of each method tried. left_out: method → why the data do
     not allow it. crossed: (repeats, n, K) the probabilities that `after` is of.
     """
@@ -71,22 +64,17 @@ class CalibrationChoice:
         }
 
 
-def not_allowed(method: str, y: Ints, classes: int) -> str:
+def not_allowed(method: str, labels: Ints, classes: int) -> str:
     """Why there are too few images for a method, in words; empty where there are enough."""
-    fewest = int(np.bincount(y, minlength=classes).min())
+    fewest = int(np.bincount(labels, minlength=classes).min())
     if method == "vector" and fewest < VECTOR_PER_CLASS:
         return f"vector scaling has two parameters a class and needs {VECTOR_PER_CLASS} images of each; found {fewest}"
-    if method == "isotonic" and (len(y) < ISOTONIC_ROWS or fewest < ISOTONIC_PER_CLASS):
-        return (
-            f"isotonic regression overfits below {ISOTONIC_ROWS:,} images or {ISOTONIC_PER_CLASS} of a class; found "
-            f"{quantity(len(y), 'image')}, {fewest} of the rarest class"
-        )
     return ""
 
 
 def choose_calibration(
     scores: NDArray[Any],
-    y: Ints,
+    labels: Ints,
     folds: Ints,
     *,
     methods: Sequence[str] = METHODS,
@@ -95,7 +83,7 @@ def choose_calibration(
 ) -> CalibrationChoice:
     """Compare the methods that the data allow by cross-fitted log-loss; the simplest wins a tie.
 
-    scores: (repeats, n, K), out of fold. y: (n,). folds: (repeats, n). methods: those to consider, from `METHODS`;
+    scores: (repeats, n, K), out of fold. labels: (n,). folds: (repeats, n). methods: those to consider, from `METHODS`;
     temperature is the one to fall back on. groups: (n,) rows that belong together count as one in the comparison. A
     later method replaces an earlier one where the paired interval of the difference in log-loss, at `confidence`, lies
     below zero.
@@ -105,53 +93,53 @@ def choose_calibration(
     if not methods:
         raise OptionError(f"calibration methods must be some of {', '.join(METHODS)}; found none.")
     classes = scores.shape[-1]
-    reasons = {method: not_allowed(method, y, classes) for method in METHODS if method in methods}
+    reasons = {method: not_allowed(method, labels, classes) for method in METHODS if method in methods}
     tried = [method for method, reason in reasons.items() if not reason] or ["temperature"]
-    crossed = {method: cross_fitted(method, scores, y, folds) for method in tried}
-    losses = {method: _row_losses(found, y) for method, found in crossed.items()}
+    crossed = {method: cross_fitted(method, scores, labels, folds) for method in tried}
+    losses = {method: _row_losses(likely, labels) for method, likely in crossed.items()}
     best = tried[0]
     for method in tried[1:]:
         if _clearly_less(losses[method] - losses[best], groups, confidence):
             best = method
     return CalibrationChoice(
-        fit_calibration(best, scores, y),
-        quality(probabilities(scores), y),
-        quality(crossed[best], y),
+        fit_calibration(best, scores, labels),
+        quality(probabilities(scores), labels),
+        quality(crossed[best], labels),
         {method: float(loss.mean()) for method, loss in losses.items()},
         {method: reason for method, reason in reasons.items() if reason},
         crossed[best],
     )
 
 
-def cross_fitted(method: str, scores: NDArray[Any], y: Ints, folds: Ints) -> Floats:
+def cross_fitted(method: str, scores: NDArray[Any], labels: Ints, folds: Ints) -> Floats:
     """Probabilities (repeats, n, K) by a method fitted, for each fold, on the other folds of its repeat."""
     result = np.empty(scores.shape, np.float32)
     for repeat, fold in enumerate(folds):
         for number in np.unique(fold):
             inside = fold == number
-            fitted = fit_calibration(method, scores[repeat, ~inside], y[~inside])
+            fitted = fit_calibration(method, scores[repeat, ~inside], labels[~inside])
             result[repeat, inside] = fitted.apply(scores[repeat, inside])
     return result
 
 
-def quality(found: Floats, y: Ints) -> Quality:
+def quality(likely: Floats, labels: Ints) -> Quality:
     """Log-loss, Brier score and calibration errors of probabilities (repeats, n, K), the mean over repeats."""
     measures = (
         *(probability.log_loss, probability.brier),
         *(probability.calibration_error, probability.debiased_calibration_error),
     )
-    return Quality(*(float(np.mean([measure(y, repeat) for repeat in found])) for measure in measures))
+    return Quality(*(float(np.mean([measure(labels, repeat) for repeat in likely])) for measure in measures))
 
 
-def _row_losses(found: Floats, y: Ints) -> Reals:
-    own = np.take_along_axis(found, y[None, :, None], axis=-1)[..., 0].astype(np.float64)
+def _row_losses(likely: Floats, labels: Ints) -> Reals:
+    own = np.take_along_axis(likely, labels[None, :, None], axis=-1)[..., 0].astype(np.float64)
     return -np.log(np.clip(own, 1e-15, 1.0)).mean(axis=0)  # type: ignore[no-any-return]
 
 
 def _clearly_less(difference: Reals, groups: Ints | None, confidence: float) -> bool:
     """Whether the mean lies below zero by more than chance; the rows of a group go together."""
     mean = float(difference.mean())
-    together = np.unique(np.arange(len(difference)) if groups is None else groups, return_inverse=True)[1]
-    sums = np.bincount(together, weights=difference - mean)
-    spread = float(np.sqrt((sums**2).sum())) / len(difference)
-    return mean + z_value(confidence) * spread < 0
+    members = np.unique(np.arange(len(difference)) if groups is None else groups, return_inverse=True)[1]
+    sums = np.bincount(members, weights=difference - mean)
+    standard_error = float(np.sqrt((sums**2).sum())) / len(difference)  # cluster-robust: groups' sums are independent
+    return mean + z_value(confidence) * standard_error < 0

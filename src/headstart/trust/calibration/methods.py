@@ -1,14 +1,14 @@
-"""Scores → probabilities by a named method with plain parameters: temperature, vector scaling, isotonic regression.
+"""Calibration: scores → probabilities by a named method with plain parameters, temperature or vector scaling.
 
 A `Calibration` is a name and lists of numbers, so a saved model can hold it as JSON; `apply` needs numpy
 alone. Fitting takes out-of-fold scores. Which method suits is decided in `trust.calibration.choose`.
 
-**The ranking never changes.** One temperature keeps the order of the classes in every row. Vector scaling and
-isotonic regression do not by nature: they may call the second class the more probable one. Here the scores decide
-what is answered and calibration only how sure that is: a row whose calibrated probabilities contradict the order of its
-scores is moved to the nearest probabilities that do not (their projection on the cone of that order: neighbours that
-contradict each other share their mean). Where the scores' order is the true one this only brings the probabilities
-nearer to the truth; where it is not, the two classes come out alike, and the doubt is seen.
+**The ranking never changes.** One temperature keeps the order of the classes in every row. Vector scaling does not by
+nature: it may call the second class the more probable one. Here the scores decide the predicted class and calibration
+only its confidence: a row whose calibrated probabilities contradict the order of its scores is moved to the nearest
+probabilities that do not (their projection on the cone of that order: neighbours that contradict each other share their
+mean). Where the scores' order is the true one this only brings the probabilities nearer to the truth; where it is not,
+the two classes come out alike, and the uncertainty is seen.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from headstart.metrics.intervals import Reals
 from headstart.records.arrays import Floats, Ints
 from headstart.trust.calibration.temperature import fit_temperature, probabilities
 
-METHODS = ("temperature", "vector", "isotonic")
-"""Simplest first: the parameters are 1, 2 a class, and a step function a class."""
+METHODS = ("temperature", "vector")
+"""Simplest first: 1 parameter, and 2 a class."""
 
 _MOST_ROWS = 50_000
 
@@ -40,9 +40,9 @@ class Calibration:
 
     method: one of `METHODS`. temperature: softmax(scores / temperature) is where every method starts. parameters:
     'vector': weight and bias, (K,) each, with weight above 0: softmax(weight × scores / temperature + bias), where each
-    row's scores have their mean taken off first (what is added to a row must not matter).
-    'isotonic': inputs and outputs, a rising list of knots for each class. blend: the share of the temperature's own
-    probabilities in the result, 1 / (rows + 2), so that no class is ever impossible and equal ones keep their order.
+    row's scores have their mean taken off first (what is added to a row must not matter). blend: the share of the
+    temperature's own probabilities in the result, 1 / (samples + 2), so that no class is ever impossible and equal ones
+    keep their order.
     """
 
     method: str
@@ -61,47 +61,41 @@ class Calibration:
         if self.method == "temperature":
             return plain
         flat = scores.reshape(-1, scores.shape[-1]).astype(np.float64)
-        raw = self._vector(flat) if self.method == "vector" else self._isotonic(plain.reshape(flat.shape))
-        kept = keep_order(raw, flat).reshape(scores.shape)
-        return ((1 - self.blend) * kept + self.blend * plain).astype(np.float32)
+        ordered = keep_order(self.vector_scaled(flat), flat).reshape(scores.shape)
+        return ((1 - self.blend) * ordered + self.blend * plain).astype(np.float32)
 
-    def _vector(self, scores: Reals) -> Reals:
+    def vector_scaled(self, scores: Reals) -> Reals:
+        """softmax(weight × centred scores / temperature + bias), (n, K): what 'vector' is before its order is kept."""
         weight, bias = (np.asarray(self.parameters[name], np.float64) for name in ("weight", "bias"))
         return probabilities(weight * _centred(scores) / self.temperature + bias).astype(np.float64)
 
-    def _isotonic(self, plain: Floats) -> Reals:
-        """Each class's own step function, then normalised; rows to which every class says 0 stay as they were."""
-        knots = zip(self.parameters["inputs"], self.parameters["outputs"], strict=True)
-        risen = np.stack([np.interp(plain[:, k], x, y) for k, (x, y) in enumerate(knots)], axis=1)
-        total = risen.sum(axis=1, keepdims=True)
-        return np.where(total > 0, risen / np.where(total > 0, total, 1.0), plain)
-
     def to_dict(self) -> dict[str, Any]:
-        """The record as JSON-able values, which `from_dict` takes back."""
-        parameters = {name: _plain(values) for name, values in self.parameters.items()}
+        """The record as JSON-able values, which `calibration_from_dict` takes back."""
+        parameters = {name: [float(value) for value in values] for name, values in self.parameters.items()}
         return {"method": self.method, "temperature": self.temperature, "parameters": parameters, "blend": self.blend}
 
 
 def calibration_from_dict(saved: Mapping[str, Any], classes: int) -> Calibration:
     """A saved calibration of so many classes; `BundleError` where it is damaged. Nothing is taken on trust."""
     try:
-        found = Calibration(
+        calibration = Calibration(
             str(saved["method"]), float(saved["temperature"]), dict(saved["parameters"]), float(saved["blend"])
         )
-        sound = found.method in METHODS and 1e-6 < found.temperature < 1e6 and 0 <= found.blend <= 1
-        sound = sound and _CHECKS[found.method](found.parameters, classes)
+        sound = calibration.method in METHODS
+        sound = sound and 1e-6 < calibration.temperature < 1e6 and 0 <= calibration.blend <= 1
+        sound = sound and (calibration.method == "temperature" or _vector_sound(calibration.parameters, classes))
     except (KeyError, TypeError, ValueError, OverflowError):
         sound = False
     if not sound:
         raise BundleError("the saved calibration is damaged, or was written by a newer version: train the model again.")
-    return found
+    return calibration
 
 
 def _numbers(values: Any, least: int) -> Reals:
-    found = np.asarray(values, np.float64)
-    if found.ndim != 1 or len(found) < least or not np.isfinite(found).all():
+    parsed = np.asarray(values, np.float64)
+    if parsed.ndim != 1 or len(parsed) < least or not np.isfinite(parsed).all():
         raise ValueError
-    return found
+    return parsed
 
 
 def _vector_sound(parameters: Mapping[str, Any], classes: int) -> bool:
@@ -109,22 +103,8 @@ def _vector_sound(parameters: Mapping[str, Any], classes: int) -> bool:
     return len(weight) == len(bias) == classes and bool((weight > 0).all())
 
 
-def _isotonic_sound(parameters: Mapping[str, Any], classes: int) -> bool:
-    inputs, outputs = ([_numbers(knots, 1) for knots in parameters[name]] for name in ("inputs", "outputs"))
-    pairs = list(zip(inputs, outputs, strict=True))
-    rising = all(len(x) == len(y) and (np.diff(x) > 0).all() and (np.diff(y) >= 0).all() for x, y in pairs)
-    return len(pairs) == classes and rising and all(y.min() >= 0 and y.max() <= 1 for _, y in pairs)
-
-
-_CHECKS = {"temperature": lambda *_: True, "vector": _vector_sound, "isotonic": _isotonic_sound}
-
-
 def _centred(scores: Reals) -> Reals:
     return scores - scores.mean(axis=1, keepdims=True)  # type: ignore[no-any-return]
-
-
-def _plain(values: Any) -> list[Any]:
-    return [_plain(each) if isinstance(each, (tuple, list)) else float(each) for each in values]
 
 
 def keep_order(calibrated: Reals, scores: Reals) -> Reals:
@@ -137,13 +117,13 @@ def keep_order(calibrated: Reals, scores: Reals) -> Reals:
     ranked = np.take_along_axis(calibrated, order, axis=1)
     for row in np.flatnonzero((np.diff(ranked, axis=1) > 0).any(axis=1)):
         ranked[row] = _falling(ranked[row])
-    kept = np.empty_like(ranked)
-    np.put_along_axis(kept, order, ranked, axis=1)
-    return kept
+    restored = np.empty_like(ranked)
+    np.put_along_axis(restored, order, ranked, axis=1)
+    return restored
 
 
 def _falling(values: Reals) -> Reals:
-    """The nearest falling sequence: neighbours that rise are pooled (scipy has it too, but prediction has no scipy)."""
+    """The nearest falling sequence, by pooling adjacent violators (scipy has it too, but prediction has no scipy)."""
     means: list[float] = []
     sizes: list[int] = []
     for value in values.tolist():
@@ -157,65 +137,46 @@ def _falling(values: Reals) -> Reals:
     return np.repeat(means, sizes)
 
 
-def fit_calibration(method: str, scores: NDArray[Any], y: Ints) -> Calibration:
-    """Fit one method. scores: (n, K) or (repeats, n, K), out of fold. y: (n,) class numbers.
+def fit_calibration(method: str, scores: NDArray[Any], labels: Ints) -> Calibration:
+    """Fit one method. scores: (n, K) or (repeats, n, K), out of fold. labels: (n,) class numbers.
 
-    Vector scaling: Guo, Pleiss, Sun, Weinberger 2017 (ICML), section 4.2, with positive weights and a weak pull towards
-    the temperature alone. Isotonic regression one class against the rest, normalised: Zadrozny and Elkan 2002 (KDD).
-    Raises `OptionError` for an unknown method and `DataError` without rows.
+    Vector scaling: Guo, Pleiss, Sun, Weinberger 2017 (ICML), section 4.2, with positive weights and a weak penalty that
+    draws it towards the temperature alone. Raises `OptionError` for an unknown method and `DataError` without rows.
     """
     one_of("calibration", method, METHODS)
-    if len(y) == 0:
+    if len(labels) == 0:
         raise DataError("calibration needs labelled images with out-of-fold scores; found none.")
-    temperature = fit_temperature(scores, y)
+    temperature = fit_temperature(scores, labels)
     if method == "temperature":
         return Calibration(method, temperature, {})
     flat = scores.reshape(-1, scores.shape[-1]).astype(np.float64)
-    labels = np.tile(y, len(flat) // len(y))
-    fit = _fit_vector if method == "vector" else _fit_isotonic
-    return Calibration(method, temperature, fit(flat, labels, temperature, len(y)), 1 / (len(y) + 2))
+    parameters = _fit_vector(flat, np.tile(labels, len(flat) // len(labels)), temperature, len(labels))
+    return Calibration(method, temperature, parameters, 1 / (len(labels) + 2))
 
 
-def _fit_vector(scores: Reals, labels: Ints, temperature: float, rows: int) -> dict[str, Numbers]:
-    """Weights and biases of least log-loss, with a normal prior of spread 1 on log-weights and biases."""
+def _fit_vector(scores: Reals, labels: Ints, temperature: float, samples: int) -> dict[str, Numbers]:
+    """Weights and biases of least log-loss, with a normal prior of standard deviation 1 on log-weights and biases."""
     from scipy.optimize import minimize
 
     step = -(-len(scores) // _MOST_ROWS)
-    z, own = _centred(scores[::step]) / temperature, labels[::step]
-    classes, pull, picked = z.shape[1], 1.0 / rows, np.arange(len(own))
-    doubt = 1.0 / (rows + 2)
-    wanted = np.full(z.shape, doubt / max(classes - 1, 1))
-    wanted[picked, own] = 1 - doubt
+    z, labels = _centred(scores[::step]) / temperature, labels[::step]
+    classes, penalty = z.shape[1], 1.0 / samples
+    epsilon = 1.0 / (samples + 2)  # Platt's smoothed targets: 1 - epsilon for the label, the rest shared
+    targets = np.full(z.shape, epsilon / max(classes - 1, 1))
+    targets[np.arange(len(labels)), labels] = 1 - epsilon
 
     def loss(theta: Reals) -> tuple[float, Reals]:
-        """The mean log-loss and its slope; theta: (2K,) logarithms of the weights, then biases."""
+        """The penalised mean log-loss and its gradient; theta: (2K,) logarithms of the weights, then biases."""
         weight, bias = np.exp(theta[:classes]), theta[classes:]
-        moved = weight * z + bias
-        moved -= moved.max(axis=1, keepdims=True)
-        total = np.exp(moved).sum(axis=1, keepdims=True)
-        gap = (np.exp(moved) / total - wanted) / len(own)
-        value = float((np.log(total[:, 0]) - (wanted * moved).sum(axis=1)).mean())
-        slope = np.concatenate([(gap * z).sum(axis=0) * weight, gap.sum(axis=0)])
-        return value + pull / 2 * float(theta @ theta), slope + pull * theta
+        logits = weight * z + bias
+        logits -= logits.max(axis=1, keepdims=True)
+        total = np.exp(logits).sum(axis=1, keepdims=True)
+        residual = (np.exp(logits) / total - targets) / len(labels)  # dL/dlogits of cross-entropy: p - target
+        value = float((np.log(total[:, 0]) - (targets * logits).sum(axis=1)).mean())
+        # dlogits/d(log weight) = weight × z, dlogits/dbias = 1
+        gradient = np.concatenate([(residual * z).sum(axis=0) * weight, residual.sum(axis=0)])
+        return value + penalty / 2 * float(theta @ theta), gradient + penalty * theta
 
     bounds = [(-5.0, 5.0)] * classes + [(-20.0, 20.0)] * classes
-    found = minimize(loss, np.zeros(2 * classes), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return {"weight": tuple(np.exp(found[:classes]).tolist()), "bias": tuple(found[classes:].tolist())}
-
-
-def _fit_isotonic(scores: Reals, labels: Ints, temperature: float, rows: int) -> dict[str, tuple[Numbers, ...]]:
-    """For each class the rising step function from its probability under the temperature to how often it is true."""
-    plain = probabilities(scores, temperature).astype(np.float64)
-    knots = [_rising(plain[:, k], labels == k) for k in range(plain.shape[1])]
-    return {"inputs": tuple(x for x, _ in knots), "outputs": tuple(y for _, y in knots)}
-
-
-def _rising(inputs: Reals, true: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
-    """The knots of an isotonic regression: the ends of its flat pieces, at different inputs."""
-    from scipy.optimize import isotonic_regression
-
-    x, block, sizes = np.unique(inputs, return_inverse=True, return_counts=True)
-    y = isotonic_regression(np.bincount(block, weights=true) / sizes, weights=sizes).x
-    ends = np.ones(len(y), bool)
-    ends[1:-1] = (y[1:-1] != y[:-2]) | (y[1:-1] != y[2:])
-    return tuple(x[ends].tolist()), tuple(np.clip(y[ends], 0.0, 1.0).tolist())
+    theta = minimize(loss, np.zeros(2 * classes), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return {"weight": tuple(np.exp(theta[:classes]).tolist()), "bias": tuple(theta[classes:].tolist())}

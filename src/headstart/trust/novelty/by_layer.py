@@ -1,9 +1,9 @@
-"""Novelty at several layers: distance and direction from the known classes at each, as one score.
+"""The novelty score: distance and direction from the known classes at several layers, as one number.
 
-A layer gives a row two values (`Mahalanobis.distance_and_direction`). Each is brought to a common scale, its surprise:
-minus the logarithm of the share of known rows that lie as high, which goes on in a straight line above nine tenths of
-them. The score is the mean of the surprises: a value that is far out counts however ordinary the others are, and none
-counts for more because its unit is larger. No training row is kept. Scoring needs numpy alone.
+A layer gives a row two values (`Mahalanobis.distance_and_direction`). Each is brought to a common scale, its -log tail
+probability: minus the logarithm of the share of known rows that lie as high, which goes on in a straight line above
+nine tenths of them. The score is their mean: a value that is far out counts however ordinary the others are, and none
+counts for more because its unit is larger. No training row is stored. Scoring needs numpy alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from headstart.storage.arrays import Arrays, Layout, array_error, check_arrays
 from headstart.trust.novelty.mahalanobis import Mahalanobis, fit_mahalanobis
 
 MOST_LAYERS = 3
-"""The last layers that are looked at; earlier ones tell colours and textures, and lost: docs/novelty.md."""
+"""How many of the last layers are used; earlier ones tell colours and textures, and lost: docs/novelty.md."""
 
 _WHAT = "novelty score"
 _VALUES = 2
@@ -31,7 +31,7 @@ _LEAST_TAIL = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class LayerScale:
-    """What the values of known rows are like, each by itself.
+    """The distribution of each value over known rows, by quantiles and an exponential tail.
 
     knots: (c, q), quantiles of each value on known rows, evenly from the least to that which a tenth exceeds. tails:
     (c,), by how much that tenth exceeds it in the mean; above 0.
@@ -47,21 +47,23 @@ class LayerScale:
         if not self.tails.min() > 0:
             raise array_error(_WHAT, "its tails are not above 0")
 
-    def surprise(self, values: Floats) -> Floats:
+    def mean_log_tail(self, values: Floats) -> Floats:
         """(n, c) → (n,): the mean over the values of -log(share of known rows that lie as high)."""
+        # The q-quantile has the tail probability 1 - q. Above the last knot the tail is taken for exponential, whose
+        # -log probability rises by 1 for every mean excess.
         heights = -np.log1p(-np.linspace(0, _TAIL_FROM, self.knots.shape[1]))
-        each = [
+        log_tails = [
             np.interp(column, knots, heights) + np.maximum(column - knots[-1], 0) / tail
             for column, knots, tail in zip(values.T, self.knots, self.tails, strict=True)
         ]
-        return np.mean(each, axis=0).astype(np.float32)  # type: ignore[no-any-return]
+        return np.mean(log_tails, axis=0).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def fit_scale(values: Floats) -> LayerScale:
     """The scale of values (n, c) of known rows, out of fold.
 
     >>> scale = fit_scale(np.linspace(0, 1, 101, dtype=np.float32)[:, None])
-    >>> scale.surprise(np.array([[0.0], [0.5], [0.9], [2.0]], np.float32)).round(2).tolist()
+    >>> scale.mean_log_tail(np.array([[0.0], [0.5], [0.9], [2.0]], np.float32)).round(2).tolist()
     [0.0, 0.6899999976158142, 2.299999952316284, 22.299999237060547]
     """
     knots = np.quantile(values.astype(np.float64), np.linspace(0, _TAIL_FROM, _KNOTS), axis=0).T
@@ -72,7 +74,7 @@ def fit_scale(values: Floats) -> LayerScale:
 
 @dataclass(frozen=True, eq=False)
 class ByLayer:
-    """The mean surprise of distance and direction at each layer, 0 and up.
+    """The mean -log tail probability of distance and direction over layers, 0 and up.
 
     layers: of the rows' columns, in order. scale: of their values, two for each layer.
     """
@@ -107,14 +109,14 @@ class ByLayer:
 
     def score(self, X: Floats) -> Floats:
         """(n, d) → (n,), higher = more novel."""
-        return self.scale.surprise(values_of(self.layers, X))
+        return self.scale.mean_log_tail(layer_values(self.layers, X))
 
     def to_arrays(self) -> Arrays:
         """The layers' arrays with the layer's number before their names, and the scale's."""
-        found: Arrays = {"knots": self.scale.knots, "tails": self.scale.tails}
+        arrays: Arrays = {"knots": self.scale.knots, "tails": self.scale.tails}
         for i, layer in enumerate(self.layers):
-            found |= {f"layer{i}.{name}": array for name, array in layer.to_arrays().items()}
-        return found
+            arrays |= {f"layer{i}.{name}": array for name, array in layer.to_arrays().items()}
+        return arrays
 
 
 def fit_layers(X: Floats, labels: Ints, widths: Sequence[int]) -> tuple[Mahalanobis, ...]:
@@ -122,10 +124,11 @@ def fit_layers(X: Floats, labels: Ints, widths: Sequence[int]) -> tuple[Mahalano
     return tuple(fit_mahalanobis(columns, labels) for columns in _split(X, widths))
 
 
-def values_of(layers: Sequence[Mahalanobis], X: Floats) -> Floats:
+def layer_values(layers: Sequence[Mahalanobis], X: Floats) -> Floats:
     """(n, d) → (n, c), distance and direction at each layer."""
     columns = _split(X, [layer.width for layer in layers])
-    return np.concatenate([a.distance_and_direction(b) for a, b in zip(layers, columns, strict=True)], axis=1)
+    values = [layer.distance_and_direction(part) for layer, part in zip(layers, columns, strict=True)]
+    return np.concatenate(values, axis=1)
 
 
 def _split(X: Floats, widths: Sequence[int]) -> list[NDArray[np.float32]]:

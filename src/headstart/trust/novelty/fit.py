@@ -1,7 +1,7 @@
-"""Learning when to call a picture novel: what known pictures are like at each layer, and a threshold at a stated rate.
+"""Fits the novelty score: the known classes at each layer, and a threshold at a stated false-positive rate.
 
-Takes the embeddings that a model was trained on, with labels; gives a `Novelty` for the bundle and what was measured
-on the way. Nothing here runs at prediction time.
+Takes the embeddings that a model was trained on, with labels; gives a `Novelty` for the bundle and how well it does:
+AUROC of left-out classes, the false-positive rate. Nothing here runs at prediction time.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from headstart.errors import DataError
 from headstart.heads.tuning import internal_folds
 from headstart.records.arrays import Floats, Ints
 from headstart.trust.inputs import numbers, rows
-from headstart.trust.novelty.by_layer import ByLayer, LayerScale, fit_layers, fit_scale, values_of
+from headstart.trust.novelty.by_layer import ByLayer, LayerScale, fit_layers, fit_scale, layer_values
 from headstart.trust.novelty.leave_class_out import Score, leave_one_class_out, out_of_fold
 from headstart.trust.novelty.score import Novelty
 from headstart.trust.novelty.threshold import Threshold, threshold_at
 
 RATE = 0.05
-"""The share of known pictures that may be flagged by mistake."""
+"""The false-positive rate: the share of known images that may be flagged as novel."""
 MOST_SCORED = 10_000
 """Rows on which the threshold is set. Fewer would do for that; triage asks of each whether it was flagged."""
 
 
 @dataclass(frozen=True, eq=False)
 class FittedNovelty:
-    """A novelty score with what was measured on the way.
+    """A novelty score with how well it does.
 
-    novelty: for the bundle. threshold: what its false-alarm rate is worth. auroc: class number → AUROC of that class,
-    left out, against known rows; empty where no class could be left out. rows: (m,) which of the training rows were
-    scored out of fold. flagged: (m,) which of these lie above the threshold.
+    novelty: for the bundle. threshold: with its expected false-positive rate. auroc: class number → AUROC of that
+    class, left out, against known rows; empty where no class could be left out. rows: (m,) which of the training rows
+    were scored out of fold. flagged: (m,) which of these lie above the threshold.
     """
 
     novelty: Novelty
@@ -52,14 +52,14 @@ class FittedNovelty:
         return float(np.mean(list(self.auroc.values()))) if self.auroc else None
 
     def sentences(self) -> tuple[str, ...]:
-        """What a user should know: how well unknown classes were found, and how often known pictures are flagged."""
+        """For a user: how well unknown classes are ranked, and how often known images are flagged."""
         if self.mean_auroc is None:
             return (self.threshold.sentence(),)
-        found = (
+        ranking = (
             f"Novelty: {quantity(len(self.auroc), 'class', 'classes')} left out in turn, and the images of that class "
             f"ranked above known ones: AUROC {self.mean_auroc:.2f} (0.5 is guessing, 1 perfect)."
         )
-        return found, self.threshold.sentence()
+        return ranking, self.threshold.sentence()
 
     def to_dict(self) -> dict[str, Any]:
         """What was measured, JSON-able, for a manifest."""
@@ -85,14 +85,14 @@ def fit_novelty(
     """Learn a novelty score from training embeddings X (n, d) and their class numbers (n,).
 
     widths: of the layers that stand side by side in X; one layer by default. folds: (n,), the fold of each row; five
-    stratified ones by default, which keep groups together where `groups` (n,) are given. Pictures that are near-copies
-    of each other must share a fold (or a group), or else the threshold comes out too low. rate: the share of known
-    pictures flagged by mistake. The threshold rests on out-of-fold scores while the returned score is fitted on all
-    rows, which errs on the side of fewer false alarms. Raises `DataError` for rows that cannot be used.
+    stratified ones by default, which keep groups together where `groups` (n,) are given. Near-duplicates must share a
+    fold (or a group), or else the threshold comes out too low. rate: the false-positive rate. The threshold rests on
+    out-of-fold scores while the returned score is fitted on all rows, which errs on the side of fewer false alarms.
+    Raises `DataError` for rows that cannot be used.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
-    >>> found = fit_novelty(X + 6 * np.eye(8, dtype=np.float32)[np.arange(60) % 3], np.arange(60) % 3)
-    >>> found.novelty.is_novel(6 * np.eye(8)).tolist()
+    >>> fitted = fit_novelty(X + 6 * np.eye(8, dtype=np.float32)[np.arange(60) % 3], np.arange(60) % 3)
+    >>> fitted.novelty.is_novel(6 * np.eye(8)).tolist()
     [False, False, False, True, True, True, True, True]
     """
     X = rows(X, what="training embeddings")
@@ -102,34 +102,34 @@ def fit_novelty(
     labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     if groups is not None:
         groups = numbers(groups, len(X), "groups")
-    dealt = numbers(folds, len(X), "folds") if folds is not None else _folds(labels, groups)
-    if len(np.unique(dealt)) < 2:
+    folds = numbers(folds, len(X), "folds") if folds is not None else _folds(labels, groups)
+    if len(np.unique(folds)) < 2:
         raise DataError("novelty needs rows in at least two folds, to set its threshold on rows that it has not seen.")
 
-    used = stratified_subsample(labels, MOST_SCORED)
-    values = out_of_fold(partial(_values, widths), X[used], labels[used], dealt[used])
+    sample = stratified_subsample(labels, MOST_SCORED)
+    values = out_of_fold(partial(_layer_values, widths), X[sample], labels[sample], folds[sample])
     scale = fit_scale(values)
-    scores = scale.surprise(values)
-    threshold = threshold_at(scores, rate, groups=None if groups is None else groups[used])
-    found = leave_one_class_out(partial(_surprises, widths, scale), X, labels, dealt)
+    scores = scale.mean_log_tail(values)
+    threshold = threshold_at(scores, rate, groups=None if groups is None else groups[sample])
+    areas = leave_one_class_out(partial(_scores, widths, scale), X, labels, folds)
     novelty = Novelty(ByLayer(fit_layers(X, labels, widths), scale), threshold.value, rate)
-    return FittedNovelty(novelty, threshold, found, used, scores > np.float32(threshold.value))
+    return FittedNovelty(novelty, threshold, areas, sample, scores > np.float32(threshold.value))
 
 
-def _values(widths: Sequence[int], X: Floats, labels: Ints) -> Score:
-    return partial(values_of, fit_layers(X, labels, widths))
+def _layer_values(widths: Sequence[int], X: Floats, labels: Ints) -> Score:
+    return partial(layer_values, fit_layers(X, labels, widths))
 
 
-def _surprises(widths: Sequence[int], scale: LayerScale, X: Floats, labels: Ints) -> Score:
+def _scores(widths: Sequence[int], scale: LayerScale, X: Floats, labels: Ints) -> Score:
     """With the scale of all classes: that of the others alone would take a fold within each fold."""
     return ByLayer(fit_layers(X, labels, widths), scale).score
 
 
 def _widths(widths: Sequence[int] | None, d: int) -> tuple[int, ...]:
-    found = (d,) if widths is None else tuple(int(width) for width in widths)
-    if min(found, default=0) < 1 or sum(found) != d:
-        raise DataError(f"the layers' widths must add up to the {d} numbers of a row; found {list(found)}.")
-    return found
+    layers = (d,) if widths is None else tuple(int(width) for width in widths)
+    if min(layers, default=0) < 1 or sum(layers) != d:
+        raise DataError(f"the layers' widths must add up to the {d} numbers of a row; found {list(layers)}.")
+    return layers
 
 
 def _check(labels: Ints) -> None:
@@ -140,9 +140,9 @@ def _check(labels: Ints) -> None:
 
 
 def _folds(labels: Ints, groups: Ints | None) -> Ints:
-    """Five folds: stratified, with lone rows dealt out too; or of whole groups."""
+    """Five folds: stratified, with lone rows assigned too; or of whole groups."""
     if groups is not None:
         members = np.unique(groups, return_inverse=True)[1]
         return np.random.default_rng(0).permutation(members.max() + 1)[members] % 5
-    found = internal_folds(labels)[0]
-    return np.where(found < 0, np.arange(len(labels)) % 5, found)
+    stratified = internal_folds(labels)[0]
+    return np.where(stratified < 0, np.arange(len(labels)) % 5, stratified)

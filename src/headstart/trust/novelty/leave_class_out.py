@@ -1,4 +1,4 @@
-"""How well a novelty score finds a class that it was not fitted to: every class in turn plays the unknown one.
+"""AUROC of a novelty score on classes that it was not fitted to: every class in turn is left out.
 
 Takes a way of fitting, embeddings, labels and folds; gives an AUROC for each class. Known rows are scored out of fold.
 It sets no threshold.
@@ -42,24 +42,24 @@ def leave_one_class_out(
     `most_classes` classes that many are left out, spread evenly: the larger ones are not preferred. The mean over the
     folds that a class was left out with. Classes that cannot be left out are missing.
     """
-    kept = stratified_subsample(labels, most_rows)
-    X, labels, folds = X[kept], labels[kept], folds[kept]
-    present, dealt = np.unique(labels), np.unique(folds)
+    sample = stratified_subsample(labels, most_rows)
+    X, labels, folds = X[sample], labels[sample], folds[sample]
+    present, fold_numbers = np.unique(labels), np.unique(folds)
     if len(present) < 2:
         return {}
     count = min(most_classes, len(present))
     classes = present[np.linspace(0, len(present) - 1, count).round().astype(np.int64)]
-    each = min(len(dealt), max(1, _FITS // count))
-    found = {}
+    folds_a_class = min(len(fold_numbers), max(1, _FITS // count))
+    mean_areas = {}
     for place, left_out in enumerate(classes.tolist()):
-        turns = dealt[(place * each + np.arange(each)) % len(dealt)]
-        areas = [_one(fit, X, labels, folds == fold, left_out) for fold in turns]
+        turns = fold_numbers[(place * folds_a_class + np.arange(folds_a_class)) % len(fold_numbers)]
+        areas = [_auroc_without(fit, X, labels, folds == fold, left_out) for fold in turns]
         if not np.isnan(areas).all():
-            found[left_out] = float(np.nanmean(areas))
-    return found
+            mean_areas[left_out] = float(np.nanmean(areas))
+    return mean_areas
 
 
-def _one(fit: Fit, X: Floats, labels: Ints, held: NDArray[np.bool_], left_out: int) -> float:
+def _auroc_without(fit: Fit, X: Floats, labels: Ints, held: NDArray[np.bool_], left_out: int) -> float:
     novel = labels == left_out
     trained, known = ~held & ~novel, held & ~novel
     if trained.sum() < _LEAST_KNOWN or not known.any():
@@ -72,7 +72,7 @@ def out_of_fold(fit: Fit, X: Floats, labels: Ints, folds: Ints) -> Floats:
     """What each row (n, d) gets from the score fitted without its fold: (n,), or (n, c)."""
     folds = np.unique(folds, return_inverse=True)[1]
     pieces = [fit(X[folds != fold], labels[folds != fold])(X[folds == fold]) for fold in range(folds.max() + 1)]
-    found = np.empty((len(X), *pieces[0].shape[1:]), np.float32)
+    values = np.empty((len(X), *pieces[0].shape[1:]), np.float32)
     for fold, piece in enumerate(pieces):
-        found[folds == fold] = piece
-    return found
+        values[folds == fold] = piece
+    return values

@@ -1,9 +1,9 @@
-"""Distance to the nearest class in units of the spread within classes, and direction: novelty on one embedding.
+"""Novelty values of one layer: Mahalanobis distance to the nearest class, and direction.
 
 Lee et al. 2018: class means, one covariance shared by all classes, the smallest Mahalanobis distance. The covariance
 is shrunk towards a multiple of the identity by Ledoit and Wolf's rule (2004), so that fewer rows than features will do.
 Rows are brought to length one about the training mean first, which helped on every set that was tried with the last
-layer (normalising for this score: Mueller and Hein 2025). The direction, as a cosine under the same covariance, sees
+layer (normalising for this score: Mueller and Hein 2025). The direction, as a cosine under the same covariance, flags
 what lies near the known rows and yet towards none of their classes. Relative distances (Ren et al. 2021) lost:
 docs/novelty.md.
 
@@ -39,13 +39,12 @@ Wide = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Mahalanobis:
-    """The smallest of the distances to the class means, √(distance² / d): about 1 for a row like the trained ones.
+    """Class means and one shared covariance, as `distance_and_direction` needs them.
 
     centre: (d,), the training mean. means: (K, d), of the classes' rows after centring and normalising. axes: (d, r),
     orthonormal. discount: (r,), 1 - level / variance along each axis, in [0, 1). level: the variance everywhere else.
     """
 
-    kind: ClassVar[str] = "mahalanobis"
     layout: ClassVar[Layout] = {
         "centre": ("f4", "d"),
         "means": ("f2", "Kd"),
@@ -75,57 +74,59 @@ class Mahalanobis:
         """How many numbers a row has."""
         return len(self.centre)
 
-    def score(self, X: Floats) -> Floats:
-        """(n, d) → (n,), higher = more novel."""
-        return self.distance_and_direction(X)[:, 0]
-
     def distance_and_direction(self, X: Floats) -> Floats:
-        """(n, d) → (n, 2): the score, and how far the row's direction is from that of the nearest class mean.
+        """(n, d) → (n, 2), both higher = more novel.
 
-        The second is 1 - the largest cosine, 0 to 2, both seen from the training mean and measured with the same
-        covariance: a row can lie as near as the known ones and yet point where no class is. 0 where there is one class
-        alone, whose mean is the training mean.
+        Distance: the smallest Mahalanobis distance to a class mean, √(distance² / d): about 1 for a row like the
+        training rows. Direction: 1 - the largest cosine with a class mean, 0 to 2, both taken from the training mean
+        and under the same covariance: a row can lie as near as the known ones and yet point where no class is. 0 where
+        there is one class alone, whose mean is the training mean.
         """
-        found = np.empty((len(X), 2), np.float32)
+        values = np.empty((len(X), 2), np.float32)
         means, axes = self.means.astype(np.float32), self.axes.astype(np.float32)
-        along = means @ axes
-        theirs = _squared(means, along, self.discount)
+        # The covariance is V diag(v) Vᵀ + level (I - V Vᵀ), V the axes; its inverse times the level is I - V D Vᵀ with
+        # D = diag(1 - level / v), the discount. So level · aᵀ Σ⁻¹ b = a·b - (Vᵀa)ᵀ D (Vᵀb): no (d, d) matrix.
+        mean_projections = means @ axes
+        mean_norms = _squared_norms(means, mean_projections, self.discount)
         for block in row_blocks(len(X), self.width):
             rows = unit_rows(X[block] - self.centre)
-            onto = rows @ axes
-            own = _squared(rows, onto, self.discount)[:, None]
-            inner = rows @ means.T - (onto * self.discount) @ along.T
-            found[block, 0] = (own + theirs - 2 * inner).min(axis=1)
-            found[block, 1] = 1 - (inner / np.sqrt(np.maximum(own * theirs, _SMALL))).max(axis=1)
+            projections = rows @ axes
+            norms = _squared_norms(rows, projections, self.discount)[:, None]
+            inner = rows @ means.T - (projections * self.discount) @ mean_projections.T
+            values[block, 0] = (norms + mean_norms - 2 * inner).min(axis=1)  # |a - b|² = |a|² + |b|² - 2 a·b
+            values[block, 1] = 1 - (inner / np.sqrt(np.maximum(norms * mean_norms, _SMALL))).max(axis=1)
         if len(means) == 1:
-            found[:, 1] = 0
-        found[:, 0] = np.sqrt(np.maximum(found[:, 0], 0) / (self.level * np.float32(self.width)))
-        return found
+            values[:, 1] = 0
+        values[:, 0] = np.sqrt(np.maximum(values[:, 0], 0) / (self.level * np.float32(self.width)))
+        return values
 
     def to_arrays(self) -> Arrays:
         """The fields, by name."""
         return {name: np.asarray(getattr(self, name)) for name in self.layout}
 
 
-def _squared(rows: Floats, along: Floats, discount: Floats) -> Floats:
-    """(n,) squared lengths of rows (n, d), in units of the level; along: (n, r), the rows on the axes."""
-    return (rows * rows).sum(axis=1) - (along * along) @ discount  # type: ignore[no-any-return]
+def _squared_norms(rows: Floats, projections: Floats, discount: Floats) -> Floats:
+    """level · aᵀ Σ⁻¹ a of rows a (n, d): (n,). projections: (n, r), the rows on the axes."""
+    return (rows * rows).sum(axis=1) - (projections * projections) @ discount  # type: ignore[no-any-return]
 
 
 def fit_mahalanobis(X: Floats, labels: Ints, *, most_axes: int = MOST_AXES, most_rows: int = MOST_ROWS) -> Mahalanobis:
-    """Learn the score from embeddings X (n, d) and class numbers (n,); any number of classes and rows from one up.
+    """Class means and the shrunk covariance within classes, from embeddings X (n, d) and class numbers (n,).
+
+    Any number of classes and rows from one up will do.
 
     >>> X = np.random.default_rng(0).standard_normal((80, 6)).astype(np.float32) + 5
-    >>> found = fit_mahalanobis(X, np.arange(80) % 2)
-    >>> bool(found.score(np.zeros((1, 6), np.float32))[0] > np.median(found.score(X)))
+    >>> form = fit_mahalanobis(X, np.arange(80) % 2)
+    >>> distances = form.distance_and_direction(np.concatenate([np.zeros((1, 6), np.float32), X]))[:, 0]
+    >>> bool(distances[0] > np.median(distances))
     True
     """
     centre = X.mean(axis=0, dtype=np.float64).astype(np.float32)
     rows = unit_rows(X - centre)
     member = np.unique(labels, return_inverse=True)[1]
     means = np.stack([rows[member == k].mean(axis=0) for k in range(member.max() + 1)])
-    used = slice(None, None, -(-len(X) // most_rows))
-    axes, variances, level = shrunk_covariance((rows[used] - means[member[used]]).astype(np.float64), most_axes)
+    sample = slice(None, None, -(-len(X) // most_rows))
+    axes, variances, level = shrunk_covariance((rows[sample] - means[member[sample]]).astype(np.float64), most_axes)
     return Mahalanobis(
         centre,
         means.astype(np.float16),
@@ -145,18 +146,21 @@ def shrunk_covariance(residuals: Wide, most_axes: int) -> tuple[Wide, Wide, floa
 
     n, d = residuals.shape
     tall = n >= d
+    # RᵀR and R Rᵀ have the same eigenvalues: the smaller one is decomposed.
     gram = residuals.T @ residuals if tall else residuals @ residuals.T
-    mean = float(gram.trace()) / (n * d)
+    mean = float(gram.trace()) / (n * d)  # m: the mean variance of a feature
     if not mean > _TINY / d:
         return np.zeros((d, 0)), np.zeros(0), 1.0 / d
     shrinkage = ledoit_wolf(residuals, gram)
     r = min(most_axes, n, d)
-    some = [len(gram) - r, len(gram) - 1] if len(gram) > _MOST_AT_ONCE * r else None
-    values, vectors = eigh(gram, subset_by_index=some, check_finite=False)
+    leading = [len(gram) - r, len(gram) - 1] if len(gram) > _MOST_AT_ONCE * r else None
+    values, vectors = eigh(gram, subset_by_index=leading, check_finite=False)
     values, vectors = values[-r:], vectors[:, -r:]
-    kept = values > _TINY * values[-1]
-    values, vectors = values[kept], vectors[:, kept]
+    positive = values > _TINY * values[-1]
+    values, vectors = values[positive], vectors[:, positive]
+    # R Rᵀ u = λ u gives the eigenvector Rᵀu / √λ of RᵀR, of length one.
     axes = vectors if tall else residuals.T @ (vectors / np.sqrt(values))
+    # What the trace holds beyond the leading eigenvalues is spread evenly over the other d - r directions.
     rest = max(mean * n * d - float(values.sum()), 0.0) / n / max(d - len(values), 1)
     level = (1 - shrinkage) * rest + shrinkage * mean
     if not level > _TINY * mean:  # nothing is shrunk and nothing is left over: keep the inverse finite
@@ -171,8 +175,8 @@ def ledoit_wolf(residuals: Wide, gram: Wide) -> float:
     """
     n, d = residuals.shape
     mean = float(gram.trace()) / (n * d)
-    second = float((gram**2).sum()) / n**2
-    fourth = float(((residuals**2).sum(axis=1) ** 2).sum()) / n
-    noise = (fourth - second) / n
-    spread = second - d * mean**2
-    return float(np.clip(noise / spread, 0, 1)) if spread > 0 else 1.0
+    squared_norm = float((gram**2).sum()) / n**2  # |S|², Frobenius
+    fourth_moment = float(((residuals**2).sum(axis=1) ** 2).sum()) / n  # the mean of |x|⁴ = |x xᵀ|²
+    noise = (fourth_moment - squared_norm) / n  # b²: the expected |S - Σ|²
+    dispersion = squared_norm - d * mean**2  # d²: |S - m I|²
+    return float(np.clip(noise / dispersion, 0, 1)) if dispersion > 0 else 1.0

@@ -1,7 +1,7 @@
-"""Is this picture of a kind that the model was never shown? A score on embeddings with a threshold, ready for use.
+"""The novelty (out-of-distribution) score of a saved model with its threshold.
 
-`Novelty` is what a bundle keeps and prediction runs: numpy alone. How it is learned and chosen is in `novelty_fit`.
-It does not say what a novel picture shows, and a picture that is not flagged may still be answered wrongly.
+`Novelty` takes embeddings and returns scores and flags, with numpy alone; `trust.novelty.fit` learns it. It does not
+say what a novel image shows, and the prediction for an image that is not flagged may still be wrong.
 """
 
 from __future__ import annotations
@@ -9,41 +9,32 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.checks import join_words
 from headstart.errors import BundleError
 from headstart.records.arrays import Floats
 from headstart.storage.arrays import Arrays, Layout, array_error, check_arrays
 from headstart.trust.inputs import rows
-from headstart.trust.novelty.both_distances import BothDistances
 from headstart.trust.novelty.by_layer import ByLayer
-from headstart.trust.novelty.mahalanobis import Mahalanobis
-from headstart.trust.novelty.nearest import NearestDistance
-
-Form: TypeAlias = ByLayer | Mahalanobis | NearestDistance | BothDistances
 
 _TINY = 1e-30
 """Where all known rows are alike the threshold is 0, and whatever is not like them is novel."""
 
-FORMS: dict[str, Any] = {form.kind: form for form in (ByLayer, Mahalanobis, NearestDistance, BothDistances)}
-"""What a bundle may hold: the score by layer, and those of earlier versions."""
-
-_OWN: Layout = {"threshold": ("f8", ""), "rate": ("f8", "")}
+_LAYOUT: Layout = {"threshold": ("f8", ""), "rate": ("f8", "")}
 
 
 @dataclass(frozen=True, eq=False)
 class Novelty:
-    """A novelty score and the value above which it is an alarm.
+    """A novelty score with its threshold.
 
-    form: the score. threshold: scores above it are novel. rate: the share of known pictures that the threshold was
-    set to flag by mistake. taps: names of the layers whose embeddings it looks at, side by side, where that is known.
+    form: the score. threshold: scores above it are novel. rate: the false-positive rate that the threshold was set for.
+    taps: names of the layers whose embeddings it takes, side by side, where that is known.
     """
 
-    form: Form
+    form: ByLayer
     threshold: float
     rate: float
     taps: tuple[str, ...] = ()
@@ -54,7 +45,7 @@ class Novelty:
 
     @property
     def kind(self) -> str:
-        """Which score it is, as `from_arrays` takes it."""
+        """Name of the form of the score, as `novelty_from_arrays` takes it."""
         return self.form.kind
 
     def score(self, X: Any) -> Floats:
@@ -69,21 +60,21 @@ class Novelty:
         return self.score(X) > np.float32(self.threshold)
 
     def relative(self, X: Any) -> NDArray[np.float64]:
-        """The scores of embeddings (n, d) in units of the threshold, (n,): above 1 is novel, whatever the kind."""
+        """The scores of embeddings (n, d) in units of the threshold, (n,): above 1 is novel."""
         return self.score(X).astype(np.float64) / max(self.threshold, _TINY)
 
     def to_arrays(self) -> Arrays:
-        """The arrays that `from_arrays` takes back, by name."""
+        """The arrays that `novelty_from_arrays` takes back, by name."""
         return {**self.form.to_arrays(), "threshold": np.array(self.threshold), "rate": np.array(self.rate)}
 
 
 def novelty_from_arrays(kind: str, arrays: Mapping[str, Any]) -> Novelty:
     """The novelty score of this kind from its saved arrays; `BundleError` where they are not what it needs."""
-    if kind not in FORMS:
+    if kind != ByLayer.kind:
         raise BundleError(
-            f"the saved novelty score is of the kind {kind!r}, and this version knows {join_words(list(FORMS))}: "
-            "the model is damaged or was written by a newer version."
+            f"the saved novelty score is of the kind {kind!r}, and this version knows {ByLayer.kind!r}: "
+            "the model is damaged or was written by another version."
         )
-    own = check_arrays("novelty score", {name: array for name, array in arrays.items() if name in _OWN}, _OWN)
-    form = FORMS[kind].of_arrays({name: array for name, array in arrays.items() if name not in _OWN})
-    return Novelty(form, float(own["threshold"]), float(own["rate"]))
+    limits = check_arrays("novelty score", {name: array for name, array in arrays.items() if name in _LAYOUT}, _LAYOUT)
+    form = ByLayer.of_arrays({name: array for name, array in arrays.items() if name not in _LAYOUT})
+    return Novelty(form, float(limits["threshold"]), float(limits["rate"]))

@@ -1,8 +1,8 @@
-"""Does a batch of pictures come from elsewhere than the training pictures, and what is different about it?
+"""Two-sample test of a batch of images against the training images: covariate shift and label shift.
 
-`reference` picks what a bundle must keep (a few hundred embeddings); `drift` compares a batch with it and returns a
-p-value, how well the two can be told apart, and which pictures show it best, as row numbers. It reads no pictures,
-draws nothing and changes no threshold.
+`draw_reference` picks what a bundle must keep (a few hundred embeddings); `run_batch_test` compares a batch with it and
+returns a `BatchTest`: a p-value, the balanced accuracy of a domain classifier (C2ST), and which images show the
+difference best, as row numbers. It reads no images and changes no threshold.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from headstart.storage.arrays import Arrays, array_error, check_arrays
 from headstart.trust.inputs import numbers, rows
 from headstart.trust.shift.two_sample import TwoSample, two_sample
 
-MOST_KEPT = 500
+MOST_ROWS = 500
 LEAST_REFERENCE = 30
 LEAST_BATCH = 10
 _MOST_TESTED = 1000
@@ -49,18 +49,18 @@ class ReferenceSample:
         return {**arrays, "unit": np.array(self.unit, np.float32)}
 
     def rounded(self, X: Floats) -> Floats:
-        """`X` (n, d) rounded as the kept rows are: or else a test could find the rounding."""
+        """`X` (n, d) rounded as the reference rows are: or else a test could find the rounding."""
         most = np.float32(np.finfo(np.float16).max)
         scaled = np.clip(X / np.float32(self.unit), -most, most)
         return scaled.astype(np.float16).astype(np.float32)  # type: ignore[no-any-return]
 
 
-def draw_reference(X: Any, *, groups: Ints | None = None, most: int = MOST_KEPT, seed: int = 0) -> ReferenceSample:
-    """Keep a random subset of training embeddings X (n, d): at most `most` rows, whatever their class.
+def draw_reference(X: Any, *, groups: Ints | None = None, most: int = MOST_ROWS, seed: int = 0) -> ReferenceSample:
+    """Draw a random subset of training embeddings X (n, d): at most `most` rows, whatever their class.
 
-    Where the bundle keeps all training rows, call this on them when a batch comes, and store nothing. The rows must be
-    embedded as a new picture would be: a network that was fine-tuned on these very pictures sees them otherwise than
-    new ones, and every batch would differ; keep held-out rows then. Raises `DataError` below 30 rows.
+    Where the bundle stores all training rows, call this on them when a batch comes, and store nothing. The rows must be
+    embedded as a new image would be: a network that was fine-tuned on these very images embeds them otherwise than
+    new ones, and every batch would differ; use held-out rows then. Raises `DataError` below 30 rows.
     """
     at_least("most", most, LEAST_REFERENCE)
     X = rows(X, what="reference embeddings")
@@ -69,123 +69,134 @@ def draw_reference(X: Any, *, groups: Ints | None = None, most: int = MOST_KEPT,
             f"drift needs at least {LEAST_REFERENCE} reference images to compare with; found {len(X)}: give more."
         )
     groups = np.arange(len(X)) if groups is None else numbers(groups, len(X), "groups")
-    kept = np.sort(np.random.default_rng(seed).permutation(len(X))[:most])
+    positions = np.sort(np.random.default_rng(seed).permutation(len(X))[:most]).astype(np.int64)
+    # In units of the mean size, which float16 resolves best; the largest must stay below its end, 65,504.
     unit = np.float32(max(float(np.abs(X).mean()), float(np.abs(X).max()) / 60_000, 1e-30))
-    return ReferenceSample((X[kept] / unit).astype(np.float16), float(unit), kept.astype(np.int64), groups[kept])
+    return ReferenceSample((X[positions] / unit).astype(np.float16), float(unit), positions, groups[positions])
 
 
 def reference_from_arrays(arrays: Mapping[str, Any]) -> ReferenceSample:
     """The reference from its saved arrays; `BundleError` where they are not what is needed."""
-    found = check_arrays("drift reference", arrays, _LAYOUT)
-    if not LEAST_REFERENCE <= len(found["rows"]) <= _MOST_TESTED or not float(found["unit"]) > 0:
-        raise array_error(
-            "drift reference", f"it holds {len(found['rows'])} rows and the unit {float(found['unit']):g}"
-        )
-    if len(np.unique(found["groups"])) < 2:
+    fields = check_arrays("drift reference", arrays, _LAYOUT)
+    sample, unit = fields["rows"], float(fields["unit"])
+    if not LEAST_REFERENCE <= len(sample) <= _MOST_TESTED or not unit > 0:
+        raise array_error("drift reference", f"it holds {len(sample)} rows and the unit {unit:g}")
+    if len(np.unique(fields["groups"])) < 2:
         raise array_error("drift reference", "all its rows are of one group")
-    return ReferenceSample(found["rows"], float(found["unit"]), found["positions"], found["groups"])
+    return ReferenceSample(sample, unit, fields["positions"], fields["groups"])
 
 
 @dataclass(frozen=True, eq=False)
 class BatchTest:
     """How a batch compares with the reference.
 
-    p: how often a batch from the same source would look this different, or more. told_apart: balanced accuracy of a
-    classifier, out of fold, 50 % where nothing differs. test: the two statistics behind p. foreign: batch rows, most
-    unlike the reference first. typical: training rows (their numbers), most unlike the batch first: what is missing
-    from it. p_within: the same test within classes, where classes were given. alarm: the p-value that counts as drift.
-    batch, compared: how many images of each side were looked at.
+    p: how often a batch from the same source would look this different, or more. balanced_accuracy: of the domain
+    classifier, out of fold, 50 % where nothing differs. test: the two statistics behind p. batch_extremes: batch rows,
+    the highest domain-classifier score first: least like the reference. reference_extremes: training rows (their
+    numbers), the lowest score first: what is missing from the batch. p_within_classes: the same test within classes,
+    where classes were given. level: the p-value that counts as drift. batch_size, reference_size: how many images of
+    each side were compared.
     """
 
     p: float
-    told_apart: Estimate
+    balanced_accuracy: Estimate
     test: TwoSample
-    foreign: Ints
-    typical: Ints
-    p_within: float | None
-    alarm: float
-    batch: int
-    compared: int
+    batch_extremes: Ints
+    reference_extremes: Ints
+    p_within_classes: float | None
+    level: float
+    batch_size: int
+    reference_size: int
 
     @property
     def drifted(self) -> bool:
-        """Whether the batch counts as coming from elsewhere."""
-        return self.p <= self.alarm
+        """Whether the batch counts as drawn from another distribution."""
+        return self.p <= self.level
 
     @property
-    def mixture_only(self) -> bool:
-        """Whether the batch differs, but not within its classes: the same kind of pictures, in other shares."""
-        return self.drifted and self.p_within is not None and self.p_within > self.alarm
+    def label_shift_only(self) -> bool:
+        """Whether the batch differs, but not within its classes: the class prior alone has changed."""
+        return self.drifted and self.p_within_classes is not None and self.p_within_classes > self.level
 
     def sentence(self) -> str:
-        """What was found, for a user."""
-        pair = f"{quantity(self.batch, 'image')} against {self.compared:,} from training"
-        how = f"a classifier tells them apart in {self.told_apart} of cases, where 50 % is guessing"
+        """The result, for a user."""
+        pair = f"{quantity(self.batch_size, 'image')} against {self.reference_size:,} from training"
+        accuracy = f"a domain classifier reaches a balanced accuracy of {self.balanced_accuracy}, where 50 % is chance"
         if not self.drifted:
-            return f"No drift found ({pair}; p = {self.p:.3f}): {how}. A small batch shows large differences only."
-        if self.mixture_only:
+            return f"No drift found ({pair}; p = {self.p:.3f}): {accuracy}. A small batch shows large differences only."
+        if self.label_shift_only:
             return (
-                f"The batch holds other shares of the classes than the training data ({pair}; p = {self.p:.3f}); "
-                f"within the classes no difference was found (p = {self.p_within:.3f})."
+                f"Label shift: the class prior of the batch differs from that of the training data ({pair}; "
+                f"p = {self.p:.3f}); within the classes no difference was found (p = {self.p_within_classes:.3f})."
             )
-        return f"The batch differs from the training data ({pair}; p = {self.p:.3f}): {how}."
+        kind = "The batch" if self.p_within_classes is None else "Covariate shift: the batch"
+        return f"{kind} differs from the training data ({pair}; p = {self.p:.3f}): {accuracy}."
 
     def to_dict(self) -> dict[str, Any]:
-        """What was found, JSON-able."""
+        """The result, JSON-able."""
         test = {"classifier": self.test.p_classifier, "mmd": self.test.p_mmd}
         return {
             "drifted": self.drifted,
             "p": self.p,
             "p_of_each_test": test,
-            "p_within_classes": self.p_within,
-            "told_apart": self.told_apart.to_dict(),
+            "p_within_classes": self.p_within_classes,
+            "balanced_accuracy": self.balanced_accuracy.to_dict(),
             "mmd_squared": self.test.mmd,
-            "batch": self.batch,
-            "reference": self.compared,
-            "most_foreign": self.foreign.tolist(),
-            "most_typical_training_rows": self.typical.tolist(),
+            "batch": self.batch_size,
+            "reference": self.reference_size,
+            "batch_extremes": self.batch_extremes.tolist(),
+            "reference_extremes": self.reference_extremes.tolist(),
             "sentence": self.sentence(),
         }
 
 
 def run_batch_test(
-    against: ReferenceSample,
+    reference: ReferenceSample,
     X: Any,
     *,
     groups: Ints | None = None,
     classes: tuple[Ints, Ints] | None = None,
-    alarm: float = 0.05,
+    level: float = 0.05,
     permutations: int = 999,
     shown: int = 12,
     seed: int = 0,
 ) -> BatchTest:
     """Compare a batch of embeddings X (n, d) with the reference.
 
-    groups: (n,), batch images that belong together (one camera burst, one patient): they then count as one.
-    classes: predicted class numbers of the reference rows (in the order of `against.positions`) and of the batch;
-    the reference's must be out-of-fold predictions, since a model knows its training images too well. They allow
-    a changed mixture to be told from changed pictures; not used where there are groups. alarm: the p-value at or below
-    which it is drift: the share of false alarms among batches that do not differ. shown: row numbers returned of each
-    side. From large sides 1,000 rows are drawn. Raises `DataError` for fewer than 10 images or 2 groups of them.
+    groups: (n,), batch images that belong together (one camera burst, one patient): they then count as one. classes:
+    predicted class numbers of the reference rows (in the order of `reference.positions`) and of the batch; the
+    reference's must be out-of-fold predictions, since a model knows its training images too well. They tell label shift
+    from covariate shift; not used where there are groups. level: the p-value at or below which it is drift: the
+    false-positive rate over batches that do not differ. shown: row numbers returned of each side. From large sides
+    1,000 rows are drawn. Raises `DataError` for fewer than 10 images or 2 groups of them.
     """
-    between("alarm", alarm, 0.0, 1.0)
+    between("level", level, 0.0, 1.0)
     at_least("permutations", permutations, 19)
     at_least("shown", shown, 1)
-    batch = rows(X, what="batch embeddings", width=against.rows.shape[1])
+    batch = rows(X, what="batch embeddings", width=reference.rows.shape[1])
     _check_size(len(batch))
     groups = np.arange(len(batch)) if groups is None else numbers(groups, len(batch), "groups")
-    pool = _pool(against, batch, groups, seed)
+    pool = _pool(reference, batch, groups, seed)
     _check_groups(pool)
     test = two_sample(pool.rows, pool.second, groups=pool.groups, permutations=permutations, seed=seed)
-    strata = _strata(against, len(batch), pool, classes)
-    within = None
+    strata = _strata(reference, len(batch), pool, classes)
+    p_within_classes = None
     if strata is not None:
-        within = two_sample(
+        p_within_classes = two_sample(
             pool.rows, pool.second, groups=pool.groups, strata=strata, permutations=permutations, seed=seed
         ).p
-    ends = _ends(test.foreign, pool, shown)
-    sizes = int(pool.second.sum()), int((~pool.second).sum())
-    return BatchTest(test.p, _told_apart(test, pool), test, ends[0], ends[1], within, alarm, *sizes)
+    batch_extremes, reference_extremes = _extremes(test.domain_scores, pool, shown)
+    return BatchTest(
+        p=test.p,
+        balanced_accuracy=_balanced_accuracy(test, pool),
+        test=test,
+        batch_extremes=batch_extremes,
+        reference_extremes=reference_extremes,
+        p_within_classes=p_within_classes,
+        level=level,
+        batch_size=int(pool.second.sum()),
+        reference_size=int((~pool.second).sum()),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,26 +210,30 @@ class _Pool:
     positions: Ints
 
     @property
-    def alone(self) -> bool:
+    def ungrouped(self) -> bool:
         return len(np.unique(self.groups)) == len(self.groups)
 
 
-def _pool(against: ReferenceSample, batch: Floats, groups: Ints, seed: int) -> _Pool:
+def _pool(reference: ReferenceSample, batch: Floats, groups: Ints, seed: int) -> _Pool:
     random = np.random.default_rng(seed)
-    first = np.sort(random.permutation(len(against.rows))[:_MOST_TESTED])
-    taken = np.sort(random.permutation(len(batch))[:_MOST_TESTED])
-    sides = [against.rows[first].astype(np.float32), against.rounded(batch[taken])]
-    own = np.unique(against.groups[first], return_inverse=True)[1]
-    new = np.unique(groups[taken], return_inverse=True)[1] + own.max() + 1
-    second = np.repeat([False, True], [len(first), len(taken)])
-    members = np.concatenate([own, new]).astype(np.int64)
-    return _Pool(np.concatenate(sides), second, members, np.concatenate([first, taken]), against.positions)
+    first = np.sort(random.permutation(len(reference.rows))[:_MOST_TESTED])
+    second = np.sort(random.permutation(len(batch))[:_MOST_TESTED])
+    sides = [reference.rows[first].astype(np.float32), reference.rounded(batch[second])]
+    first_groups = np.unique(reference.groups[first], return_inverse=True)[1]
+    second_groups = np.unique(groups[second], return_inverse=True)[1] + first_groups.max() + 1
+    return _Pool(
+        rows=np.concatenate(sides),
+        second=np.repeat([False, True], [len(first), len(second)]),
+        groups=np.concatenate([first_groups, second_groups]).astype(np.int64),
+        origin=np.concatenate([first, second]),
+        positions=reference.positions,
+    )
 
 
-def _check_size(found: int) -> None:
-    if found < LEAST_BATCH:
+def _check_size(images: int) -> None:
+    if images < LEAST_BATCH:
         raise DataError(
-            f"drift needs at least {LEAST_BATCH} images in the batch; found {found}: collect more, or look at the "
+            f"drift needs at least {LEAST_BATCH} images in the batch; found {images}: collect more, or look at the "
             "novelty of each."
         )
 
@@ -229,31 +244,33 @@ def _check_groups(pool: _Pool) -> None:
             raise DataError(f"drift needs at least 2 groups on each side; {name} is one group: nothing can be told.")
 
 
-def _strata(against: ReferenceSample, n: int, pool: _Pool, classes: tuple[Ints, Ints] | None) -> Ints | None:
+def _strata(reference: ReferenceSample, n: int, pool: _Pool, classes: tuple[Ints, Ints] | None) -> Ints | None:
     """The predicted class of each row of the pool."""
     if classes is None:
         return None
-    first = numbers(classes[0], len(against.rows), "the reference's predicted classes")
+    first = numbers(classes[0], len(reference.rows), "the reference's predicted classes")
     batch = numbers(classes[1], n, "the batch's predicted classes")
-    if not pool.alone:
+    if not pool.ungrouped:
         return None
     both = np.concatenate([first[pool.origin[~pool.second]], batch[pool.origin[pool.second]]])
     return np.unique(both, return_inverse=True)[1].astype(np.int64)
 
 
-def _told_apart(test: TwoSample, pool: _Pool) -> Estimate:
-    """Balanced accuracy out of fold, each fold cut half-way between the two sides' means in the other folds."""
-    answer = np.zeros(len(pool.second), np.int64)
+def _balanced_accuracy(test: TwoSample, pool: _Pool) -> Estimate:
+    """Of the domain classifier, out of fold: each fold is cut half-way between both sides' means in the other folds."""
+    predicted = np.zeros(len(pool.second), np.int64)
+    scores, second = test.domain_scores, pool.second
     for fold in np.unique(test.folds):
-        held, second = test.folds == fold, pool.second
-        low, high = (float(test.foreign[~held & side].mean()) for side in (~second, second))
-        answer[held] = test.foreign[held] > (low + high) / 2
-    groups = None if pool.alone else pool.groups
-    return estimate_score("balanced-accuracy", pool.second.astype(np.int64), answer, 2, groups=groups)
+        held = test.folds == fold
+        low, high = (float(scores[~held & side].mean()) for side in (~second, second))
+        predicted[held] = scores[held] > (low + high) / 2
+    groups = None if pool.ungrouped else pool.groups
+    return estimate_score("balanced-accuracy", second.astype(np.int64), predicted, 2, groups=groups)
 
 
-def _ends(foreign: Floats, pool: _Pool, shown: int) -> tuple[Ints, Ints]:
-    order = np.argsort(-foreign, kind="stable")
+def _extremes(domain_scores: Floats, pool: _Pool, shown: int) -> tuple[Ints, Ints]:
+    """Batch rows of the highest scores, and training rows of the lowest."""
+    order = np.argsort(-domain_scores, kind="stable")
     batch = pool.origin[order[pool.second[order]]]
     first = pool.positions[pool.origin[order[~pool.second[order]]]][::-1]
     return batch[:shown].astype(np.int64), first[:shown].astype(np.int64)

@@ -1,8 +1,8 @@
-"""Is a batch whose answers are to be accepted like the training images? A drift test that runs by itself.
+"""Batch-level covariate-shift check, run before predictions are accepted automatically.
 
-`watched_rows` picks what a bundle keeps for it (a few hundred embeddings), `draw` what a prediction keeps of a batch;
-`watch` compares the two and returns a `Watched`. Pictures that are nearly one picture count once on either side, and
-training images in the batch do not count: the test takes images to be independent. It reads no pictures and moves no
+`reference_rows` picks what a bundle keeps for it (a few hundred embeddings), `subsample` what a prediction keeps of a
+batch; `check_shift` compares the two and returns a `ShiftCheck`. Near-duplicates count once on either side, and
+training images in the batch do not count: the test takes images to be independent. It reads no images and moves no
 threshold (`trust.triage.decide` does the rest).
 """
 
@@ -30,44 +30,44 @@ from headstart.trust.shift.batch_test import (
 LEAST = 30
 """Images in a batch from which on it is compared: `batch_test.LEAST_BATCH` of them must differ from one another."""
 LEVEL = 0.01
-"""The share of batches like the training images that are called different: an alarm here costs a person's time."""
+"""The false-positive rate over batches like the training images: an alarm here costs a person's time."""
 MOST_DRAWN = 500
 _PERMUTATIONS = 499
 _SAME = 0.1
-"""In units of the least distance between two kept rows."""
+"""In units of the least distance between two reference rows."""
 _NEAR = 0.05
-"""The share of training images that are so near another one that one of the two is not kept."""
+"""The share of training images that are so near another one that one of the two is no reference row."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShiftCheck:
-    """What was found.
+    """The result of the covariate-shift check of a batch.
 
-    rows: positions in the batch of images that are no training images and not there a second time. p: of the test;
-    None where too few could be compared. compared: how many were. known: how many of the images that were looked at
-    are training images themselves.
+    rows: positions in the batch of images that are no training images and no duplicates of one another. p: the p-value;
+    None where too few could be compared. sample_size: how many were compared. training_images: how many of the images
+    that were drawn are training images themselves.
     """
 
     rows: Ints
     p: float | None
-    compared: int = 0
-    known: int = 0
+    sample_size: int = 0
+    training_images: int = 0
 
     @property
-    def differs(self) -> bool:
-        """Whether the batch counts as coming from elsewhere."""
+    def shifted(self) -> bool:
+        """Whether the batch is under covariate shift."""
         return self.p is not None and self.p <= LEVEL
 
     def sentence(self) -> str:
         """What it means, for a person."""
-        compared = (
-            f"p = {self.p:.3f}; {quantity(self.compared, 'image')} compared" if self.p is not None else "not tested"
+        test = (
+            f"p = {self.p:.3f}; {quantity(self.sample_size, 'image')} compared" if self.p is not None else "not tested"
         )
-        if not self.differs:
-            return f"No difference from the training images was found ({compared})."
+        if not self.shifted:
+            return f"No covariate shift was found ({test})."
         return (
-            f"These images differ from the training images ({compared}): the promise is void here. 'headstart drift' "
-            "shows how they differ."
+            f"Covariate shift: these images differ from the training images ({test}): the guarantee is void here. "
+            "'headstart drift' shows how they differ."
         )
 
 
@@ -76,44 +76,47 @@ def reference_rows(X: Any, groups: Ints | None = None, *, seed: int = 0) -> Refe
 
     groups: (n,) images that belong together; one of each is taken.
     """
-    alone = X if groups is None else X[one_per_group(groups)]
-    if len(alone) < LEAST_REFERENCE:
+    independent = X if groups is None else X[one_per_group(groups)]
+    if len(independent) < LEAST_REFERENCE:
         return None
-    kept = draw_reference(alone, seed=seed)
-    rows = thin_rows(kept.rows.astype(np.float32), float(np.quantile(_nearest(kept), _NEAR)), seed)
-    return _taken(kept, rows) if len(rows) >= LEAST_REFERENCE else None
+    sample = draw_reference(independent, seed=seed)
+    rows = thin_rows(sample.rows.astype(np.float32), float(np.quantile(_nearest(sample), _NEAR)), seed)
+    if len(rows) < LEAST_REFERENCE:
+        return None
+    return replace(sample, rows=sample.rows[rows], positions=sample.positions[rows], groups=sample.groups[rows])
 
 
 def subsample(X: Floats, seed: int = 0) -> Drawn:
-    """At most 500 random rows of a batch's embeddings (n, d): what `watch` needs of it."""
+    """At most 500 random rows of a batch's embeddings (n, d): what `check_shift` needs of it."""
     rows = np.arange(len(X))
     if len(X) > MOST_DRAWN:
         rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_DRAWN])
     return Drawn(rows, X[rows])
 
 
-def check_shift(against: ReferenceSample, drawn: Drawn, *, seed: int = 0) -> ShiftCheck:
-    """Compare what was drawn of a batch with what was kept of the training images.
+def check_shift(reference: ReferenceSample, batch: Drawn, *, seed: int = 0) -> ShiftCheck:
+    """Compare the rows drawn of a batch with the reference rows of the training images.
 
-    Images nearer to one another than any two that were kept are compared once. No more are compared than were kept:
-    among many more there are many pairs nearer than any two of few, which would be taken for copies.
+    Images nearer to one another than any two reference rows are compared once. No more are compared than there are
+    reference rows: among many more there are many pairs nearer than any two of few, which would be taken for
+    duplicates.
     """
-    X, radius = against.rounded(drawn.X), float(_nearest(against).min())
-    known = _known(X, against, radius)
-    new = np.flatnonzero(~known)[thin_rows(X[~known], _SAME * radius, seed)]
-    some = new[np.sort(np.random.default_rng(seed).permutation(len(new))[: len(against.rows)])]
-    compared = some[thin_rows(X[some], radius, seed)]
+    X, radius = reference.rounded(batch.X), float(_nearest(reference).min())
+    training_image = _training_images(X, reference, radius)
+    new = np.flatnonzero(~training_image)[thin_rows(X[~training_image], _SAME * radius, seed)]
+    sample = new[np.sort(np.random.default_rng(seed).permutation(len(new))[: len(reference.rows)])]
+    sample = sample[thin_rows(X[sample], radius, seed)]
     p = None
-    if len(drawn.rows) >= LEAST and len(compared) >= LEAST_BATCH:
-        p = run_batch_test(against, drawn.X[compared], permutations=_PERMUTATIONS, seed=seed).p
-    return ShiftCheck(drawn.rows[new], p, len(compared), int(known.sum()))
+    if len(batch.rows) >= LEAST and len(sample) >= LEAST_BATCH:
+        p = run_batch_test(reference, batch.X[sample], permutations=_PERMUTATIONS, seed=seed).p
+    return ShiftCheck(batch.rows[new], p, len(sample), int(training_image.sum()))
 
 
-def _known(X: Floats, against: ReferenceSample, radius: float) -> NDArray[np.bool_]:
-    """Which rows (n, d) are training images themselves, (n,): nearer to one than different pictures ever are."""
+def _training_images(X: Floats, reference: ReferenceSample, radius: float) -> NDArray[np.bool_]:
+    """Which rows (n, d) are training images themselves, (n,): nearer to one than different images ever are."""
     if not len(X):
         return np.zeros(0, bool)
-    between = _distances(unit_rows(X), unit_rows(against.rows.astype(np.float32)))
+    between = _distances(unit_rows(X), unit_rows(reference.rows.astype(np.float32)))
     return between.min(axis=1) < _SAME * radius  # type: ignore[no-any-return]
 
 
@@ -126,25 +129,21 @@ def thin_rows(X: Floats, radius: float, seed: int = 0) -> Ints:
     (2,)
     """
     directions = unit_rows(X)
-    kept: list[int] = []
+    chosen: list[int] = []
     for row in np.random.default_rng(seed).permutation(len(X)).tolist():
-        if not kept or float(_distances(directions[kept], directions[row : row + 1]).min()) >= radius:
-            kept.append(row)
-    return np.sort(np.array(kept, np.int64))
+        if not chosen or float(_distances(directions[chosen], directions[row : row + 1]).min()) >= radius:
+            chosen.append(row)
+    return np.sort(np.array(chosen, np.int64))
 
 
-def _nearest(of: ReferenceSample) -> Floats:
-    """The distance of each kept row to the nearest other, (n,)."""
-    directions = unit_rows(of.rows.astype(np.float32))
-    found = _distances(directions, directions)
-    np.fill_diagonal(found, np.inf)
-    return found.min(axis=1)  # type: ignore[no-any-return]
+def _nearest(reference: ReferenceSample) -> Floats:
+    """The distance of each reference row to the nearest other, (n,)."""
+    directions = unit_rows(reference.rows.astype(np.float32))
+    distances = _distances(directions, directions)
+    np.fill_diagonal(distances, np.inf)
+    return distances.min(axis=1)  # type: ignore[no-any-return]
 
 
 def _distances(one: Floats, other: Floats) -> Floats:
     """Between rows of length one: (n, m)."""
     return np.sqrt(np.maximum(2 - 2 * (one @ other.T), 0))  # type: ignore[no-any-return]
-
-
-def _taken(kept: ReferenceSample, rows: Ints) -> ReferenceSample:
-    return replace(kept, rows=kept.rows[rows], positions=kept.positions[rows], groups=kept.groups[rows])

@@ -1,7 +1,7 @@
-"""Do two sets of embeddings come from one distribution? A permutation test of two statistics together.
+"""Permutation test of whether two sets of embeddings come from one distribution, by two statistics together.
 
-Takes rows of both sets side by side and who belongs where; gives a p-value and, for every row, how much it looks like
-the second set to a classifier that was not trained on it. Two statistics share the permutations: the out-of-fold AUROC
+Takes rows of both sets and which set each belongs to; gives a p-value and, for every row, the out-of-fold score of a
+domain classifier: how much it looks like the second set. Two statistics share the permutations: the out-of-fold AUROC
 of a ridge classifier (classifier two-sample test, Lopez-Paz and Oquab 2017), which finds a small shift along one
 direction, and the squared maximum mean discrepancy (Gretton et al. 2012), which finds a changed mixture. The smaller
 of their p-values is compared with the smallest of each permutation, so the answer is one p-value at its stated rate.
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.heads.solvers.basis import standardise
+from headstart.metrics.auroc import aurocs
 from headstart.records.arrays import Floats, Ints
 
 FOLDS = 5
@@ -30,11 +31,11 @@ Marks = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class TwoSample:
-    """What the permutation test found.
+    """The result of the permutation test.
 
     p: of both statistics together, in [1/(permutations + 1), 1]. p_classifier, p_mmd: of each alone. auroc: of the
-    classifier, out of fold. mmd: the unbiased estimate of MMD², Gaussian kernel, median heuristic. foreign: (n,), the
-    classifier's out-of-fold score of each row, higher = more like the second set. folds: (n,).
+    classifier, out of fold. mmd: the unbiased estimate of MMD², Gaussian kernel, median heuristic.
+    domain_scores: (n,), the classifier's out-of-fold score of each row, higher = more like the second set. folds: (n,).
     """
 
     p: float
@@ -42,7 +43,7 @@ class TwoSample:
     p_mmd: float
     auroc: float
     mmd: float
-    foreign: Floats
+    domain_scores: Floats
     folds: Ints
 
 
@@ -62,21 +63,21 @@ def two_sample(
     marks = _permuted(second, groups, blocks, permutations, random)
     kernel = _kernel(X, strata)
     scores = _out_of_fold(kernel, folds, marks)
-    statistics = np.stack([_aurocs(scores, marks), _mmd(kernel, marks)])
-    each, together = _p_values(statistics)
-    found = statistics[:, 0]
-    return TwoSample(together, each[0], each[1], float(found[0]), float(found[1]), scores[0].astype(np.float32), folds)
+    statistics = np.stack([aurocs(np.round(scores, 12), marks), _mmd(kernel, marks)])
+    (p_classifier, p_mmd), p = _p_values(statistics)
+    auroc, mmd = statistics[:, 0].tolist()  # column 0 is of the marks as they are
+    return TwoSample(p, p_classifier, p_mmd, auroc, mmd, scores[0].astype(np.float32), folds)
 
 
 def _folds(second: Marks, groups: Ints, random: np.random.Generator) -> Ints:
-    """A fold for each row: the groups of either set dealt out evenly, so that each fold holds some of both."""
+    """A fold for each row: the groups of either set assigned evenly, so that each fold holds some of both."""
     _, first, member = np.unique(groups, return_index=True, return_inverse=True)
     side = second[first]
     fold = np.empty(len(first), np.int64)
     count = min(FOLDS, int(side.sum()), int((~side).sum()))
     for value in (False, True):
-        own = random.permutation(np.flatnonzero(side == value))
-        fold[own] = np.arange(len(own)) % count
+        members = random.permutation(np.flatnonzero(side == value))
+        fold[members] = np.arange(len(members)) % count
     return fold[member]
 
 
@@ -84,12 +85,13 @@ def _permuted(second: Marks, groups: Ints, blocks: Ints, count: int, random: np.
     """(count + 1, n): the marks as they are, then shuffled over the groups of each block."""
     _, first, member = np.unique(groups, return_index=True, return_inverse=True)
     side, block = second[first], blocks[first]
-    home = np.argsort(block, kind="stable")
-    drawn = np.empty((count + 1, len(first)), bool)
-    drawn[0] = side
-    for row in drawn[1:]:
-        row[np.lexsort((random.random(len(block)), block))] = side[home]
-    return drawn[:, member]
+    by_block = np.argsort(block, kind="stable")
+    shuffled = np.empty((count + 1, len(first)), bool)
+    shuffled[0] = side
+    for row in shuffled[1:]:
+        # Sorting by (block, random) is a random order within each block: marks move inside their block alone.
+        row[np.lexsort((random.random(len(block)), block))] = side[by_block]
+    return shuffled[:, member]
 
 
 def _kernel(X: Floats, strata: Ints | None) -> Wide:
@@ -109,52 +111,45 @@ def _out_of_fold(kernel: Wide, folds: Ints, marks: Marks) -> Wide:
     from scipy.linalg import cho_factor, cho_solve
 
     scores = np.zeros(marks.shape)
-    wanted = marks.astype(np.float64).T
+    targets = marks.astype(np.float64).T
     for fold in np.unique(folds):
         held = folds == fold
         inner = kernel[np.ix_(~held, ~held)]
-        level = inner.mean(axis=0)
-        centred = inner - level - level[:, None] + level.mean()
+        # Centring in feature space: with H = I - 11ᵀ/n, H K H = K - column means - row means + grand mean.
+        column_means = inner.mean(axis=0)
+        centred = inner - column_means - column_means[:, None] + column_means.mean()
         penalty = _PENALTY * max(float(centred.trace()) / len(centred), 1e-12)
         centred[np.diag_indices_from(centred)] += penalty
         outer = kernel[np.ix_(held, ~held)]
-        outer = outer - outer.mean(axis=1, keepdims=True) - level + level.mean()
+        outer = outer - outer.mean(axis=1, keepdims=True) - column_means + column_means.mean()
+        # Kernel ridge: ŷ = K_outer (K_inner + λ I)⁻¹ y. The hat matrix does not depend on the marks y.
         hat = cho_solve(cho_factor(centred, lower=True, overwrite_a=True), outer.T).T
-        about = wanted[~held] - wanted[~held].mean(axis=0)
-        scores[:, held] = (hat @ about).T
+        scores[:, held] = (hat @ (targets[~held] - targets[~held].mean(axis=0))).T
     return scores
-
-
-def _aurocs(scores: Wide, marks: Marks) -> Wide:
-    """(permutations + 1,): the share of pairs in which the marked row has the higher score."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.round(scores, 12), axis=1)
-    inside = marks.sum(axis=1)
-    above = (ranks * marks).sum(axis=1) - inside * (inside + 1) / 2
-    return above / (inside * (marks.shape[1] - inside))  # type: ignore[no-any-return]
 
 
 def _mmd(kernel: Wide, marks: Marks) -> Wide:
     """(permutations + 1,): the unbiased MMD², Gaussian kernel of the median distance (Gretton et al. 2012, eq. 3)."""
-    own = kernel.diagonal()
-    squared = np.maximum(own[:, None] + own - 2 * kernel, 0)
+    norms = kernel.diagonal()
+    squared = np.maximum(norms[:, None] + norms - 2 * kernel, 0)  # |x - y|² = |x|² + |y|² - 2 x·y
     median = float(np.median(squared[np.triu_indices(len(squared), 1)]))
-    alike = np.exp(-squared / max(median, 1e-12))
-    np.fill_diagonal(alike, 0)
+    gaussian = np.exp(-squared / max(median, 1e-12))
+    np.fill_diagonal(gaussian, 0)  # unbiased: a row is not compared with itself
     inside = marks.astype(np.float64)
     m = inside.sum(axis=1)
     n = marks.shape[1] - m
-    towards = inside @ alike
-    within = (towards * inside).sum(axis=1)
-    between = towards.sum(axis=1) - within
-    rest = alike.sum() - within - 2 * between
+    # Sums of the kernel over pairs: within the marked set (1ᵀ G 1), between both, and within the others.
+    row_sums = inside @ gaussian
+    within = (row_sums * inside).sum(axis=1)
+    between = row_sums.sum(axis=1) - within
+    rest = gaussian.sum() - within - 2 * between
     return within / (m * (m - 1)) + rest / (n * (n - 1)) - 2 * between / (m * n)  # type: ignore[no-any-return]
 
 
 def _p_values(statistics: Wide) -> tuple[tuple[float, ...], float]:
     """Of each statistic, and of the smallest p-value; column 0 is the observed one, larger = more different."""
     ranks = np.stack([_upper_ranks(row) for row in statistics])
+    # The smaller p-value is itself a statistic: its own p-value counts the permutations with one as small.
     smallest = ranks.min(axis=0)
     total = statistics.shape[1]
     together = float((smallest <= smallest[0] + _ROUNDING).sum()) / total

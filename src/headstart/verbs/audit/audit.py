@@ -20,7 +20,7 @@ from headstart.data.duplicates.resolve import exact_duplicates
 from headstart.data.duplicates.thumbnails import make_thumbnails
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import check_enough
-from headstart.errors import DataError, MissingExtra
+from headstart.errors import DataError
 from headstart.model.facts import AccuracyClaims
 from headstart.pipeline.prepare import find_duplicates
 from headstart.pipeline.probe import LAYERS, MANY_COPIES, accuracy_claims, probe_probabilities
@@ -184,10 +184,7 @@ def _check_labels(
     if len(rows) - len(np.unique(families)) >= MANY_COPIES * len(rows):
         leaky = probe_probabilities(X, samples.labels, samples.groups, run)
         claims = accuracy_claims(leaky, probabilities, samples.labels)
-    try:
-        findings, issues = label_issues(samples, probabilities, rows)
-    except MissingExtra as error:
-        return _LabelCheck(claims=claims, notes=(f"Labels were not checked: {error}",))
+    findings, issues = label_issues(samples, probabilities, rows)
     typical = {name: tuple(rows[places].tolist()) for name, places in _typical(samples, probabilities, groups, issues)}
     return _LabelCheck(findings, claims, typical=typical)
 

@@ -36,7 +36,7 @@ def label_issues(samples: Samples, probabilities: Floats, rows: Ints | None = No
     """Labels that are probably wrong, the least likely first; and which of the samples they are, (m,).
 
     probabilities: (n, K), by models that were not trained on the image. rows: (n,) what the findings call the samples'
-    rows; 0 to n - 1 by default. Raises `MissingExtra` without cleanlab.
+    rows; 0 to n - 1 by default.
     """
     issues = find_label_issues(samples.labels, probabilities)
     rows = np.arange(len(samples)) if rows is None else rows

@@ -120,12 +120,12 @@ def drift(
         embedded.X,
         groups=samples.groups,
         classes=None if comparison.predicted is None else (comparison.predicted, predicted),
-        alarm=level,
+        level=level,
         shown=shown,
         seed=seed,
     )
     notes = (*dataset.notes, *known_notes, *subsample_notes, *comparison.notes, *group_notes)
-    if test.p_within is None and comparison.predicted is not None:
+    if test.p_within_classes is None and comparison.predicted is not None:
         notes += ("There are large groups of images: whether only the shares of the classes differ is not tested.",)
     return BatchDrift(
         test=test,

@@ -53,22 +53,22 @@ class BatchDrift:
     @property
     def scores(self) -> Floats:
         """How foreign each image of the batch is to a classifier that was not trained on it: (m,), higher = more."""
-        return self.test.test.foreign[self.test.compared :]
+        return self.test.test.domain_scores[self.test.reference_size :]
 
     @property
     def reference_scores(self) -> Floats:
         """The same of the images compared with: (n,)."""
-        return self.test.test.foreign[: self.test.compared]
+        return self.test.test.domain_scores[: self.test.reference_size]
 
     @property
     def most_foreign(self) -> tuple[int, ...]:
         """Rows of the batch that are least like the training images, the most foreign first."""
-        return tuple(self.test.foreign.tolist())
+        return tuple(self.test.batch_extremes.tolist())
 
     @property
     def most_usual(self) -> tuple[int, ...]:
         """Rows of the batch that are most like the training images."""
-        return tuple(np.argsort(self.scores, kind="stable")[: len(self.test.foreign)].tolist())
+        return tuple(np.argsort(self.scores, kind="stable")[: len(self.test.batch_extremes)].tolist())
 
     def beyond(self, row: int) -> float:
         """The share of the images compared with that are less foreign than this one of the batch."""
@@ -97,13 +97,13 @@ class BatchDrift:
 
     def to_dict(self) -> dict[str, Any]:
         """What was found, as JSON-able values."""
-        mixture = None if self.test.p_within is None else self.test.mixture_only
-        test = {key: value for key, value in self.test.to_dict().items() if not key.startswith("most_")}
+        mixture = None if self.test.p_within_classes is None else self.test.label_shift_only
+        test = {key: value for key, value in self.test.to_dict().items() if not key.endswith("_extremes")}
         return {
             **test,
             "only_the_shares_of_the_classes_differ": mixture,
             "auroc": self.test.test.auroc,
-            "level": self.test.alarm,
+            "level": self.test.level,
             "compared_with": self.comparison.words,
             "images": self.images,
             "most_foreign": [self._describe(row) for row in self.most_foreign],

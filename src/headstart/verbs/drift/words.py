@@ -19,10 +19,10 @@ def advice_sentences(test: BatchTest, most_foreign: str) -> tuple[str, ...]:
             f"this test, but come first on its page (here {most_foreign}).",
         )
     void = (
-        "Void for this batch: what 'headstart predict --max-error' promises of answers accepted automatically, and the "
-        "score that 'headstart info' tells to expect. Send its images to review."
+        "Void for this batch: the guarantee of 'headstart predict --max-error' for predictions accepted automatically, "
+        "and the score that 'headstart info' tells to expect. Send its images to review."
     )
-    if test.mixture_only:
+    if test.label_shift_only:
         return (
             void,
             "No difference was found within the classes: label a random part of the batch, and 'headstart evaluate' "

@@ -44,7 +44,7 @@ from headstart.trust.calibration.choose import CalibrationChoice
 from headstart.verbs.extend.arrivals import NewRows, embed_new_rows, rows_from_images
 from headstart.verbs.extend.before_after import BeforeAfter, before_after
 
-_NO_GUARANTEE = "No promise can be made of it (triage, sets), and novelty is not watched: 'headstart train' can."
+_NO_GUARANTEE = "It gives no guarantee (triage, sets) and has no novelty score: a model of 'headstart train' has both."
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,14 +161,14 @@ def _extension(
 def _trust(
     recipe: HeadRecipe, old: Predictor, calibration: CalibrationChoice, rows: Rows, *, keep_rows: bool
 ) -> tuple[TrustFit | None, tuple[str, ...]]:
-    """What promises are made from: out-of-fold answers of old and new rows. New held-out images alone would not do.
+    """The evidence for guarantees: out-of-fold predictions of old and new rows. New held-out images alone would not do.
 
-    The promise asked for by default stays that of the old model.
+    The default guarantee stays that of the old model.
     """
     if recipe.tuned:  # the network was trained on the old rows, those of every fold
         return None, (_NO_GUARANTEE,)
-    asked = None if old.trust is None else old.trust.asked
-    trust = fit_trust(calibration, rows, old.parts, guarantee=asked, keep_rows=keep_rows)
+    request = None if old.trust is None else old.trust.default_guarantee
+    trust = fit_trust(calibration, rows, old.parts, guarantee=request, keep_rows=keep_rows)
     return trust, trust.notes
 
 

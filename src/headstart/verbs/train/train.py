@@ -23,7 +23,6 @@ from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import Division, divide
 from headstart.embed.features import join_parts
-from headstart.errors import MissingExtra
 from headstart.metrics.class_report import scorecard
 from headstart.model.evaluation import Evaluation
 from headstart.model.model import Model
@@ -83,7 +82,7 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     held_out, trust = _held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
     kept, unkept = rows_to_save(rows, wanted=options.keep_training)
     clock.lap("fitting")
-    suspects, unchecked = _suspects(loaded, prepared, division, calibration)
+    suspects = _suspects(loaded, prepared, division, calibration)
     notes = (
         *claim_notes(prepared.notes, prepared.copies.note, claims),
         *division.notes,
@@ -93,7 +92,6 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
         *_stopped(race, options),
         *trust.notes,
         *unkept,
-        *unchecked,
     )
     return Model(
         predictor=replace(predictor, trust=trust.record),
@@ -116,16 +114,13 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
 
 def _suspects(
     loaded: Dataset, prepared: Prepared, division: Division, calibration: CalibrationChoice
-) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Images whose label or quality is doubtful, and a note where labels could not be checked."""
+) -> tuple[Finding, ...]:
+    """Images with a label issue or a quality issue."""
     seen, used = prepared.thumbnails, set(prepared.samples.names)
     issues = () if seen is None else quality_issues(seen, loaded.samples.names)
     quality = tuple(issue for issue in issues if issue.name in used)
-    try:
-        labels, _ = label_issues(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
-    except MissingExtra as error:
-        return quality, (f"Labels were not checked for mistakes: {error}",)
-    return (*labels, *quality), ()
+    labels, _ = label_issues(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
+    return (*labels, *quality)
 
 
 class _Clock:

@@ -1,8 +1,8 @@
-"""The risk–coverage curve: how often the accepted answers are wrong, for every share of images accepted.
+"""The risk–coverage curve: the share of errors among the accepted predictions, for every share of images accepted.
 
-Takes confidences and whether each answer was right; gives the curve and its area. It promises nothing of new images:
-`trust.triage.thresholds` does. Rows of equal confidence count as if accepted in random order, so the order of rows is
-nothing.
+Takes confidences and whether each prediction was right; gives the curve and its area. It guarantees nothing for new
+images: `trust.triage.thresholds` does. Rows of equal confidence count as if accepted in random order, so the order of
+rows is nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from headstart.trust.triage.fixed_sequence import Flags
 
 @dataclass(frozen=True, eq=False)
 class RiskCoverage:
-    """Selective risk at every coverage, surest answers first.
+    """Selective risk at every coverage, most confident predictions first.
 
     coverage: (n,) 1/n to 1. risk: (n,) share of errors among the accepted. area: the mean risk over coverages (AURC).
     excess_area: by how much it exceeds that of confidences which put every error last (E-AURC), 0 where they do.
@@ -38,7 +38,7 @@ class RiskCoverage:
 
 
 def risk_coverage(confidence: NDArray[Any], correct: Flags) -> RiskCoverage:
-    """The curve of these answers: Geifman, Uziel, El-Yaniv 2019 (ICLR), section 3, for AURC and E-AURC.
+    """The curve of these predictions: Geifman, Uziel, El-Yaniv 2019 (ICLR), section 3, for AURC and E-AURC.
 
     confidence: (n,) higher is surer. correct: (n,). Raises `DataError` without rows.
 
@@ -48,7 +48,7 @@ def risk_coverage(confidence: NDArray[Any], correct: Flags) -> RiskCoverage:
     """
     if len(confidence) == 0 or len(confidence) != len(correct):
         raise DataError(
-            f"a risk–coverage curve needs one confidence and one verdict an answer; found {len(confidence)} and "
+            f"a risk–coverage curve needs one confidence and one verdict a prediction; found {len(confidence)} and "
             f"{len(correct)}."
         )
     _, block, sizes = np.unique(-np.asarray(confidence, np.float64), return_inverse=True, return_counts=True)

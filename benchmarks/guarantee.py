@@ -1,13 +1,13 @@
-"""Does the promise hold for the model that answers? Judged out of fold, kept on images that are new to it.
+"""Does the guarantee hold for the model that predicts? Tested out of fold, counted on images that are new to it.
 
-    python benchmarks/promise.py [--draws 60] [--cases many,large,two] [--heads ridge,probe]
+    python benchmarks/guarantee.py [--draws 60] [--cases many,large,two] [--heads ridge,probe]
 
 Images of made classes (Gaussian, in 200 dimensions; 12,000 more of them tell the truth). Each draw labels some, takes
-the head's best setting by log-loss, calibrates, judges the promise on out-of-fold answers and fits the head to all of
-them; the promise is broken where more than the limit of what this model accepts is wrong. *One*: each image's answer
-by one model, as Headstart does. *Mean*: by the mean over repeats of the cross-validation, which lost. *Held out*: by
-the final model on as many other images. Asked for: broken in at most 5 % of draws. *Sets*: how often prediction sets
-at 95 % hold the true class.
+the head's best setting by log-loss, calibrates, tests the guarantee on out-of-fold predictions and fits the head to all
+of them; the guarantee is violated where more than the limit of what this model accepts is wrong. *One*: each image's
+prediction by one model, as Headstart does. *Mean*: by the mean over repeats of the cross-validation, which lost. *Held
+out*: by the final model on as many other images. Asked for: violated in at most 5 % of draws. *Sets*: how often
+prediction sets at 95 % hold the true class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from headstart.heads.catalog import make_head
 from headstart.records.arrays import Floats, Ints
 from headstart.trust.calibration.choose import choose_calibration
 from headstart.trust.calibration.temperature import row_losses
-from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustRecord
+from headstart.trust.evidence import GuaranteeRequest, JudgedPredictions, TrustEvidence
 from headstart.trust.triage.thresholds import top_predictions
 
 LIMITS = (0.02, 0.05, 0.1)
@@ -50,22 +50,22 @@ CASES = {
 
 
 @dataclass
-class Kept:
-    """What became of the promises of one way, limit by limit, and of its prediction sets."""
+class Tally:
+    """What became of the guarantees of one way, limit by limit, and of its prediction sets."""
 
-    broken: dict[float, int] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0))
+    violated: dict[float, int] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0))
     accepted: dict[float, list[float]] = field(default_factory=lambda: {limit: [] for limit in LIMITS})
     inside: list[float] = field(default_factory=list)
 
-    def add(self, record: TrustRecord, final: Floats, y: Ints) -> None:
-        """Count one draw. final: the answering model's probabilities of the images that tell the truth."""
+    def add(self, record: TrustEvidence, final: Floats, y: Ints) -> None:
+        """Count one draw. final: the predicting model's probabilities of the images that tell the truth."""
         classes = [str(k) for k in range(final.shape[1])]
         said, sure = top_predictions(final)
         for limit in LIMITS:
             found = record.triage(GuaranteeRequest(limit), classes)
-            if found.kept:
+            if found.feasible:
                 taken = found.accepts(sure, said)
-                self.broken[limit] += bool((said[taken] != y[taken]).mean() > limit) if taken.any() else False
+                self.violated[limit] += bool((said[taken] != y[taken]).mean() > limit) if taken.any() else False
                 self.accepted[limit].append(float(taken.mean()))
         sets = record.sets(_LEVEL, classes).sets(final)
         self.inside.append(float(sets[np.arange(len(y)), y].mean()))
@@ -91,7 +91,7 @@ def measured(case: Case, head: str, draws: int) -> list[str]:
     """The lines of one problem and head."""
     source = Source(case)
     X_true, y_true = source.drawn(_TRUTH)
-    ways = {"one": Kept(), "mean": Kept(), "held out": Kept()}
+    ways = {"one": Tally(), "mean": Tally(), "held out": Tally()}
     right = []
     for seed in range(draws):
         X, y = source.drawn(case.labelled)
@@ -108,19 +108,19 @@ def measured(case: Case, head: str, draws: int) -> list[str]:
             "mean": JudgedPredictions(chosen.crossed.mean(axis=0), y),
             "held out": JudgedPredictions(held, y_other),
         }
-        for name, kept in ways.items():
-            kept.add(TrustRecord(judged[name]), final, y_true)
+        for name, tally in ways.items():
+            tally.add(TrustEvidence(judged[name]), final, y_true)
         right.append(float((final.argmax(axis=1) == y_true).mean()))
     told = f"{case.words}, {head} ({100 * np.mean(right):.0f} % right)"
-    return [_line(told, name, kept, draws) for name, kept in ways.items()]
+    return [_line(told, name, tally, draws) for name, tally in ways.items()]
 
 
-def _line(told: str, name: str, kept: Kept, draws: int) -> str:
+def _line(told: str, name: str, tally: Tally, draws: int) -> str:
     cells = [
-        f"{100 * kept.broken[limit] / draws:.0f} % ({100 * np.mean(kept.accepted[limit] or [0]):.0f} %)"
+        f"{100 * tally.violated[limit] / draws:.0f} % ({100 * np.mean(tally.accepted[limit] or [0]):.0f} %)"
         for limit in LIMITS
     ]
-    return row(told, name, *cells, f"{100 * np.mean(kept.inside):.1f} %")
+    return row(told, name, *cells, f"{100 * np.mean(tally.inside):.1f} %")
 
 
 def main() -> None:
@@ -130,9 +130,9 @@ def main() -> None:
     parser.add_argument("--cases", type=words, default=list(CASES))
     parser.add_argument("--heads", type=words, default=["ridge", "probe"])
     given = parser.parse_args()
-    print("Share of draws in which the promise was broken (and what was accepted, where it was made)\n")
+    print("Share of draws in which the guarantee was violated (and what was accepted, where it was feasible)\n")
     limits = [f"at most {100 * limit:.0f} % wrong" for limit in LIMITS]
-    print(heading("made images, head", "judged on", *limits, "sets at 95 %"))
+    print(heading("made images, head", "tested on", *limits, "sets at 95 %"))
     for name in given.cases:
         for head in given.heads:
             print("\n".join(measured(CASES[name], head, given.draws)), flush=True)
