@@ -45,7 +45,7 @@ def main() -> None:
                 options.output.write_text(json.dumps(found, indent=1, sort_keys=True))
                 print(f"{name}: {found[name]['train']['chosen']}", flush=True)
     if options.against is not None:
-        before = json.loads(options.against.read_text())
+        before = renamed(json.loads(options.against.read_text()))
         found = json.loads(options.output.read_text())
         lines = list(differences({k: v for k, v in before.items() if k in found}, found, ""))
         print("\n".join(lines) if lines else "equal to the last digit")
@@ -115,12 +115,33 @@ def facts(text: str, model: Path) -> dict[str, Any]:
         "candidates": [without(line) for line in manifest["candidates"] if "score" in line],
         "guarantee": asked and without(asked),
         "novelty": trust and trust["novelty"] and without(trust["novelty"]),
-        "data": {key: manifest["data"][key] for key in ("images", "counts", "held_out", "folds", "repeats", "copies")},
+        "data": {
+            key: manifest["data"][key] for key in ("images", "counts", "held_out", "folds", "repeats", "duplicates")
+        },
         "doubts": without(manifest["doubts"]),
         "files": {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(model.glob("*.safetensors"))
         },
     }
+
+
+RENAMED = {
+    "copies": "duplicates",
+    "exact copy": "exact duplicate",
+    "near copy": "near duplicate",
+    "likely mislabelled": "label issue",
+    "efficientnet_lite0.changes.safetensors": "efficientnet_lite0.delta.safetensors",
+}
+"""Keys and words of older records, and what they are called now."""
+
+
+def renamed(value: Any) -> Any:
+    """An older record in today's words."""
+    if isinstance(value, dict):
+        return {RENAMED.get(key, key): renamed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [renamed(inner) for inner in value]
+    return RENAMED.get(value, value) if isinstance(value, str) else value
 
 
 SILENT = {"seconds", "sentence", "sentences", "reason", "method", "cached", "notes"}

@@ -169,7 +169,7 @@ def test_too_many_images_to_look_for_copies_are_said(
 ) -> None:
     monkeypatch.setattr("headstart.pipeline.prepare.MOST_COMPARED", 19)
     (note,) = evaluate(predictor, samples_of(new, LABELS)).notes
-    assert note.startswith("Near copies were not looked for among more than 19 images")
+    assert note.startswith("Near duplicates were not searched among more than 19 images")
 
 
 def test_a_split_and_its_classes(predictor: Predictor, new: list[Picture]) -> None:

@@ -1,1 +1,1 @@
-"""Pictures and labels from wherever they are: sources, decoding, duplicates, folds."""
+"""Images and labels from wherever they are: sources, decoding, duplicates, folds."""

@@ -1,4 +1,4 @@
-"""torch: a backbone's network on CUDA or MPS, and on a CPU without OpenVINO.
+"""The torch engine: a backbone's network on CUDA or MPS, and on a CPU without OpenVINO.
 
 The network is built from the graph's own weights and run with channels last; on accelerators under autocast, on a CPU
 with batch normalisation folded into the convolutions. Every call runs the same batch size, padded, so that an image's
@@ -12,7 +12,6 @@ import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from headstart.device import keep_freed_memory
@@ -53,14 +52,14 @@ class TorchEngine(Engine):
         )
         self._alone = threading.Lock()
 
-    def run(self, images: NDArray[np.uint8], count: int) -> Floats:
+    def run(self, inputs: NDArray[Any], count: int) -> Floats:
         """As the contract says; calls from several threads take turns."""
         import torch
 
         with self._alone, torch.inference_mode(), self._autocast():
-            pixels = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2)
-            found = self._taps((pixels.float() - self._mean) / self._std)
-            pooled = torch.cat([found[name].float() for name in self._pooled], dim=1)
+            pixels = torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2)
+            activations = self._taps((pixels.float() - self._mean) / self._std)
+            pooled = torch.cat([activations[name].float() for name in self._pooled], dim=1)
             rows: Floats = pooled[:count].cpu().numpy()
         return rows
 

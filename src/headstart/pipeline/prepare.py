@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.data.duplicates.near import MOST_COMPARED
 from headstart.data.sources.dataset import Dataset
 from headstart.data.splits import Division, held_out_rows
 from headstart.records.arrays import Ints
@@ -34,15 +35,13 @@ if TYPE_CHECKING:
     from headstart.data.duplicates.thumbnails import Thumbnails
     from headstart.data.sources.dataset import Dataset
 
-MOST_COMPARED = 100_000
-"""Images up to which near copies are looked for: the time grows with their square, and this many take minutes."""
-
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """Readable, deduplicated samples with their embeddings, one for each backbone, in the same order of rows.
 
-    copies: which of the samples are copies of which. thumbnails: of all images that were loaded, None for too many.
+    duplicates: which samples are duplicates of each other. thumbnails: of all images that were loaded, None for too
+    many.
     """
 
     samples: Samples
@@ -50,7 +49,7 @@ class Prepared:
     backbones: tuple[Backbone, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
-    copies: DuplicateGroups
+    duplicates: DuplicateGroups
     thumbnails: Thumbnails | None = None
 
     @property
@@ -83,11 +82,11 @@ def prepare(
     opened = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in backbones)
     chosen = choose_device(device)
     _check_train(loaded.samples)
-    seen = _looks(loaded.samples, cache=cache)
-    near, unsought = near_copies(loaded.samples, cache=cache, seen=seen)
-    samples, duplicates = resolve_duplicates(loaded.samples, near, loaded.together)
-    _check_left(samples, duplicates.notes)
-    _check_fitted(samples, duplicates.notes)
+    thumbnails = _make_thumbnails(loaded.samples, cache=cache)
+    near, unsought = search_near_duplicates(loaded.samples, cache=cache, thumbnails=thumbnails)
+    samples, resolution = resolve_duplicates(loaded.samples, near, loaded.together)
+    _check_left(samples, resolution.notes)
+    _check_fitted(samples, resolution.notes)
     embedded = [
         embed(
             samples.images,
@@ -102,36 +101,36 @@ def prepare(
     ]
     failures = tuple({failure.row: failure for each in embedded for failure in each.failures}.values())
     check_share(failures, len(samples), max_unreadable)
-    notes, copies = [*loaded.notes, *duplicates.notes, *unsought], duplicates.copies
+    notes, duplicates = [*loaded.notes, *resolution.notes, *unsought], resolution.duplicates
     if failures:
         notes.append(
             f"{quantity(len(failures), 'image')} cannot be read and took no part "
             f"(a saved model lists them in unreadable.csv; the first: {failures[0].name}: {failures[0].reason})."
         )
         kept = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
-        samples, embedded, copies = samples.take(kept), _without(embedded, kept), copies.take(kept)
+        samples, embedded, duplicates = samples.take(kept), _without(embedded, kept), duplicates.take(kept)
         _check_fitted(samples)
-    return Prepared(samples, tuple(embedded), opened, failures, tuple(notes), copies, seen)
+    return Prepared(samples, tuple(embedded), opened, failures, tuple(notes), duplicates, thumbnails)
 
 
-def _looks(samples: Samples, *, cache: bool) -> Thumbnails | None:
-    """Thumbnails and facts of the pictures; None for so many that only a user who asks for it should wait."""
+def _make_thumbnails(samples: Samples, *, cache: bool) -> Thumbnails | None:
+    """Thumbnails and facts of the images; None for so many that only a user who asks for it should wait."""
     from headstart.data.duplicates.thumbnails import make_thumbnails
 
     return make_thumbnails(samples, cache=cache) if len(samples) <= MOST_COMPARED else None
 
 
-def near_copies(
-    samples: Samples, *, cache: bool, seen: Thumbnails | None = None
+def search_near_duplicates(
+    samples: Samples, *, cache: bool, thumbnails: Thumbnails | None = None
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
-    """The rows of each group of near copies; and a note where there are too many images to look for them."""
+    """The rows of each group of near duplicates; and a note where there are too many images to look for them."""
     from headstart.data.duplicates.near import search_samples
 
     if len(samples) <= MOST_COMPARED:
-        return search_samples(samples, cache=cache, seen=seen).groups, ()
+        return search_samples(samples, cache=cache, thumbnails=thumbnails).groups, ()
     note = (
-        f"Near copies were not looked for among more than {MOST_COMPARED:,} images: where there may be some, name what "
-        "belongs together in a group column."
+        f"Near duplicates were not searched among more than {MOST_COMPARED:,} images: where there may be some, name "
+        "what belongs together in a group column."
     )
     return (), (note,)
 
@@ -190,7 +189,7 @@ def data_facts(loaded: Dataset, prepared: Prepared, division: Division) -> DataF
         fingerprint=prepared.fingerprint,
         ignored=dict(loaded.ignored),
         cached=min(each.cached for each in prepared.embedded),
-        copies=prepared.copies.take(division.fit).further,
+        duplicates=prepared.duplicates.take(division.fit).redundant,
     )
 
 
@@ -198,8 +197,8 @@ def data_facts(loaded: Dataset, prepared: Prepared, division: Division) -> DataF
 class DataFacts:
     """What was trained on: images a class (after everything unusable was left out), and a fingerprint of it all.
 
-    copies: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
-    linear probe with copies parted and held together. exclusions: fingerprint of the plan that was followed.
+    duplicates: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
+    linear probe with duplicates separated and held together. exclusions: fingerprint of the plan that was followed.
     """
 
     images: int
@@ -210,6 +209,6 @@ class DataFacts:
     fingerprint: str
     ignored: Mapping[str, int]
     cached: int
-    copies: int = 0
+    duplicates: int = 0
     claims: AccuracyClaims | None = None
     exclusions: str | None = None

@@ -16,13 +16,14 @@ import numpy as np
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.near import merge_groups
-from headstart.data.duplicates.resolve import NEARLY, exact_duplicates, resolve_duplicates
+from headstart.data.duplicates.notes import ALTERATIONS
+from headstart.data.duplicates.resolve import exact_duplicates, resolve_duplicates
 from headstart.data.sources.dataset import split_of
 from headstart.embed.features import embed_parts
 from headstart.errors import DataError
 from headstart.metrics.class_report import scorecard
 from headstart.model.evaluation import Evaluation
-from headstart.pipeline.prepare import near_copies
+from headstart.pipeline.prepare import search_near_duplicates
 from headstart.records.samples import UNLABELLED, Samples
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def evaluate(
     scored = read.samples
     if not len(scored):
         raise DataError(f"of {quantity(len(samples), 'image')} none could be read, so there is nothing to score.")
-    near, unsought = near_copies(scored, cache=cache)
+    near, unsought = search_near_duplicates(scored, cache=cache)
     scored, copied = _grouped(scored, near)
     lacking = sorted(name for name, count in scored.counts().items() if not count)
     notes = [f"The data have no image of {join_words(lacking)}, so nothing is said about them."] if lacking else []
@@ -77,8 +78,8 @@ def _grouped(samples: Samples, near: _Rows) -> tuple[Samples, list[str]]:
     further = len(samples) - len(np.unique(merge_groups(replace(samples, groups=None), copies)))
     repeat = "repeats" if further == 1 else "repeat"
     note = (
-        f"Copies: {further:,} of {quantity(len(samples), 'image')} {repeat} another one (exactly, or {NEARLY}); the "
-        "intervals do not take copies for independent images."
+        f"Copies: {further:,} of {quantity(len(samples), 'image')} {repeat} another one (exactly, or {ALTERATIONS}); "
+        "the intervals do not take copies for independent images."
     )
     return replace(samples, groups=merge_groups(samples, copies)), [note]
 
@@ -106,7 +107,7 @@ def _seen(samples: Samples, trained_on: Collection[str], cache: bool) -> list[st
         return [_NOTHING_NEW]
     same, rest = int(known.sum()), samples.take(~known)
     nearly = int((known_duplicates(rest, tuple(trained_on)) != "").sum()) if cache else 0
-    told = [f"{same:,}"] * (same > 0) + [f"near copies ({NEARLY}) of {nearly:,}"] * (nearly > 0)
+    told = [f"{same:,}"] * (same > 0) + [f"near copies ({ALTERATIONS}) of {nearly:,}"] * (nearly > 0)
     if not told:
         return []
     of = f"of these {quantity(len(samples), 'image')}"

@@ -88,7 +88,7 @@ class ForgettingReport:
 
 def fine_tuned(predictor: Predictor) -> tuple[Backbone, ...]:
     """The predictor's backbones that have changed tensors, each once."""
-    found = (part.backbone for part in predictor.parts if part.backbone.changes is not None)
+    found = (part.backbone for part in predictor.parts if part.backbone.delta is not None)
     return tuple({backbone.weights: backbone for backbone in found}.values())
 
 

@@ -40,10 +40,10 @@ def trained(data: tuple[list[Path], list[str]]) -> Trained:
 
 def test_a_wrong_label_and_a_black_picture_are_named(trained: Trained, data: tuple[list[Path], list[str]]) -> None:
     found = trained.manifest()["doubts"]
-    first = found["likely mislabelled"]["examples"][0]
+    first = found["label issue"]["examples"][0]
     assert first["image"] == "known/port-scan/00004.jpg"
     assert first["sentence"].startswith("It is labelled 'web-proxy'; a model that has not seen it says 'port-scan' (")
-    assert found["likely mislabelled"]["count"] <= 3
+    assert found["label issue"]["count"] <= 3
     assert found["near-black"]["count"] == 1
     assert found["near-black"]["examples"][0]["image"] == "dark.png"
     assert trained.data.images == len(data[0])
@@ -51,7 +51,7 @@ def test_a_wrong_label_and_a_black_picture_are_named(trained: Trained, data: tup
 
 def test_the_summary_says_so_and_how_to_see_them(trained: Trained) -> None:
     said = trained.summary()
-    assert "likely mislabelled, such as known/port-scan/00004.jpg: It is labelled 'web-proxy'; a model that " in said
+    assert "label issue, such as known/port-scan/00004.jpg: It is labelled 'web-proxy'; a model that " in said
     assert "           1 near-black, such as " in said
     assert (
         "nothing was left out for it; 'headstart audit DATA --html audit.html' looks for such images and shows" in said
@@ -64,7 +64,7 @@ def test_without_cleanlab_labels_are_not_checked_and_that_is_said(
     monkeypatch.setitem(sys.modules, "cleanlab", None)
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     found = train(*data, options=QUICK)
-    assert "likely mislabelled" not in found.manifest()["doubts"]
+    assert "label issue" not in found.manifest()["doubts"]
     assert "near-black" in found.manifest()["doubts"]
     (note,) = [note for note in found.notes if note.startswith("Labels were not checked for mistakes: ")]
     assert "headstart[audit]" in note

@@ -107,7 +107,7 @@ def test_unreadable_images_are_named_and_take_no_part(watched: Path, tmp_path: P
     broken = [tmp_path / f"{i}.png" for i in range(6)]
     for i, path in enumerate(broken):
         path.write_bytes(b"no picture %d" % i)
-    with pytest.raises(DataError, match=r"found 6 of 12 can be read \(.*0.png: it is not a picture"):
+    with pytest.raises(DataError, match=r"found 6 of 12 can be read \(.*0.png: it is not an image"):
         headstart.drift(watched / "model", [*files, *broken])
 
 

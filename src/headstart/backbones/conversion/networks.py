@@ -20,7 +20,7 @@ from headstart.backbones.converted import ConversionRequest
 from headstart.backbones.packaged import PACKAGED, SHORT
 from headstart.backbones.zoo import zoo
 from headstart.checks import join_words, suggest
-from headstart.data.images.decode import ImageSpec
+from headstart.data.images.spec import ImageSpec
 from headstart.errors import BackboneError, UnknownBackbone
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from headstart.backbones.conversion.stages import Stages, piece
 from headstart.backbones.deltas import fits_half
 from headstart.backbones.graph import INPUT, LOGITS, Tap
-from headstart.data.images.decode import ImageSpec
+from headstart.data.images.spec import ImageSpec
 from headstart.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _whole(stages: Stages, spec: ImageSpec) -> nn.Module:
     names = _output_names(stages)
 
     def run(image: Any) -> tuple[Any, ...]:
-        """Pictures (N, size, size, 3) uint8 → every output."""
+        """Images (N, size, size, 3) uint8 → every output."""
         pixels = (image.to(torch.float32) - mean) / std
         taps = stages.taps(pixels.permute(0, 3, 1, 2))
         return tuple(taps[name] for name in names)

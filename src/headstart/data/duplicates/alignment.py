@@ -1,4 +1,4 @@
-"""Whether two thumbnails show one picture: turned, shifted and scaled onto each other, then compared place by place.
+"""Whether two thumbnails show one image: turned, shifted and scaled onto each other, then compared place by place.
 
 `turned` gives a thumbnail in one of the eight orientations of a square. `likeness` takes pairs of thumbnails and
 returns how alike each pair is after the second was laid over the first (Lucas and Kanade 1981, with shift and scale of
@@ -39,7 +39,7 @@ def rotate(thumbnails: NDArray[np.generic], orientation: int) -> NDArray[np.gene
 
 
 def likeness(first: NDArray[np.uint8], second: NDArray[np.uint8], *, promising: float = -1.0) -> Reals:
-    """How alike each pair is: (pairs,) from -1 to 1; 1 for equal pictures, also where one is a little cropped.
+    """How alike each pair is: (pairs,) from -1 to 1; 1 for equal images, also where one is a little cropped.
 
     first, second: (pairs, 64, 64) grey levels, the second already in the right orientation. promising: pairs that fall
     short of it after a coarse comparison are not compared finely; they get what the coarse comparison said, minus 1.
@@ -136,7 +136,7 @@ def _standard(images: Reals) -> Reals:
 
 
 def _products(first: Reals, second: Reals, warp: Reals) -> tuple[Reals, Reals, Reals, NDArray[np.bool_]]:
-    """Energies of both pictures' gradients and their product, at each pixel that lies in both; and which do."""
+    """Energies of both images' gradients and their product, at each pixel that lies in both; and which do."""
     from scipy.ndimage import gaussian_filter
 
     side = first.shape[1]
@@ -150,7 +150,7 @@ def _products(first: Reals, second: Reals, warp: Reals) -> tuple[Reals, Reals, R
 
 
 def _gradients_alike(first: Reals, second: Reals, warp: Reals) -> Reals:
-    """Correlation of gradients over the whole picture."""
+    """Correlation of gradients over the whole image."""
     own, others, both, _ = (each.sum(axis=(1, 2)) for each in _products(first, second, warp))
     return both / np.maximum(np.sqrt(own * others), 1e-6)  # type: ignore[no-any-return]
 

@@ -1,6 +1,6 @@
-"""A thumbnail of each picture and a few facts of its quality: decoded once, kept between runs.
+"""A thumbnail of each image and a few facts of its quality: decoded once, kept between runs.
 
-`looks` takes pictures with their fingerprints and returns `Looks`: grey thumbnails, sizes, darkest and brightest grey,
+`looks` takes images with their fingerprints and returns `Looks`: grey thumbnails, sizes, darkest and brightest grey,
 and how much fine and coarse detail there is. What cannot be read is named with the reason. It judges nothing.
 """
 
@@ -24,7 +24,7 @@ from headstart.records.arrays import Floats
 from headstart.records.samples import Failure, ImageSource, Samples
 
 _NEAR = 256
-"""Detail is measured where the shorter side is at most this, in pixels, whatever the picture's size."""
+"""Detail is measured where the shorter side is at most this, in pixels, whatever the image's size."""
 _COARSER = 4
 _TAIL = 0.001
 """The share of pixels that the darkest and the brightest grey leave out at their ends."""
@@ -33,7 +33,7 @@ _CHUNK = 32
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Of one picture.
+    """Of one image.
 
     width, height: of the file, in pixels. darkest, brightest: grey levels (0..255) that all but 0.1 % of the pixels
     reach. fine, coarse: variance of the Laplacian, in squared grey levels, at a shorter side of at most 256 pixels and
@@ -50,10 +50,10 @@ class ImageFacts:
 
 @dataclass(frozen=True, eq=False)
 class Thumbnails:
-    """Thumbnails and facts of pictures, row by row.
+    """Thumbnails and facts of images, row by row.
 
-    grey: (n, 64, 64) uint8, the whole picture squeezed into a square. facts: (n, 6) in the order of `Facts`. rows: (n,)
-    which of the asked pictures each is. failures: those that cannot be read.
+    grey: (n, 64, 64) uint8, the whole image squeezed into a square. facts: (n, 6) in the order of `Facts`. rows: (n,)
+    which of the asked images each is. failures: those that cannot be read.
     """
 
     grey: NDArray[np.uint8]
@@ -120,12 +120,12 @@ def _tried(samples: Samples, row: int) -> thumbnail_cache.Look | str:
 
 
 def make_thumbnail(source: ImageSource) -> thumbnail_cache.Look:
-    """A picture's thumbnail (64, 64) and its facts (6,); raises `UnreadableImage`."""
+    """An image's thumbnail (64, 64) and its facts (6,); raises `UnreadableImage`."""
     from PIL import Image
 
-    picture = read_image(source, near=_NEAR)
-    width, height = _size(source) or picture.size
-    grey = picture.convert("L")
+    image = read_image(source, near=_NEAR)
+    width, height = _size(source) or image.size
+    grey = image.convert("L")
     thumbnail = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     side = min(grey.size)
     if side > _NEAR:
@@ -138,11 +138,11 @@ def make_thumbnail(source: ImageSource) -> thumbnail_cache.Look:
 
 
 def _size(source: ImageSource) -> tuple[int, int] | None:
-    """The size that a file declares; None for a picture in memory."""
+    """The size that a file declares; None for an image in memory."""
     if not isinstance(source, Path):
         return None
-    with open_image(source) as picture:
-        return picture.size
+    with open_image(source) as image:
+        return image.size
 
 
 def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
@@ -156,7 +156,7 @@ def _ends(pixels: NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def _detail(pixels: NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian (Pech-Pacheco et al. 2000); 0 for a picture of fewer than 3 pixels a side."""
+    """Variance of the Laplacian (Pech-Pacheco et al. 2000); 0 for an image of fewer than 3 pixels a side."""
     if min(pixels.shape) < 3:
         return 0.0
     p = pixels.astype(np.float32)

@@ -1,7 +1,7 @@
-"""Opening an encoded picture: which formats, how large it may be, and why it cannot be read.
+"""Opening an encoded image: which formats, how large it may be, and why it cannot be read.
 
 `opened` yields a PIL image whose pixels are not decoded yet, from a file or from bytes. Anything that goes
-wrong inside a `reasons` block (or while a picture is open) comes out as `UnreadableImage` with one readable
+wrong inside a `reasons` block (or while an image is open) comes out as `UnreadableImage` with one readable
 phrase and no path. Only the formats listed here are tried, by their first bytes, whatever the file is
 called.
 """
@@ -33,7 +33,7 @@ from PIL import (
 from headstart.errors import UnreadableImage
 
 MAX_PIXELS = 250_000_000
-"""A picture that declares more pixels than this is not decoded: a small file may declare any size."""
+"""An image that declares more pixels than this is not decoded: a small file may declare any size."""
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
@@ -41,7 +41,7 @@ EXTENSIONS = frozenset(
 )
 """File name endings, in lower case, of the formats that can be read."""
 
-# The base class of JPEG, rather than Pillow's factory: a multi-picture JPEG is its first picture.
+# The base class of JPEG, rather than Pillow's factory: a multi-picture JPEG is its first image.
 _FORMATS: dict[str, type[ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
@@ -54,19 +54,19 @@ _FORMATS: dict[str, type[ImageFile.ImageFile]] = {
 _LOOKALIKES = (
     (b"ftyphei", "a HEIC photograph, which is not supported: convert it to JPEG"),
     (b"ftypmif1", "a HEIC photograph, which is not supported: convert it to JPEG"),
-    (b"ftypavif", "an AVIF picture, which is not supported: convert it to JPEG or PNG"),
+    (b"ftypavif", "an AVIF image, which is not supported: convert it to JPEG or PNG"),
     (b"<svg", "an SVG drawing, which is not supported: convert it to PNG"),
-    (b"<html", "a web page, not a picture"),
-    (b"<!doctype html", "a web page, not a picture"),
-    (b"%pdf", "a PDF document, not a picture"),
-    (b"pk\x03\x04", "a ZIP archive, not a picture"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the picture itself: run  git lfs pull"),
+    (b"<html", "a web page, not an image"),
+    (b"<!doctype html", "a web page, not an image"),
+    (b"%pdf", "a PDF document, not an image"),
+    (b"pk\x03\x04", "a ZIP archive, not an image"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the image itself: run  git lfs pull"),
 )
 
 
 @contextmanager
 def open_image(source: Path | bytes) -> Iterator[ImageFile.ImageFile]:
-    """The picture in a file or in bytes, size known, pixels not decoded yet; open inside the block."""
+    """The image in a file or in bytes, size known, pixels not decoded yet; open inside the block."""
     with reasons():
         if isinstance(source, Path):
             check_file(source)
@@ -88,7 +88,7 @@ def check_file(path: Path) -> None:
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Raise `UnreadableImage` when a picture of this width and height has more than `MAX_PIXELS` pixels."""
+    """Raise `UnreadableImage` when an image of this width and height has more than `MAX_PIXELS` pixels."""
     width, height = size
     if width * height > MAX_PIXELS:
         raise UnreadableImage(
@@ -121,7 +121,7 @@ def _quieten() -> None:
 
 
 def _identified(stream: IO[bytes]) -> ImageFile.ImageFile:
-    """The picture by the decoder that knows its first bytes.
+    """The image by the decoder that knows its first bytes.
 
     Not `PIL.Image.open`: that tries formats which run outside programs, and has a process-wide pixel limit.
     """
@@ -132,9 +132,9 @@ def _identified(stream: IO[bytes]) -> ImageFile.ImageFile:
         accept = Image.OPEN[name][1]
         if accept is None or accept(start[:16]) is True:
             stream.seek(0)
-            picture = decoder(stream)
-            check_size(picture.size)
-            return picture
+            image = decoder(stream)
+            check_size(image.size)
+            return image
     raise UnreadableImage(_unknown(start))
 
 
@@ -143,7 +143,7 @@ def _unknown(start: bytes) -> str:
     for sign, phrase in _LOOKALIKES:
         if sign in lowered:
             return f"it is {phrase}"
-    return "it is not a picture in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"
+    return "it is not an image in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"
 
 
 def _phrase(error: OSError) -> str:
@@ -154,7 +154,7 @@ def _phrase(error: OSError) -> str:
     if "truncated" in str(error).lower():
         return f"the file is cut short ({_one_line(error)})"
     if isinstance(error, UnidentifiedImageError):
-        return "it is not a picture in a known format"
+        return "it is not an image in a known format"
     return f"it cannot be read ({error.strerror or _one_line(error)})"
 
 

@@ -1,6 +1,6 @@
-"""Pictures of doubtful quality: tiny or very long ones, near-black, near-white and even ones, blurred ones.
+"""Images of doubtful quality: tiny or very long ones, near-black, near-white and even ones, blurred ones.
 
-`doubtful` takes the facts of pictures (`Looks`) and returns `Doubt`s: the row, the kind, a sentence and how severe it
+`doubtful` takes the facts of images (`Looks`) and returns `Doubt`s: the row, the kind, a sentence and how severe it
 is. Thresholds are set for few false alarms; blur is judged against the rest of the data set, because a set may be soft
 all through. Nothing is decided here: a doubt is something to look at.
 """
@@ -26,12 +26,12 @@ _EVEN = 10
 _BLUR_DEVIATIONS = -3.5
 _BLUR_RATIO = -2.0
 _FEWEST = 20
-"""With fewer pictures there is no telling how sharp the others are."""
+"""With fewer images there is no telling how sharp the others are."""
 
 
 @dataclass(frozen=True)
 class QualityIssue:
-    """row: among the pictures that were looked at. severity: from 0 to 1, of its kind."""
+    """row: among the images that were looked at. severity: from 0 to 1, of its kind."""
 
     row: int
     kind: str
@@ -40,13 +40,13 @@ class QualityIssue:
 
 
 def find_quality_issues(looks: Thumbnails) -> tuple[QualityIssue, ...]:
-    """What is doubtful about the pictures' quality; rows as in `looks.rows`."""
+    """What is doubtful about the images' quality; rows as in `looks.rows`."""
     found = [*_sizes(looks), *_greys(looks), *_blurred(looks)]
     return tuple(sorted(found, key=lambda doubt: (KINDS.index(doubt.kind), -doubt.severity, doubt.row)))
 
 
 def blur(looks: Thumbnails) -> Floats:
-    """How soft each picture is: log of its fine detail over its coarse detail; lower is softer, whatever it shows.
+    """How soft each image is: log of its fine detail over its coarse detail; lower is softer, whatever it shows.
 
     Detail is the variance of the Laplacian (Pech-Pacheco et al. 2000). Its ratio between two scales does not depend on
     how much there is to see, which the variance itself does.

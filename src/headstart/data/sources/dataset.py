@@ -1,6 +1,6 @@
 """What every source hands on: `Loaded`, and how rows of plain values become one.
 
-`assemble` takes pictures with class, group and split words and returns checked `Samples`: classes sorted by
+`assemble` takes images with class, group and split words and returns checked `Samples`: classes sorted by
 name, content fingerprinted in threads. It reads each file once and decodes none.
 """
 
@@ -62,7 +62,7 @@ def assemble_dataset(
     groups: Sequence[str] | None = None,
     splits: Sequence[str] | None = None,
 ) -> Samples:
-    """Samples from one name, class, group and split a picture; without `labels`, unlabelled.
+    """Samples from one name, class, group and split an image; without `labels`, unlabelled.
 
     An empty group is a group of its own. A single split is no split. Bytes of a file's name that are not UTF-8 are
     spelt out in names and classes, so that both can be written anywhere.
@@ -89,7 +89,7 @@ def _writable(word: str) -> str:
 
 
 def hash_contents(images: Sequence[ImageSource], names: Sequence[str]) -> tuple[str, ...]:
-    """Each picture's fingerprint; one that cannot be read gets one of its own (decoding it will say why)."""
+    """Each image's fingerprint; one that cannot be read gets one of its own (decoding it will say why)."""
     chunks = [range(i, min(i + _CHUNK, len(images))) for i in range(0, len(images), _CHUNK)]
     found: list[str] = []
     with bar("reading", len(images)) as advance, ThreadPoolExecutor(2 * threads()) as pool:

@@ -1,7 +1,7 @@
 """A Hugging Face `datasets.Dataset`, or a `DatasetDict` with its splits, as labelled images.
 
 Recognised by what it offers (`features`, `column_names`), so the `datasets` package is never imported here.
-Pictures stay encoded in memory, as one-dimensional uint8 arrays of their file's bytes, and are decoded when
+Images stay encoded in memory, as one-dimensional uint8 arrays of their file's bytes, and are decoded when
 they are needed.
 """
 
@@ -105,7 +105,7 @@ def _row(values: Mapping[str, Any], name: str, part: str, columns: Columns, clas
     if split is None and (found or columns.split):
         raise DataError(f"{name} lies in the split {found!r}: 'train', 'val' or 'test' was expected.")
     return _Row(
-        _picture(values[columns.path], name),
+        _source(values[columns.path], name),
         name,
         label_text(label, f"the label of {name}"),
         "" if group is None else str(group),
@@ -113,8 +113,8 @@ def _row(values: Mapping[str, Any], name: str, part: str, columns: Columns, clas
     )
 
 
-def _picture(value: Any, name: str) -> ImageSource:
-    """An encoded picture's bytes as an array, or its path."""
+def _source(value: Any, name: str) -> ImageSource:
+    """An encoded image's bytes as an array, or its path."""
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):

@@ -1,7 +1,7 @@
 """Where labelled images come from: a folder, a table, a sequence in Python, or a Hugging Face dataset.
 
 `load` tells them apart and returns `Loaded`: samples, what was passed over, and notes for the user.
-`find_images` returns unlabelled samples for prediction. Neither decodes a picture; both read each file
+`find_images` returns unlabelled samples for prediction. Neither decodes an image; both read each file
 once, for its fingerprint.
 """
 
@@ -74,10 +74,10 @@ def _refuse(options: dict[str, Any], what: str) -> None:
 
 
 def find_images(paths: str | os.PathLike[str] | Iterable[Any]) -> Samples:
-    """Unlabelled images: files, folders (looked through at any depth) and globs, or pictures in memory.
+    """Unlabelled images: files, folders (looked through at any depth) and globs, or images in memory.
 
     Each file comes once, in the order given. Raises `DataError` when a path is not there or nothing is
-    found. A file that is named itself is taken whatever its ending; one that is no picture is reported when
+    found. A file that is named itself is taken whatever its ending; one that is no image is reported when
     it is decoded.
     """
     items = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)

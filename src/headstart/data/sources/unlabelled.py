@@ -1,6 +1,6 @@
-"""A batch of new images, without labels: a folder, files, globs, a table, or pictures in memory.
+"""A batch of new images, without labels: a folder, files, globs, a table, or images in memory.
 
-`find_batch` returns unlabelled `Samples`, each picture once, with groups where a table names them, and notes. It is
+`find_batch` returns unlabelled `Samples`, each image once, with groups where a table names them, and notes. It is
 `data.sources.load.find_images` with tables beside; labels that a table or folders may hold are not looked at.
 """
 
@@ -26,7 +26,7 @@ def load_unlabelled(source: Any, *, path_column: str | None = None, group_column
     """The images of a batch.
 
     source: what `find_images` takes, or one CSV, TSV or Parquet table, or a `Loaded`, whose labels are left aside.
-    Further copies of a picture (the same bytes) are left out with a note: they would count as more than they are.
+    Further copies of an image (the same bytes) are left out with a note: they would count as more than they are.
     Raises `DataError` where no image is found, `OptionError` for a column where there is no table.
     """
     table = _table(source)
@@ -60,4 +60,4 @@ def _once(samples: Samples) -> tuple[Samples, tuple[str, ...]]:
     copies = len(samples) - len(rows)
     if not copies:
         return samples, ()
-    return samples.take(rows), (f"Left out: {quantity(copies, 'further copy', 'further copies')} of the same picture.",)
+    return samples.take(rows), (f"Left out: {quantity(copies, 'further copy', 'further copies')} of the same image.",)

@@ -1,8 +1,8 @@
 """Generated screenshots of five kinds of security tools, and of screens that belong to none of them.
 
 `generate` fills a folder: known/ with one folder a kind, for training, and unseen/ beside it, to try what a model says
-of something it has never met. It takes a folder, a number and a seed. Every picture depends on the seed, its kind and
-its number alone, so an unfinished folder is finished with the very pictures it would have had. The same seed gives the
+of something it has never met. It takes a folder, a number and a seed. Every image depends on the seed, its kind and
+its number alone, so an unfinished folder is finished with the very images it would have had. The same seed gives the
 same bytes wherever the same build of Pillow (with its font, JPEG and PNG libraries) draws them.
 """
 
@@ -46,7 +46,7 @@ _MOST = 100_000
 
 @dataclass(frozen=True)
 class Screens:
-    """What `generate` made: the folders, how many pictures lie in them, and how many of these were drawn just now."""
+    """What `generate` made: the folders, how many images lie in them, and how many of these were drawn just now."""
 
     known: Path
     unseen: Path
@@ -79,7 +79,7 @@ def generate(folder: str | Path, per_class: int = 40, seed: int = 0) -> Screens:
 
 
 def screenshot(kind: str, number: int, seed: int) -> bytes:
-    """The encoded picture (JPEG, or PNG at every fourth number) of a kind (one of `KINDS`, or 'unseen')."""
+    """The encoded image (JPEG, or PNG at every fourth number) of a kind (one of `KINDS`, or 'unseen')."""
     random = Random(f"headstart screens {_VERSION} {seed} {kind} {number}")
     image = _shown(_drawn(kind, number, random), random)
     written = io.BytesIO()
@@ -120,7 +120,7 @@ def _ending(number: int) -> str:
 
 
 def _wanted(root: Path, per_class: int) -> Iterator[tuple[Path, str, int]]:
-    """Every picture with its kind and number."""
+    """Every image with its kind and number."""
     folders = {kind: root / "known" / kind for kind in KINDS} | {_UNSEEN: root / _UNSEEN}
     for kind, folder in folders.items():
         for number in range(per_class):

@@ -56,7 +56,7 @@ def audit(
     between("seed", seed, 0, MOST_SEED)
     samples, notes = _loaded(data, labels, groups)
     seen = make_thumbnails(samples, cache=cache)
-    near = search_samples(samples, cache=cache, seen=seen)
+    near = search_samples(samples, cache=cache, thumbnails=seen)
     likeness = {
         row: value
         for group, values in zip(near.groups, near.likeness, strict=True)

@@ -28,7 +28,7 @@ from headstart.embed.features import embed_parts
 from headstart.errors import DataError, OptionError
 from headstart.model.refit import read_recipe
 from headstart.model.rows import read_rows
-from headstart.pipeline.prepare import near_copies
+from headstart.pipeline.prepare import search_near_duplicates
 from headstart.records.arrays import Floats, Ints
 from headstart.records.samples import Samples
 from headstart.trust.shift.batch_test import LEAST_REFERENCE, ReferenceSample, draw_reference
@@ -67,7 +67,7 @@ class Comparison:
 
 def is_fine_tuned(predictor: Predictor) -> bool:
     """Whether a part of the network was trained on the model's own images."""
-    return any(part.backbone.changes is not None for part in predictor.parts)
+    return any(part.backbone.delta is not None for part in predictor.parts)
 
 
 def kept_rows(saved: Bundle, predictor: Predictor, *, seed: int, cache: bool) -> Comparison:
@@ -130,7 +130,7 @@ def _of(drawn: int, of: int) -> str:
 def _given(data: Any, *, cache: bool) -> tuple[Samples, tuple[str, ...]]:
     """The reference images, with labels where they have any, near copies in groups."""
     samples, notes = _loaded(data)
-    near, unsought = near_copies(samples, cache=cache)
+    near, unsought = search_near_duplicates(samples, cache=cache)
     if samples.classes:
         return resolve_duplicates(samples, near)[0], (*notes, *unsought)
     return replace(samples, groups=merge_groups(samples, near)) if near else samples, (*notes, *unsought)

@@ -20,7 +20,7 @@ from headstart.data.splits import divide, held_out_rows
 from headstart.embed.features import embed_parts
 from headstart.errors import BundleError, DataError
 from headstart.model.rows import TrainingRows, training_rows
-from headstart.pipeline.prepare import check_share, near_copies
+from headstart.pipeline.prepare import check_share, search_near_duplicates
 from headstart.records.arrays import Floats, Ints
 from headstart.records.samples import UNLABELLED, Failure, Samples
 
@@ -82,7 +82,7 @@ def embed_new_rows(
         raise DataError(
             f"there is nothing to add: of {quantity(len(new.samples), 'image')} none is new. {' '.join(notes)}"
         )
-    near, unsought = near_copies(samples, cache=cache)
+    near, unsought = search_near_duplicates(samples, cache=cache)
     samples, duplicates = resolve_duplicates(samples, near)
     notes += [*duplicates.notes, *unsought]
     found = embed_parts(samples, parts, device=device, cache=cache)
@@ -180,7 +180,7 @@ def rows_from_images(
             f"the old data have the classes {join_words(old.samples.classes)} and the model knows "
             f"{join_words(predictor.classes)}: --old-data must be what the model was trained on."
         )
-    samples, _ = resolve_duplicates(old.samples, near_copies(old.samples, cache=cache)[0])
+    samples, _ = resolve_duplicates(old.samples, search_near_duplicates(old.samples, cache=cache)[0])
     found = embed_parts(samples, predictor.parts, device=device, cache=cache)
     try:
         options, seed, wanted = manifest["options"], int(manifest["seed"]), manifest["data"]["fingerprint"]

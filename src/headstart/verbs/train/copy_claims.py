@@ -34,21 +34,21 @@ def duplicate_claims(prepared: Prepared, fit: Ints, *, seed: int = 0, cache: boo
     data's own groups hold the copies together anyway, where the probe would take too long, or where the folds cannot
     be laid.
     """
-    samples, copies = prepared.samples.take(fit), prepared.copies.take(fit)
-    if samples.groups is None or not copies.further or copies.further < MANY_COPIES * len(fit):
+    samples, duplicates = prepared.samples.take(fit), prepared.duplicates.take(fit)
+    if samples.groups is None or not duplicates.redundant or duplicates.redundant < MANY_COPIES * len(fit):
         return None
-    if copies.named is not None and len(np.unique(copies.named)) == len(np.unique(samples.groups)):
+    if duplicates.data_groups is not None and len(np.unique(duplicates.data_groups)) == len(np.unique(samples.groups)):
         return None
     embedded = prepared.embedded[0]
     taps = list(embedded.taps)[-LAYERS:]
-    rows = _some(copies.families, sum(embedded.taps[tap].shape[1] for tap in taps), len(samples.classes), seed)
+    rows = _some(duplicates.groups, sum(embedded.taps[tap].shape[1] for tap in taps), len(samples.classes), seed)
     if not len(rows):
         return None
     X, labels = embedded.take(fit[rows]).joined(taps), samples.labels[rows]
     try:
         honest = probe_probabilities(X, labels, samples.groups[rows], seed=seed, cache=cache)
-        named = None if copies.named is None else copies.named[rows]
-        naive = probe_probabilities(X, labels, named, seed=seed, cache=cache)
+        data_groups = None if duplicates.data_groups is None else duplicates.data_groups[rows]
+        naive = probe_probabilities(X, labels, data_groups, seed=seed, cache=cache)
     except DataError:
         return None
     return accuracy_claims(naive, honest, labels)

@@ -132,8 +132,8 @@ class Trained:
                 graph = part.backbone.graph
                 files[graph.name] = graph
                 files[f"{graph.stem}.json"] = graph.with_suffix(".json")
-            if part.backbone.changes is not None:
-                files[str(_changes_file(part, self.predictor.parts))] = part.backbone.changes.content
+            if part.backbone.delta is not None:
+                files[str(_delta_file(part, self.predictor.parts))] = part.backbone.delta.content
         if self.training is not None and self.training.weights == weight_fingerprints(self.predictor.parts):
             files[TRAINING_FILE] = self.training.to_arrays()
         if self.trust is not None and self._trust() is not None:
@@ -168,19 +168,19 @@ def _part(part: Part, parts: Sequence[Part]) -> dict[str, Any]:
         "file": backbone.graph.stem,
         "weights": backbone.weights,
         "packaged": backbone.packaged,
-        "changes": _changes_file(part, parts),
+        "delta": _delta_file(part, parts),
         "taps": list(part.taps),
         "spec": backbone.spec.to_dict(),
         "licence": backbone.licence,
     }
 
 
-def _changes_file(part: Part, parts: Sequence[Part]) -> str | None:
+def _delta_file(part: Part, parts: Sequence[Part]) -> str | None:
     """What the file of a part's changed tensors is called; None where nothing was changed."""
-    if part.backbone.changes is None:
+    if part.backbone.delta is None:
         return None
     stem = part.backbone.graph.stem
-    tuned = (other.backbone for other in parts if other.backbone.changes is not None)
+    tuned = (other.backbone for other in parts if other.backbone.delta is not None)
     number = list(dict.fromkeys(b.weights for b in tuned if b.graph.stem == stem)).index(part.backbone.weights)
     return f"{stem}{f'-{number + 1}' if number else ''}{SUFFIX}"
 

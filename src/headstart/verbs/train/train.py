@@ -94,7 +94,7 @@ def train_loaded(loaded: Dataset, options: Options) -> Trained:
     rows = training_rows(winner.candidate.X, winner.parts, samples, division)
     training, unkept = rows_to_save(rows, wanted=options.keep_training, tuned=winner.tuned is not None)
     clock.lap("fitting")
-    about = claim_notes(prepared.notes, prepared.copies.note, claims)
+    about = claim_notes(prepared.notes, prepared.duplicates.note, claims)
     said = (*said, *_noted(plans), *fitted_so, *_stopped(found, options))
     doubts, unchecked = _suspects(loaded, prepared, division, calibration)
     notes = (*about, *division.notes, *said, *trust.notes, *unkept, *unchecked)
