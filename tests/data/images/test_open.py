@@ -128,11 +128,11 @@ def test_broken_exif_data_neither_spoil_a_picture_nor_make_a_noise(tmp_path: Pat
     exif = b"Exif\0\0II*\0\x08\0\0\0\x03\0\x12\x01\x03\0\x01\0\0\0\x06"
     Image.open(io.BytesIO(jpeg())).save(stream, "JPEG", exif=exif)
     (tmp_path / "odd.jpg").write_bytes(stream.getvalue())
-    open._quieten.cache_clear()
+    open._silence_pillow.cache_clear()
     with warnings.catch_warnings(record=True) as said:
         warnings.resetwarnings()  # as in a process that has no filters of its own
         assert read_image(tmp_path / "odd.jpg").size == (64, 64)
-    open._quieten.cache_clear()
+    open._silence_pillow.cache_clear()
     assert said == []
 
 

@@ -218,12 +218,12 @@ def test_a_claim_that_would_take_too_long_is_measured_on_fewer_families(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copy_claims, "_SIZES", (30, 20))
-    whole = copy_claims._some(prepared.duplicates.groups, 1984, 2, 0)
+    whole = copy_claims._affordable_rows(prepared.duplicates.groups, 1984, 2, 0)
     assert whole.tolist() == list(range(41))
     monkeypatch.setattr(copy_claims, "_SECONDS", copy_claims.HEADS["probe"].seconds(20, 1984, 2, 5) + 1e-9)
-    assert len(copy_claims._some(prepared.duplicates.groups, 1984, 2, 0)) == 20
+    assert len(copy_claims._affordable_rows(prepared.duplicates.groups, 1984, 2, 0)) == 20
     monkeypatch.setattr(copy_claims, "_SECONDS", 0.0)
-    assert copy_claims._some(prepared.duplicates.groups, 1984, 2, 0).tolist() == []
+    assert copy_claims._affordable_rows(prepared.duplicates.groups, 1984, 2, 0).tolist() == []
     assert duplicate_claims(prepared, np.arange(41)) is None
 
 

@@ -1,9 +1,8 @@
-"""Opening an encoded image: which formats, how large it may be, and why it cannot be read.
+"""Opens an encoded image; limits formats and size, and says why an image cannot be read.
 
-`opened` yields a PIL image whose pixels are not decoded yet, from a file or from bytes. Anything that goes
-wrong inside a `reasons` block (or while an image is open) comes out as `UnreadableImage` with one readable
-phrase and no path. Only the formats listed here are tried, by their first bytes, whatever the file is
-called.
+`open_image` yields a PIL image whose pixels are not decoded yet, from a file or from bytes. Anything that goes wrong
+inside a `reasons` block (or while an image is open) is raised as `UnreadableImage` with one readable phrase and no
+path. Only the formats listed here are tried, by their first bytes, whatever the file is called.
 """
 
 from __future__ import annotations
@@ -71,19 +70,19 @@ def open_image(source: Path | bytes) -> Iterator[ImageFile.ImageFile]:
         if isinstance(source, Path):
             check_file(source)
             with source.open("rb") as stream:
-                yield _identified(stream)
+                yield _identify(stream)
         else:
-            yield _identified(io.BytesIO(source))
+            yield _identify(io.BytesIO(source))
 
 
 def check_file(path: Path) -> None:
     """Raise `UnreadableImage` unless `path` is an ordinary file with something in it (a pipe would block)."""
-    found = path.stat()
-    if stat.S_ISDIR(found.st_mode):
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
         raise UnreadableImage("it is a folder, not a file")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise UnreadableImage("it is a pipe or a device, not an ordinary file")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise UnreadableImage("the file is empty (0 bytes)")
 
 
@@ -98,9 +97,9 @@ def check_size(size: tuple[int, int]) -> None:
 
 @contextmanager
 def reasons() -> Iterator[None]:
-    """Whatever goes wrong inside comes out as `UnreadableImage` with a phrase that a person can act on."""
+    """Raise whatever goes wrong inside as `UnreadableImage` with a phrase that a person can act on."""
     try:
-        _quieten()
+        _silence_pillow()
         yield
     except UnreadableImage:
         raise
@@ -115,12 +114,12 @@ def reasons() -> Iterator[None]:
 
 
 @functools.cache
-def _quieten() -> None:
-    """Leave out Pillow's remarks on odd metadata, unless this process has its own filter for them."""
+def _silence_pillow() -> None:
+    """Silence Pillow's warnings about odd metadata, unless this process has its own filter for them."""
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
 
 
-def _identified(stream: IO[bytes]) -> ImageFile.ImageFile:
+def _identify(stream: IO[bytes]) -> ImageFile.ImageFile:
     """The image by the decoder that knows its first bytes.
 
     Not `PIL.Image.open`: that tries formats which run outside programs, and has a process-wide pixel limit.

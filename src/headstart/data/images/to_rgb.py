@@ -1,9 +1,9 @@
-"""From whatever an image holds to eight-bit grey or RGB.
+"""Converts any pixel format to eight-bit grey or RGB.
 
-`from_image` takes a PIL image of any mode, `from_array` an array of numbers; both return a PIL image of
-mode L or RGB. Transparency goes over white, 16-bit values are scaled by their whole range (never clipped),
-and what has no sure meaning (32-bit numbers, floats outside 0..1) is refused with what was found. Nothing
-here opens files, turns or resizes.
+`from_image` takes a PIL image of any mode, `from_array` an array of numbers; both return a PIL image of mode L or RGB.
+Transparency is laid over white, 16-bit values are scaled by their whole range (never clipped), and formats without a
+sure meaning (32-bit numbers, floats outside 0..1) are refused with what was found. Nothing here opens files, turns or
+resizes.
 """
 
 from __future__ import annotations

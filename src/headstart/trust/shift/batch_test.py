@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.checks import at_least, between, quantity
+from headstart.data.sampling import random_rows
 from headstart.errors import DataError
 from headstart.metrics.classes import estimate_score
 from headstart.metrics.intervals import Estimate
@@ -68,7 +69,7 @@ def draw_reference(X: Any, *, groups: Ints | None = None, most: int = MOST_KEPT,
             f"drift needs at least {LEAST_REFERENCE} reference images to compare with; found {len(X)}: give more."
         )
     groups = np.arange(len(X)) if groups is None else numbers(groups, len(X), "groups")
-    kept = np.sort(np.random.default_rng(seed).permutation(len(X))[:most])
+    kept = random_rows(len(X), most, seed)
     unit = np.float32(max(float(np.abs(X).mean()), float(np.abs(X).max()) / 60_000, 1e-30))
     return ReferenceSample((X[kept] / unit).astype(np.float16), float(unit), kept.astype(np.int64), groups[kept])
 
@@ -204,8 +205,8 @@ class _Pool:
 
 def _pool(against: ReferenceSample, batch: Floats, groups: Ints, seed: int) -> _Pool:
     random = np.random.default_rng(seed)
-    first = np.sort(random.permutation(len(against.rows))[:_MOST_TESTED])
-    taken = np.sort(random.permutation(len(batch))[:_MOST_TESTED])
+    first = random_rows(len(against.rows), _MOST_TESTED, random)
+    taken = random_rows(len(batch), _MOST_TESTED, random)
     sides = [against.rows[first].astype(np.float32), against.rounded(batch[taken])]
     own = np.unique(against.groups[first], return_inverse=True)[1]
     new = np.unique(groups[taken], return_inverse=True)[1] + own.max() + 1

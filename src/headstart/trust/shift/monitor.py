@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.checks import quantity
-from headstart.data.sampling import one_per_group
+from headstart.data.sampling import one_per_group, random_rows
 from headstart.heads.forms.arrays import unit_rows
 from headstart.records.arrays import Floats, Ints
 from headstart.records.predictions import Drawn
@@ -86,9 +86,7 @@ def reference_rows(X: Any, groups: Ints | None = None, *, seed: int = 0) -> Refe
 
 def subsample(X: Floats, seed: int = 0) -> Drawn:
     """At most 500 random rows of a batch's embeddings (n, d): what `watch` needs of it."""
-    rows = np.arange(len(X))
-    if len(X) > MOST_DRAWN:
-        rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_DRAWN])
+    rows = random_rows(len(X), MOST_DRAWN, seed)
     return Drawn(rows, X[rows])
 
 
@@ -101,7 +99,7 @@ def check_shift(against: ReferenceSample, drawn: Drawn, *, seed: int = 0) -> Shi
     X, radius = against.rounded(drawn.X), float(_nearest(against).min())
     known = _known(X, against, radius)
     new = np.flatnonzero(~known)[thin_rows(X[~known], _SAME * radius, seed)]
-    some = new[np.sort(np.random.default_rng(seed).permutation(len(new))[: len(against.rows)])]
+    some = new[random_rows(len(new), len(against.rows), seed)]
     compared = some[thin_rows(X[some], radius, seed)]
     p = None
     if len(drawn.rows) >= LEAST and len(compared) >= LEAST_BATCH:

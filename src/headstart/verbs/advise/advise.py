@@ -22,15 +22,15 @@ from headstart.choose.prior_knowledge.similarity import (
     vote,
 )
 from headstart.data.cleaning_plan import apply_plan
+from headstart.data.sampling import random_rows_of_every_class
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
-from headstart.data.splits import divide, folds_for, repeats_for
+from headstart.data.splits import FOLDS_OF_FINE_TUNES, divide, folds_for, repeats_for
 from headstart.errors import DataError, MissingExtra, OptionError
 from headstart.pipeline.candidates import tap_views
 from headstart.pipeline.comparison import compare_views
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, prepare
-from headstart.records.arrays import Ints
 from headstart.records.samples import Failure, Samples
 from headstart.verbs.advise.forecast import Forecast, forecast_fine_tunes, forecast_heads
 
@@ -46,7 +46,6 @@ MOST = 500
 """Images that are looked at: the position needs no more, and the verb stays quick."""
 _A_CLASS = 4
 HEADS = ("probe", "ridge", "svm", "mlp")
-_FOLDS_OF_FINE_TUNES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +151,9 @@ def _to_train_on(samples: Samples) -> Samples:
 def _looked_at(loaded: Dataset, options: Options) -> Prepared:
     """At most about `MOST` images, embedded by the reference and by the backbone to be trained."""
     samples = loaded.samples
-    chosen = samples.take(_some(samples.labels, len(samples.classes), options.seed))
+    chosen = samples.take(
+        random_rows_of_every_class(samples.labels, len(samples.classes), MOST, least=_A_CLASS, seed=options.seed)
+    )
     return prepare(
         replace(loaded, samples=chosen),
         tuple(dict.fromkeys((REFERENCE, *options.backbones))),
@@ -160,17 +161,6 @@ def _looked_at(loaded: Dataset, options: Options) -> Prepared:
         cache=options.cache,
         max_unreadable=options.max_unreadable,
     )
-
-
-def _some(labels: Ints, classes: int, seed: int) -> Ints:
-    """Rows of at most `MOST` images drawn at random, a few of each class at least."""
-    if len(labels) <= MOST:
-        return np.arange(len(labels))
-    order = np.random.default_rng(seed).permutation(len(labels))
-    first = [order[labels[order] == number][:_A_CLASS] for number in range(classes)]
-    chosen = np.concatenate(first)
-    rest = order[~np.isin(order, chosen)]
-    return np.sort(np.concatenate([chosen, rest[: max(0, MOST - len(chosen))]]))
 
 
 def _similarity(prepared: Prepared, options: Options) -> ImageNetSimilarity:
@@ -216,7 +206,7 @@ def _forecasts(
             found.last,
             prepared.samples,
             images=images,
-            folds=options.folds or _FOLDS_OF_FINE_TUNES,
+            folds=options.folds or FOLDS_OF_FINE_TUNES,
             device=choose_device(options.device),
         )
     except MissingExtra as error:

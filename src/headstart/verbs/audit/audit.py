@@ -22,8 +22,9 @@ from headstart.data.duplicates.thumbnails import make_thumbnails
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
 from headstart.errors import DataError, MissingExtra
+from headstart.pipeline.candidates import LAYERS
 from headstart.pipeline.options import MOST_SEED
-from headstart.pipeline.probe import LAYERS, MANY_COPIES, AccuracyClaims, accuracy_claims, probe_probabilities
+from headstart.pipeline.probe import MANY_COPIES, AccuracyClaims, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Floats, Ints
 from headstart.records.samples import UNLABELLED, Failure, Samples
 from headstart.verbs.audit.copies import duplicate_findings

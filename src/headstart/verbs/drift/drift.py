@@ -16,7 +16,7 @@ import numpy as np
 
 from headstart.checks import at_least, between, quantity
 from headstart.data.duplicates.near import near_groups
-from headstart.data.sampling import one_row_per_group
+from headstart.data.sampling import one_per_small_group, random_rows
 from headstart.data.sources.unlabelled import load_unlabelled
 from headstart.embed.features import embed_parts
 from headstart.errors import DataError
@@ -229,7 +229,7 @@ def _drawn(samples: Samples, seed: int) -> tuple[Samples, tuple[str, ...]]:
     """At most 1,000 images at random."""
     if len(samples) <= MOST_EMBEDDED:
         return samples, ()
-    rows = np.sort(np.random.default_rng(seed).permutation(len(samples))[:MOST_EMBEDDED])
+    rows = random_rows(len(samples), MOST_EMBEDDED, seed)
     return samples.take(rows), (f"Of {len(samples):,} images {MOST_EMBEDDED:,} were drawn at random and looked at.",)
 
 
@@ -248,7 +248,7 @@ def _ungrouped(read: EmbeddedParts, seed: int) -> tuple[EmbeddedParts, tuple[str
     groups = read.samples.groups
     if groups is None:
         return read, ()
-    rows: Ints | None = one_row_per_group(groups, LEAST_BATCH, seed)
+    rows: Ints | None = one_per_small_group(groups, LEAST_BATCH, seed)
     if rows is None:
         return read, ()
     left = len(groups) - len(rows)

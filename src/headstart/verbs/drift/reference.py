@@ -18,7 +18,7 @@ from headstart import fingerprint
 from headstart.checks import quantity
 from headstart.data.duplicates.near import merge_groups
 from headstart.data.duplicates.resolve import resolve_duplicates
-from headstart.data.sampling import one_row_per_group
+from headstart.data.sampling import one_per_small_group
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.hub import is_hub_dataset
 from headstart.data.sources.load import load_dataset
@@ -210,7 +210,7 @@ def _out_of_fold(saved: Bundle, predictor: Predictor, X: Floats, labels: Ints, f
 
 def _chosen(X: Floats, groups: Ints | None, seed: int) -> tuple[ReferenceSample, Ints]:
     """At most 500 random rows, and the rows that its positions count."""
-    kept = None if groups is None else one_row_per_group(groups, LEAST_REFERENCE, seed)
+    kept = None if groups is None else one_per_small_group(groups, LEAST_REFERENCE, seed)
     if kept is None:
         return draw_reference(X, groups=groups, seed=seed), np.arange(len(X))
     return draw_reference(X[kept], seed=seed), kept

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.data.sampling import random_groups
 from headstart.data.splits import folds_for
 from headstart.errors import DataError
 from headstart.heads.catalog import HEADS
-from headstart.pipeline.probe import HEAD, LAYERS, MANY_COPIES, AccuracyClaims, accuracy_claims, probe_probabilities
+from headstart.pipeline.candidates import LAYERS
+from headstart.pipeline.probe import HEAD, MANY_COPIES, AccuracyClaims, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Ints
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ def duplicate_claims(prepared: Prepared, fit: Ints, *, seed: int = 0, cache: boo
         return None
     embedded = prepared.embedded[0]
     taps = list(embedded.taps)[-LAYERS:]
-    rows = _some(duplicates.groups, sum(embedded.taps[tap].shape[1] for tap in taps), len(samples.classes), seed)
+    rows = _affordable_rows(
+        duplicates.groups, sum(embedded.taps[tap].shape[1] for tap in taps), len(samples.classes), seed
+    )
     if not len(rows):
         return None
     X, labels = embedded.take(fit[rows]).joined(taps), samples.labels[rows]
@@ -54,13 +58,11 @@ def duplicate_claims(prepared: Prepared, fit: Ints, *, seed: int = 0, cache: boo
     return accuracy_claims(naive, honest, labels)
 
 
-def _some(families: Ints, width: int, classes: int, seed: int) -> Ints:
-    """All rows, or those of families drawn at random where all would take too long; none where any would."""
-    order = np.random.default_rng(seed).permutation(int(families.max()) + 1)[families]
-    for most in (len(families), *(size for size in _SIZES if size < len(families))):
+def _affordable_rows(groups: Ints, width: int, classes: int, seed: int) -> Ints:
+    """All rows, or those of random groups where all would take too long; none where any would."""
+    for most in (len(groups), *(size for size in _SIZES if size < len(groups))):
         if HEADS[HEAD].seconds(most, width, classes, folds_for(most, classes)) <= _SECONDS:
-            first = np.argsort(order, kind="stable")[:most]
-            return np.sort(first)
+            return random_groups(groups, most, seed)
     return np.zeros(0, np.int64)
 
 

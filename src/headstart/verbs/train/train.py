@@ -22,7 +22,7 @@ from headstart.choose.race import RaceResult
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
-from headstart.data.splits import Division, divide
+from headstart.data.splits import FOLDS_OF_FINE_TUNES, Division, divide
 from headstart.embed.features import join_parts
 from headstart.errors import MissingExtra
 from headstart.finetune.recipe import Recipe
@@ -47,7 +47,6 @@ from headstart.verbs.audit.suspects import label_issues, quality_issues
 from headstart.verbs.train.copy_claims import claim_notes, duplicate_claims
 from headstart.verbs.train.result import Trained
 
-_FOLDS_OF_FINE_TUNES = 5
 _FOR_HEADS = 0.1
 
 
@@ -164,7 +163,7 @@ def _checked(options: Options, loaded: Dataset, budget: Budget) -> Options:
     # All candidates are scored on the same folds: few, because a fine-tune is trained once for each. Named fine-tunes
     # are scored on every repeat of them; those that the race chooses on the first one alone.
     repeats = options.repeats or (None if options.auto else 1)
-    return replace(options, folds=options.folds or _FOLDS_OF_FINE_TUNES, repeats=repeats)
+    return replace(options, folds=options.folds or FOLDS_OF_FINE_TUNES, repeats=repeats)
 
 
 def _check_named(options: Options, images: int) -> None:
@@ -173,7 +172,7 @@ def _check_named(options: Options, images: int) -> None:
 
     weights = None if options.weights is None else Path(options.weights)
     backbone = open_backbone(options.backbones[0], weights=weights)
-    check_fine_tunes(backbone, options.named, options.recipe, images, options.folds or _FOLDS_OF_FINE_TUNES)
+    check_fine_tunes(backbone, options.named, options.recipe, images, options.folds or FOLDS_OF_FINE_TUNES)
 
 
 def _allowance(options: Options) -> float:
