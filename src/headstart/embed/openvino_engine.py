@@ -77,7 +77,7 @@ class OpenVINOEngine(Requests):
         batch = batch or batch_for(precision)
         buffer = backbone.spec.buffer(batch)
         made_from = (backbone.weights, [tap.name for tap in backbone.taps], list(buffer.shape[1:]))
-        network = compiled_network(lambda: _pruned(backbone, batch), *made_from, batch=batch, precision=precision)
+        network = compiled_network(lambda: _pooled_model(backbone, batch), *made_from, batch=batch, precision=precision)
         super().__init__(network, buffer)
 
 
@@ -123,7 +123,7 @@ def _name(*made_from: object) -> str:
     return fingerprint.hash_parts(*made_from, openvino.get_version(), processor, abilities)
 
 
-def _pruned(backbone: Backbone, batch: int) -> Any:
+def _pooled_model(backbone: Backbone, batch: int) -> Any:
     """The graph with only the taps' pooled outputs, in the order of the taps, for `batch` images."""
     import openvino
     from openvino import frontend

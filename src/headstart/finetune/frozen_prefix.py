@@ -112,12 +112,12 @@ def _converted(prefix: Prefix, batch: int) -> Any:
     import openvino
     import torch
 
-    from headstart.backbones.conversion.tracing import exported, static_padding, traceable
+    from headstart.backbones.conversion.tracing import export_onnx, static_padding, traceable
 
     side = prefix.spec.size
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     with torch.no_grad(), traceable(), static_padding(prefix.module):
-        content = exported(_whole(prefix), example, ["rows"])  # OpenVINO's own converter would report to its makers
+        content = export_onnx(_whole(prefix), example, ["rows"])  # OpenVINO's own converter would report to its makers
     model = openvino.Core().read_model(content)
     model.reshape({model.input(0): [batch, side, side, 3]})
     return model

@@ -77,12 +77,12 @@ def _trace(request: ConversionRequest, stem: str) -> Backbone:
             "architecture": source.architecture,
             "arguments": dict(source.arguments),
             "parameters": parameters,
-            **_published(request),
+            **_zoo_facts(request),
         },
     )
 
 
-def _published(request: ConversionRequest) -> dict[str, Any]:
+def _zoo_facts(request: ConversionRequest) -> dict[str, Any]:
     """What the zoo knows of these weights; nothing of weights that are the user's own."""
     entry = zoo().get(request.name)
     if (
@@ -130,9 +130,9 @@ def _weights_for(network: nn.Module, backbone: Backbone) -> dict[str, Any]:
     """The backbone's weights for every name in the network's own state dict; counters of batches start at zero."""
     import torch
 
-    from headstart.backbones.conversion.tracing import weights_of
+    from headstart.backbones.conversion.tracing import read_graph_weights
 
-    stored = weights_of(backbone.graph)
+    stored = read_graph_weights(backbone.graph)
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in stored and not name.endswith(".num_batches_tracked")]
     if missing:

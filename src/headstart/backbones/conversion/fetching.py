@@ -34,23 +34,23 @@ def reachable(url: str) -> bool:
 @contextlib.contextmanager
 def retry_download(name: str, url: str) -> Iterator[None]:
     """Run a library's download of the weights of backbone `name` from `url`, or its finding them on disk."""
-    there = reachable(url)
+    online = reachable(url)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_STALL)
     try:
-        with contextlib.nullcontext() if there else _hub_offline():
+        with contextlib.nullcontext() if online else _hub_offline():
             yield
     except UserError:
         raise
     except Exception as error:  # whatever a network, a hub's client or a damaged file raises
-        raise BackboneError(_sentence(name, url, there, error)) from error
+        raise BackboneError(_sentence(name, url, online, error)) from error
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _sentence(name: str, url: str, there: bool, error: Exception) -> str:
+def _sentence(name: str, url: str, online: bool, error: Exception) -> str:
     host = urlsplit(url).hostname
-    if there:
+    if online:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return (
             f"the weights of backbone {name!r} could not be fetched from {host}: {reason} Usable here: "
