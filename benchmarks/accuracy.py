@@ -1,11 +1,11 @@
-"""Accuracy per data set: what Headstart picks from few labels, what it promises, and what is true.
+"""Accuracy per data set: what Headstart picks from few labels, what it estimates, and what is true.
 
     python benchmarks/accuracy.py [--data FOLDER] [--shots 20] [--draws 3] [--sets trashnet,corn_leaf,…]
                                   [--ways frozen,auto] [--budget 300]
 
 For each set (a folder of class folders under --data, default HEADSTART_TEST_DATA or ../shared/data; and the solar
 cells of elpv-dataset) it draws `--shots` images per class, trains, and tests on up to 60 other images per class, none
-of which is a copy, exact or near, of a training image. `--ways`: `frozen` (the default here) compares heads alone,
+of which is a duplicate, exact or near, of a training image. `--ways`: `frozen` (the default here) compares heads alone,
 `auto` is the race with fine-tunes within `--budget` seconds. Beside them, on the same draw: the plain way,
 scikit-learn's LogisticRegression() on the default backbone's last layer. Prints a Markdown table: means over draws of
 all accuracies and of the estimates that Headstart printed, and in how many draws their 95 % intervals held the truth.
@@ -33,8 +33,8 @@ MOST_TESTED = 60
 FROZEN = "frozen"
 
 
-def draw(samples: Samples, families: np.ndarray, shots: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on (`shots` a class) and rows to test on, of other families: (n,) copies share a number."""
+def draw(samples: Samples, groups: np.ndarray, shots: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on (`shots` a class) and rows to test on, of other groups: (n,) duplicates share a number."""
     generator = np.random.default_rng(seed)
     chosen, rest = [], []
     for label in range(len(samples.classes)):
@@ -42,8 +42,8 @@ def draw(samples: Samples, families: np.ndarray, shots: int, seed: int) -> tuple
         cut = min(shots, len(rows) // 2)
         chosen += rows[:cut].tolist()
         left = rows[cut:]
-        rest += left[~np.isin(families[left], families[rows[:cut]])][:MOST_TESTED].tolist()
-    return np.array(chosen), np.array(rest)[~np.isin(families[rest], families[chosen])]
+        rest += left[~np.isin(groups[left], groups[rows[:cut]])][:MOST_TESTED].tolist()
+    return np.array(chosen), np.array(rest)[~np.isin(groups[rest], groups[chosen])]
 
 
 def plain_accuracy(samples: Samples, chosen: np.ndarray, rest: np.ndarray) -> float:
@@ -60,39 +60,39 @@ class Way:
     """What one way of training came to, draw by draw."""
 
     truth: list[float] = field(default_factory=list)
-    promised: list[float] = field(default_factory=list)
+    estimates: list[float] = field(default_factory=list)
     held: int = 0
     picks: list[str] = field(default_factory=list)
 
     def cells(self) -> tuple[str, ...]:
         """Its part of a line: true accuracy, estimate, intervals that held, what was chosen most often."""
         pick = max(set(self.picks), key=self.picks.count)
-        means = f"**{np.mean(self.truth):.3f}**", f"{np.mean(self.promised):.3f}"
+        means = f"**{np.mean(self.truth):.3f}**", f"{np.mean(self.estimates):.3f}"
         return (*means, f"{self.held} of {len(self.truth)}", pick.replace("efficientnet_", "").replace(" layers", ""))
 
 
-def tried(part: Samples, tested: Samples, way: Way, options: Options) -> None:
+def try_way(part: Samples, tested: Samples, way: Way, training: Options) -> None:
     """Train on one draw, and note how it does."""
-    trained = train(list(part.images), [part.classes[i] for i in part.labels], options=options)
-    answers = trained.predictor.predict(tested.images, cache=True)
-    truth = float(np.mean([a == tested.classes[i] for a, i in zip(answers.labels, tested.labels, strict=True)]))
+    trained = train(list(part.images), [part.classes[i] for i in part.labels], options=training)
+    predictions = trained.predictor.predict(tested.images, cache=True)
+    truth = float(np.mean([a == tested.classes[i] for a, i in zip(predictions.labels, tested.labels, strict=True)]))
     way.truth.append(truth)
-    way.promised.append(trained.estimate.value)
+    way.estimates.append(trained.estimate.value)
     way.held += trained.estimate.low <= truth <= trained.estimate.high
     way.picks.append(trained.chosen)
 
 
-def measure(name: str, given: argparse.Namespace) -> str:
+def measure(name: str, options: argparse.Namespace) -> str:
     """One line of the table."""
-    samples = samples_of(name, given.data)
-    families = near_groups(samples)
-    plain, ways = [], {word: Way() for word in given.ways}
-    for seed in range(given.first, given.first + given.draws):
-        chosen, rest = draw(samples, families, given.shots, seed)
+    samples = samples_of(name, options.data)
+    groups = near_groups(samples)
+    plain, ways = [], {word: Way() for word in options.ways}
+    for seed in range(options.first, options.first + options.draws):
+        chosen, rest = draw(samples, groups, options.shots, seed)
         plain.append(plain_accuracy(samples, chosen, rest))
         for word, way in ways.items():
-            more = {"strategies": ()} if word == FROZEN else {"budget": given.budget}
-            tried(samples.take(chosen), samples.take(rest), way, Options(seed=seed, **more))
+            more = {"strategies": ()} if word == FROZEN else {"budget": options.budget}
+            try_way(samples.take(chosen), samples.take(rest), way, Options(seed=seed, **more))
     cells = [cell for way in ways.values() for cell in way.cells()]
     return row(name, len(samples.classes), f"{np.mean(plain):.3f}", *cells)
 
@@ -106,13 +106,15 @@ def main() -> None:
     parser.add_argument("--ways", type=words, default=[FROZEN], help=f"{FROZEN}, auto or both")
     parser.add_argument("--budget", type=float, default=300.0, help="seconds, for auto")
     parser.add_argument("--sets", type=words, default=SETS)
-    given = parser.parse_args()
-    print(f"{given.shots} labels per class, {given.draws} draws, at most {MOST_TESTED} test images per class\n")
-    titles = [f"{way}: {title}" for way in given.ways for title in ("true", "its estimate", "interval held", "chosen")]
+    options = parser.parse_args()
+    print(f"{options.shots} labels per class, {options.draws} draws, at most {MOST_TESTED} test images per class\n")
+    titles = [
+        f"{way}: {title}" for way in options.ways for title in ("true", "its estimate", "interval held", "chosen")
+    ]
     print(heading("set", "classes", "plain probe", *titles))
-    for name in given.sets:
-        reason = missing(name, given.data)
-        print(row(name, f"skipped: {reason}") if reason else measure(name, given), flush=True)
+    for name in options.sets:
+        reason = missing(name, options.data)
+        print(row(name, f"skipped: {reason}") if reason else measure(name, options), flush=True)
 
 
 if __name__ == "__main__":

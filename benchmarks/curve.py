@@ -65,25 +65,25 @@ class Forecast:
         return low <= self.truth <= high
 
 
-def features(name: str, root: Path) -> tuple[Floats, Ints]:
+def embed_layers(name: str, root: Path) -> tuple[Floats, Ints]:
     """Several layers of both packaged backbones, and the labels."""
     samples = samples_of(name, root)
-    backbones = [open_backbone(each) for each in ("lite0", "lite2")]
-    found = [embed(samples.images, b, content=samples.content, cache=open_cache(b)) for b in backbones]
-    return np.concatenate([each.joined(list(each.taps)[-LAYERS:]) for each in found], axis=1), samples.labels
+    backbones = [open_backbone(backbone) for backbone in ("lite0", "lite2")]
+    embeddings = [embed(samples.images, b, content=samples.content, cache=open_cache(b)) for b in backbones]
+    return np.concatenate([each.joined(list(each.taps)[-LAYERS:]) for each in embeddings], axis=1), samples.labels
 
 
-def measured(
+def measure_point(
     X: Floats, y: Ints, seed: int, *, sizes: tuple[int, ...] | None = None, count: int | None = None
 ) -> CurvePoint:
     """As the command measures, with fewer draws; or at given sizes, on more folds."""
     classes = int(y.max()) + 1
-    dealt = assign_folds(y, count=count or folds_for(len(y), classes), repeats=10 if sizes is None else 1, seed=seed)
-    sizes = sizes or ladder(largest(available(y, dealt)))
-    number = int(dealt.max()) + 1
+    folds = assign_folds(y, count=count or folds_for(len(y), classes), repeats=10 if sizes is None else 1, seed=seed)
+    sizes = sizes or ladder(largest(available(y, folds)))
+    number = int(folds.max()) + 1
     seconds = [HEADS["ridge"].seconds(size * classes, X.shape[1], classes, 1) for size in sizes]
     fits = [number if count else fits_for(each, number, allowance=ALLOWANCE) for each in seconds]
-    return measure(X, y, dealt, head=lambda: make_head("ridge", root=True), sizes=sizes, fits=fits, seed=seed)
+    return measure(X, y, folds, head=lambda: make_head("ridge", root=True), sizes=sizes, fits=fits, seed=seed)
 
 
 def problems(X: Floats, y: Ints, halves: int) -> Iterator[tuple[Floats, Ints]]:
@@ -96,13 +96,13 @@ def problems(X: Floats, y: Ints, halves: int) -> Iterator[tuple[Floats, Ints]]:
         yield X[rows], np.unique(y[rows], return_inverse=True)[1].astype(np.int64)
 
 
-def drawn(y: Ints, labels: int, seed: int) -> Ints:
+def draw_rows(y: Ints, labels: int, seed: int) -> Ints:
     """`labels` rows of each class."""
     generator = np.random.default_rng([labels, seed])
     return np.concatenate([generator.permutation(np.flatnonzero(y == k))[:labels] for k in np.unique(y)])
 
 
-def of_set(name: str, X: Floats, y: Ints, labels: list[int], draws: int) -> Iterator[Forecast]:
+def set_forecasts(name: str, X: Floats, y: Ints, labels: list[int], draws: int) -> Iterator[Forecast]:
     """Every forecast whose truth can be measured."""
     most = int(np.bincount(y).min()) * (_TRUTH_FOLDS - 1) // _TRUTH_FOLDS
     tops = {each: each - -(-each // 5) for each in labels}  # four of five folds
@@ -110,14 +110,14 @@ def of_set(name: str, X: Floats, y: Ints, labels: list[int], draws: int) -> Iter
     if not later:
         return
     truth = dict(
-        zip(later, measured(X, y, 1000, sizes=tuple(later), count=_TRUTH_FOLDS).accuracy.tolist(), strict=True)
+        zip(later, measure_point(X, y, 1000, sizes=tuple(later), count=_TRUTH_FOLDS).accuracy.tolist(), strict=True)
     )
     for each in labels:
         if tops[each] * FACTORS[0] > most:
             continue
         for seed in range(draws):
-            rows = drawn(y, each, seed)
-            found = measured(X[rows], y[rows], seed)
+            rows = draw_rows(y, each, seed)
+            found = measure_point(X[rows], y[rows], seed)
             curve = fit_curve(found)
             if curve is not None:
                 yield from forecasts(name, found, curve, lambda size: truth.get(round(size)))
@@ -153,13 +153,13 @@ def shapes(generator: np.random.Generator) -> dict[str, Callable[[Floats], Float
     }
 
 
-def of_shapes(draws: int) -> Iterator[Forecast]:
+def synthetic_forecasts(draws: int) -> Iterator[Forecast]:
     """Forecasts of made curves: rows differ in difficulty, a head's luck moves all its answers."""
     for seed in range(draws):
         generator = np.random.default_rng(seed)
         classes, labels = int(generator.choice([2, 5, 10])), int(generator.choice([12, 25, 50]))
         for name, true in shapes(generator).items():
-            found = made(true, classes, labels, generator)
+            found = simulate_point(true, classes, labels, generator)
             curve = fit_curve(found)
             assert curve is not None
             yield from forecasts(
@@ -167,22 +167,24 @@ def of_shapes(draws: int) -> Iterator[Forecast]:
             )
 
 
-def made(true: Callable[[Floats], Floats], classes: int, labels: int, generator: np.random.Generator) -> CurvePoint:
+def simulate_point(
+    true: Callable[[Floats], Floats], classes: int, labels: int, generator: np.random.Generator
+) -> CurvePoint:
     """What might be measured where the mean accuracy with m labels per class is `true(m)`."""
     from scipy.special import ndtr, ndtri
 
     y = np.repeat(np.arange(classes), labels)
-    dealt = assign_folds(y, repeats=6, seed=int(generator.integers(1000)))
+    folds = assign_folds(y, repeats=6, seed=int(generator.integers(1000)))
     sizes = ladder(labels * 4 // 5)
     level = ndtri(np.clip(true(np.array(sizes, np.float64)), 0.001, 0.999)) * np.sqrt(2.0)
     hard = generator.standard_normal(len(y))
-    luck = np.empty((len(sizes), *dealt.shape))
+    luck = np.empty((len(sizes), *folds.shape))
     for i, size in enumerate(sizes):
-        per_head = generator.normal(0, 0.25 / np.sqrt(size), (len(dealt), int(dealt.max()) + 1))
-        luck[i] = np.take_along_axis(per_head, dealt, axis=1)
+        per_head = generator.normal(0, 0.25 / np.sqrt(size), (len(folds), int(folds.max()) + 1))
+        luck[i] = np.take_along_axis(per_head, folds, axis=1)
     chance = ndtr(level[:, None, None] + hard + luck)
     right = generator.random(chance.shape) < chance
-    return summarise_draws(np.array(sizes, np.float64), right, np.ones_like(right), y, dealt)
+    return summarise_draws(np.array(sizes, np.float64), right, np.ones_like(right), y, folds)
 
 
 def line(name: str, factor: int, found: list[Forecast]) -> str:
@@ -204,21 +206,23 @@ def main() -> None:
     parser.add_argument("--labels", type=numbers, default=(10, 20, 40))
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--halves", type=int, default=2)
-    given = parser.parse_args()
+    options = parser.parse_args()
     bands = [title for rate in RATES for title in (f"{100 * rate:.0f} % band's width", "holds")]
     print(heading("set", "labels", "forecasts", "bias", "error", "error if flat", *bands))
     every: list[Forecast] = []
-    for name in given.sets:
+    for name in options.sets:
         start = time.perf_counter()
         if name == "synthetic":
-            found = list(of_shapes(50 * given.draws))
-        elif reason := missing(name, given.data):
+            found = list(synthetic_forecasts(50 * options.draws))
+        elif reason := missing(name, options.data):
             print(row(name, f"skipped: {reason}"))
             continue
         else:
-            X, y = features(name, given.data)
+            X, y = embed_layers(name, options.data)
             found = [
-                each for part in problems(X, y, given.halves) for each in of_set(name, *part, given.labels, given.draws)
+                each
+                for part in problems(X, y, options.halves)
+                for each in set_forecasts(name, *part, options.labels, options.draws)
             ]
         for kind in dict.fromkeys(each.name for each in found):
             for factor in FACTORS:

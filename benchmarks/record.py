@@ -115,12 +115,33 @@ def facts(text: str, model: Path) -> dict[str, Any]:
         "candidates": [without(line) for line in manifest["candidates"] if "score" in line],
         "guarantee": guarantee and without(guarantee),
         "novelty": trust and trust["novelty"] and without(trust["novelty"]),
-        "data": {key: manifest["data"][key] for key in ("images", "counts", "held_out", "folds", "repeats", "copies")},
+        "data": {
+            key: manifest["data"][key] for key in ("images", "counts", "held_out", "folds", "repeats", "duplicates")
+        },
         "suspects": without(manifest["suspects"]),
         "files": {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(model.glob("*.safetensors"))
         },
     }
+
+
+RENAMED = {
+    "copies": "duplicates",
+    "exact copy": "exact duplicate",
+    "near copy": "near duplicate",
+    "likely mislabelled": "label issue",
+    "efficientnet_lite0.changes.safetensors": "efficientnet_lite0.delta.safetensors",
+}
+"""Keys and words of older records, and what they are called now."""
+
+
+def renamed(value: Any) -> Any:
+    """An older record in today's words."""
+    if isinstance(value, dict):
+        return {RENAMED.get(key, key): renamed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [renamed(inner) for inner in value]
+    return RENAMED.get(value, value) if isinstance(value, str) else value
 
 
 SILENT = {"seconds", "sentence", "sentences", "reason", "method", "cached", "notes"}

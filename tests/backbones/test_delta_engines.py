@@ -11,7 +11,7 @@ from headstart.backbones.deltas import apply_delta, without_delta
 from headstart.backbones.graph import Backbone
 from headstart.device import Device
 from headstart.embed.embedding_cache import open_cache
-from headstart.embed.engines import engine_recipe, open_engine
+from headstart.embed.engines import engine_key, open_engine
 from headstart.embed.extract import embed
 from headstart.embed.openvino_engine import OpenVINOEngine
 from headstart.errors import BundleError
@@ -108,7 +108,7 @@ def test_one_cache_file_holds_the_rows_of_every_version_apart(
     lite0: Backbone, pictures: list[Path], cpu: Device, tmp_path: Path
 ) -> None:
     tuned = perturbed(lite0, ["bn1.bias"])
-    assert engine_recipe(tuned, cpu) != engine_recipe(lite0, cpu)
+    assert engine_key(tuned, cpu) != engine_key(lite0, cpu)
     assert open_cache(tuned).path == open_cache(lite0).path
     cache = RowCache(tmp_path / "rows.sqlite")
     fresh = [embed(pictures, backbone, device=cpu, cache=cache) for backbone in (lite0, tuned)]
@@ -142,7 +142,7 @@ def test_what_the_graph_lacks_is_refused(
     lite0: Backbone, cpu: Device, name: str, shape: tuple[int, ...], said: str
 ) -> None:
     with pytest.raises(
-        BundleError, match=f"the saved changes to the backbone efficientnet_lite0 cannot be used: {said}"
+        BundleError, match=f"the saved weight delta of the backbone efficientnet_lite0 cannot be used: {said}"
     ):
         open_engine(apply_delta(lite0, {name: np.zeros(shape)}), cpu)
 

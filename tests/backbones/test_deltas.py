@@ -45,7 +45,7 @@ def test_a_changed_backbone_has_other_weights_and_the_rest_of_the_known_one(lite
     tuned = apply_delta(lite0, BIAS)
     assert tuned.weights != lite0.weights
     assert tuned != lite0
-    assert replace(tuned, weights=lite0.weights, changes=None) == without_delta(tuned) == lite0
+    assert replace(tuned, weights=lite0.weights, delta=None) == without_delta(tuned) == lite0
     assert (tuned.packaged, tuned.graph, tuned.name) == (True, lite0.graph, "efficientnet_lite0")
     assert hash(tuned) != hash(lite0)
     assert "0x" not in repr(tuned)
@@ -80,8 +80,8 @@ def test_changes_of_a_changed_backbone_add_up(lite0: Backbone) -> None:
 
 def test_a_file_gives_the_backbone_that_it_was_saved_from(lite0: Backbone, tmp_path: Path) -> None:
     tuned = apply_delta(lite0, {**BIAS, **KERNEL})
-    assert tuned.changes is not None
-    assert of_file(lite0, tmp_path, tuned.changes.content) == tuned
+    assert tuned.delta is not None
+    assert of_file(lite0, tmp_path, tuned.delta.content) == tuned
 
 
 def test_kernels_are_stored_in_half_precision_and_the_rest_as_it_is(lite0: Backbone) -> None:
@@ -149,7 +149,8 @@ ANY = open_backbone("lite0")
 )
 def test_a_damaged_file_is_refused(lite0: Backbone, tmp_path: Path, content: bytes) -> None:
     with pytest.raises(
-        BundleError, match=r"the saved changes to the backbone efficientnet_lite0 cannot be used: it is not a whole"
+        BundleError,
+        match=r"the saved weight delta of the backbone efficientnet_lite0 cannot be used: it is not a whole",
     ):
         of_file(lite0, tmp_path, content)
 
@@ -159,7 +160,7 @@ def test_a_damaged_file_is_refused(lite0: Backbone, tmp_path: Path, content: byt
 def test_a_file_of_any_bytes_is_read_or_refused(middle: bytes, place: int) -> None:
     content = WHOLE[:place] + middle + WHOLE[place + len(middle) :]
     try:
-        found = delta_tensors(deltas._with(ANY, content))
+        found = delta_tensors(deltas._with_delta(ANY, content))
     except BundleError:
         return
     assert all(np.isfinite(array).all() for array in found.values())
@@ -174,7 +175,7 @@ def test_a_file_that_could_not_be_of_this_backbone_is_not_even_read(lite0: Backb
     path = tmp_path / "huge.safetensors"
     with path.open("wb") as file:
         file.truncate(1 << 36)
-    with pytest.raises(BundleError, match=r"huge.safetensors are larger than the backbone efficientnet_lite0"):
+    with pytest.raises(BundleError, match=r"huge.safetensors is larger than the backbone efficientnet_lite0"):
         read_delta(lite0, path)
     with pytest.raises(BundleError, match=r"none.safetensors cannot be read: No such file"):
         read_delta(lite0, tmp_path / "none.safetensors")
@@ -199,7 +200,7 @@ def test_the_torch_network_has_the_changed_tensors_and_no_other(lite0: Backbone)
 
 @pytest.mark.parametrize("arrays", [{"bn2.bias": np.zeros(3)}, {"bn2.offset": np.zeros(3)}])
 def test_the_torch_network_refuses_what_it_lacks(lite0: Backbone, arrays: dict[str, np.ndarray]) -> None:
-    with pytest.raises(BundleError, match="the saved changes to the backbone efficientnet_lite0 cannot be used"):
+    with pytest.raises(BundleError, match="the saved weight delta of the backbone efficientnet_lite0 cannot be used"):
         convert.build_network(apply_delta(lite0, arrays))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headstart.backbones.converted import ConversionRequest, key
+from headstart.backbones.converted import ConversionRequest, file_stem
 from headstart.backbones.graph import read_backbone, write_backbone
 from headstart.backbones.opening import open_backbone
 from headstart.backbones.packaged import PACKAGED_FOLDER
@@ -68,7 +68,7 @@ def test_a_tap_is_found_by_name_and_a_wrong_one_answered_with_the_right_ones() -
 def test_a_changed_graph_is_refused(copied: Path) -> None:
     with (copied / f"{NAME}.onnx").open("r+b") as file:
         file.write(b"\0\0\0\0")
-    with pytest.raises(BundleError, match=r"is damaged: its bytes are not those that efficientnet_lite0.json promises"):
+    with pytest.raises(BundleError, match=r"is damaged: its bytes are not those that efficientnet_lite0.json names"):
         read_backbone(copied, NAME)
 
 
@@ -128,7 +128,7 @@ def test_every_request_has_its_own_key(tmp_path: Path) -> None:
             ConversionRequest("hf-hub:a_b/c"),
         ),
     ]
-    keys = [key(request) for request in requests]
+    keys = [file_stem(request) for request in requests]
     assert len(set(keys)) == len(keys)
     assert keys[0] == "resnet18"
     assert all("/" not in k and ":" not in k for k in keys)

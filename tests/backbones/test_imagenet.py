@@ -8,7 +8,6 @@ import timm
 from headstart.backbones.imagenet import classes, with_head
 from headstart.backbones.opening import open_backbone
 from headstart.backbones.packaged import PACKAGED
-from headstart.data.images.decode import decode
 from headstart.device import Device
 from headstart.embed.extract import embed
 from headstart.errors import BackboneError
@@ -42,7 +41,7 @@ def test_both_engines_give_the_head_s_answers() -> None:
     backbone = with_head(open_backbone("lite0"))
     engine = TorchEngine(backbone, CPU)
     images = np.zeros((engine.batch, 224, 224, 3), np.uint8)
-    images[0] = decode(skimage.data.coffee(), backbone.spec)
+    images[0] = backbone.spec.load(skimage.data.coffee())
     rows, wanted = engine.run(images, 1), OpenVINOEngine(backbone, precision="f32", batch=1).run(images[:1], 1)
     assert rows.shape == wanted.shape == (1, 2096 + 1000)
     assert np.abs(rows - wanted).max() < 1e-3 * np.abs(wanted).max()

@@ -16,7 +16,6 @@ from headstart.backbones.conversion import convert
 from headstart.backbones.graph import Backbone
 from headstart.backbones.opening import open_backbone
 from headstart.backbones.packaged import PACKAGED, PACKAGED_FOLDER
-from headstart.data.images.decode import decode
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_packaged_backbones.py"
 MEGABYTE = 1_000_000
@@ -111,7 +110,7 @@ def test_the_astronaut_who_is_no_class_of_imagenet_is_seen_as_someone_with_a_hel
 
 def recognised(backbone: Backbone, picture: str) -> list[str]:
     """The five most likely ImageNet classes of a photograph."""
-    image = decode(getattr(skimage.data, picture)(), backbone.spec)
+    image = backbone.spec.load(getattr(skimage.data, picture)())
     logits = outputs(backbone.graph, image[None], ["logits"])["logits"][0]
     names = timm.data.ImageNetInfo()
     return [names.index_to_description(int(i)) for i in logits.argsort()[::-1][:5]]
@@ -120,7 +119,7 @@ def recognised(backbone: Backbone, picture: str) -> list[str]:
 def test_the_graph_agrees_with_the_published_network(script) -> None:
     backbone = open_backbone("lite0")
     network = script.network_of(0)
-    image = decode(skimage.data.chelsea(), backbone.spec)[None]
+    image = backbone.spec.load(skimage.data.chelsea())[None]
     pixels = (torch.from_numpy(image.copy()).float() - 127) / 128
     with torch.no_grad():
         expected = network.forward_head(network.forward_features(pixels.permute(0, 3, 1, 2)), pre_logits=True).numpy()

@@ -29,7 +29,7 @@ def test_it_prints_what_was_found_and_what_to_do_next(copied: Path) -> None:
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0].split("\t") == ["found", "count", "proposed", "for example"]
-    exact = next(line for line in lines if line.startswith("exact copy\t"))
+    exact = next(line for line in lines if line.startswith("exact duplicate\t"))
     assert exact.split("\t")[1:3] == ["1", "group"]
     assert "data       51 images of 2 classes" in lines
     assert lines[-1] == f"next       headstart audit {copied} --fix plan.csv writes what is proposed, to be edited"
@@ -52,7 +52,7 @@ def test_it_writes_a_page_with_pictures(copied: Path, tmp_path: Path) -> None:
     text = page.read_text()
     assert "Audit of cells: 51 images of 2 classes" in text
     assert f"headstart audit {copied} --fix plan.csv" in text
-    shown = text.partition('id="exact-copy"')[2].partition("</section>")[0]
+    shown = text.partition('id="exact-duplicate"')[2].partition("</section>")[0]
     assert shown.count("<img ") == 1
     assert "functional/<wbr>zz.png" in shown
     assert [path.name for path in page.parent.iterdir()] == ["audit.html"]
@@ -74,7 +74,7 @@ def test_a_page_that_cannot_be_written_does_not_cost_the_answer(
 def test_it_prints_json(copied: Path) -> None:
     found = json.loads(run(copied, "--json").stdout)
     assert found["images"] == 51
-    assert found["counts"]["exact copy"] == 1
+    assert found["counts"]["exact duplicate"] == 1
 
 
 def test_a_plan_that_may_hold_edits_is_not_overwritten(copied: Path, tmp_path: Path) -> None:

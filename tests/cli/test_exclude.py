@@ -78,7 +78,7 @@ def test_the_command_named_next_follows_the_plan_too(verb: str, cells: Path, pla
     [
         ("path,action\n", "lacks the columns 'group'"),
         (HEADER + "a.png,leave,,\n", "line 2: the action must be one of 'exclude', 'keep', 'group'; found 'leave'"),
-        (HEADER + "a.png,exclude,,\n", "cannot be followed: no image that the plan names is in these data"),
+        (HEADER + "a.png,exclude,,\n", "cannot be applied: no image that the plan names is in these data"),
     ],
 )
 def test_a_plan_that_cannot_be_followed_is_refused_before_any_work(

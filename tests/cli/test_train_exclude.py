@@ -43,7 +43,7 @@ def test_excluded_images_take_no_part_and_grouped_ones_stay_together(cells: Path
     [
         ("path,action\n", "lacks the columns 'group'"),
         (HEADER + "a.png,leave,,\n", "line 2: the action must be one of 'exclude', 'keep', 'group'; found 'leave'"),
-        (HEADER + "a.png,exclude,,\n", "cannot be followed: no image that the plan names is in these data"),
+        (HEADER + "a.png,exclude,,\n", "cannot be applied: no image that the plan names is in these data"),
         (HEADER + "{first},exclude,,\nb.png,exclude,,\n", "the plan names 1 image that the data do not hold, 'b.png'"),
         (HEADER + "{defective}", "the plan excludes every image of 'defective'; set the action of those to use"),
     ],

@@ -48,7 +48,7 @@ def test_a_fine_tune_that_wins_is_saved_with_its_changed_tensors_and_predicts(
     if trained.head != "last-1":
         pytest.fail(f"the nearest class mean beat the fine-tune: {trained.summary()}")
     trained.save(tmp_path / "m")
-    assert (tmp_path / "m" / "efficientnet_lite0.changes.safetensors").stat().st_size < 3e6
+    assert (tmp_path / "m" / "efficientnet_lite0.delta.safetensors").stat().st_size < 3e6
     pictures = sorted(cells.glob("*/*.png"))[:5]
     fresh = subprocess.run(
         [sys.executable, "-c", _PREDICT, tmp_path / "m", *pictures], capture_output=True, text=True, check=True

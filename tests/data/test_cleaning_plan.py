@@ -171,7 +171,7 @@ def test_a_plan_in_a_file_is_followed_and_its_fingerprint_given(tmp_path: Path) 
 
 def test_a_plan_that_cannot_be_followed_is_named(tmp_path: Path) -> None:
     path = plan(tmp_path, HEADER + "gone,exclude,,\n")
-    with pytest.raises(DataError, match=r"plan.csv cannot be followed: no image that the plan names is"):
+    with pytest.raises(DataError, match=r"plan.csv cannot be applied: no image that the plan names is"):
         apply_plan(Dataset(samples("abc")), str(path))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from headstart.data.duplicates.resolve import resolve_duplicates
-from headstart.data.images.decode import ImageSpec, decode
+from headstart.data.images.spec import ImageSpec
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import assign_folds
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 def test_exact_copies_among_rice_leaves_stay_together_in_the_folds() -> None:
     kept, found = resolve_duplicates(load_dataset(SETS / "rice_leaf").samples)
     assert kept.classes == ("bacterial_blight", "blast", "brownspot")
-    assert (len(kept), found.dropped, found.grouped) == (552, 0, 43)
+    assert (len(kept), found.dropped, found.duplicates.redundant) == (552, 0, 43)
     dealt = assign_folds(kept.labels, kept.groups, count=5, repeats=2)
     content = np.array(kept.content)
     for fold in dealt:
@@ -33,4 +33,4 @@ def test_every_photograph_of_a_set_is_decoded() -> None:
     spec = ImageSpec(size=224, resize=256, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
     samples = load_dataset(SETS / "pacs" / "photo").samples
     assert samples.counts() == dict.fromkeys(("dog", "elephant", "giraffe", "guitar", "horse", "house", "person"), 100)
-    assert {decode(image, spec).shape for image in samples.images[::10]} == {(224, 224, 3)}
+    assert {spec.load(image).shape for image in samples.images[::10]} == {(224, 224, 3)}

@@ -108,8 +108,8 @@ def test_the_kept_network_is_used_only_when_it_is_whole(
         path.parent.rmdir()
         path.parent.write_text("in the way")
     calls = []
-    pruned = openvino_engine._pruned
-    monkeypatch.setattr(openvino_engine, "_pruned", lambda *given: calls.append(1) or pruned(*given))
+    pruned = openvino_engine._pooled_model
+    monkeypatch.setattr(openvino_engine, "_pooled_model", lambda *given: calls.append(1) or pruned(*given))
     assert np.array_equal(one_by_one(images[:1], OpenVINOEngine(lite0, precision="f32")), wanted)
     assert len(calls) == (0 if damage == "none" else 1)
     if damage != "folder":
@@ -165,7 +165,7 @@ def test_folding_batch_normalisation_changes_nothing_but_rounding(lite0: Backbon
     pytest.importorskip("timm")
     from headstart.embed import torch_engine
 
-    plain, folded = torch_engine._network(lite0), torch_engine._on_cpu(lite0)
+    plain, folded = torch_engine._network(lite0), torch_engine._cpu_network(lite0)
     image = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     assert len(torch_engine.convolutions_with_norms(torch_engine._network(lite0), image)) == 49
     with torch.inference_mode():

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headstart.backbones.graph import Backbone
-from headstart.data.images.decode import decode
 from headstart.device import Device
 from headstart.embed import batching, extract
 from headstart.embed.engine import Engine
@@ -119,19 +118,19 @@ def test_a_row_of_another_spec_or_precision_is_not_taken(
 ) -> None:
     from dataclasses import replace
 
-    from headstart.embed.engines import engine_recipe
+    from headstart.embed.engines import engine_key
 
     cache = RowCache(tmp_path / "a.sqlite")
     embed(pictures, lite0, device=cpu, cache=cache)
     other = replace(lite0, spec=replace(lite0.spec, resize=300))
     assert embed(pictures, other, device=cpu, cache=cache).cached == 0
     recipes = [
-        engine_recipe(lite0, cpu),
-        engine_recipe(lite0, Device("cpu", "bf16", "")),
-        engine_recipe(lite0, Device("cuda", "bf16", "")),
-        engine_recipe(other, cpu),
-        engine_recipe(replace(lite0, weights="other"), cpu),
-        engine_recipe(replace(lite0, taps=lite0.taps[1:]), cpu),
+        engine_key(lite0, cpu),
+        engine_key(lite0, Device("cpu", "bf16", "")),
+        engine_key(lite0, Device("cuda", "bf16", "")),
+        engine_key(other, cpu),
+        engine_key(replace(lite0, weights="other"), cpu),
+        engine_key(replace(lite0, taps=lite0.taps[1:]), cpu),
     ]
     assert len(set(recipes)) == 6
 
@@ -229,12 +228,12 @@ class Lazy(Sequence[np.ndarray]):
 
 
 def decoded(images: Lazy, backbone: Backbone) -> batching.Load:
-    return lambda i: decode(images[i], backbone.spec)
+    return lambda i: backbone.spec.load(images[i])
 
 
 def test_decoding_runs_only_a_bounded_way_ahead(lite0: Backbone) -> None:
     images = Lazy(5000)
-    done = batching.run_batches(decoded(images, lite0), range(5000), lite0.spec.size, Counting())
+    done = batching.run_batches(decoded(images, lite0), range(5000), lite0.spec, Counting())
     next(done)
     time.sleep(0.5)
     assert images.made < 5000 / 4
@@ -245,7 +244,7 @@ def test_decoding_runs_only_a_bounded_way_ahead(lite0: Backbone) -> None:
 def test_the_pipeline_gives_every_image_its_own_row(lite0: Backbone) -> None:
     wanted = list(range(0, 300, 3))
     rows = {}
-    for done in batching.run_batches(decoded(Lazy(300), lite0), wanted, lite0.spec.size, Counting()):
+    for done in batching.run_batches(decoded(Lazy(300), lite0), wanted, lite0.spec, Counting()):
         rows.update(dict(zip(done.positions, done.rows[:, 0].tolist(), strict=True)))
     assert rows == {i: float(i % 251) for i in wanted}
 
@@ -253,7 +252,7 @@ def test_the_pipeline_gives_every_image_its_own_row(lite0: Backbone) -> None:
 def test_an_engine_that_breaks_breaks_the_run(lite0: Backbone) -> None:
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="the engine broke"):
-        list(batching.run_batches(decoded(Lazy(50), lite0), range(50), lite0.spec.size, Failing()))
+        list(batching.run_batches(decoded(Lazy(50), lite0), range(50), lite0.spec, Failing()))
     assert threading.active_count() == before
 
 
@@ -261,5 +260,5 @@ def test_a_description_that_does_not_fit_its_graph_is_refused(
     pictures: list[Path], lite0: Backbone, cpu: Device
 ) -> None:
     lying = replace(lite0, taps=(replace(lite0.taps[0], width=7), *lite0.taps[1:]))
-    with pytest.raises(BackboneError, match=r"gives 2,096 numbers an image, and its description promises 2,071"):
+    with pytest.raises(BackboneError, match=r"gives 2,096 numbers an image, and its description says 2,071"):
         embed(pictures[:1], lying, device=cpu)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from headstart.data.images.decode import ImageSpec, decode, hash_content
+from headstart.data.images.decode import hash_content
+from headstart.data.images.spec import ImageSpec
 from headstart.errors import OptionError, UnreadableImage
 from headstart.finetune import augment
 from headstart.finetune.augment import KINDS, augment_image, view, whole
@@ -25,12 +26,12 @@ def seen(source: object, kind: str, number: int, *, seed: int = 0, content: str 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_clean_view_is_what_decode_makes(kind: str, cell_files: dict[str, list[Path]]) -> None:
     for path in cell_files["defective"][:3]:
-        assert np.array_equal(seen(path, kind, 0, content=hash_content(path)), decode(path, SPEC))
+        assert np.array_equal(seen(path, kind, 0, content=hash_content(path)), SPEC.load(path))
 
 
 def test_without_augmentation_every_view_is_the_clean_one(cell_files: dict[str, list[Path]]) -> None:
     path = cell_files["defective"][0]
-    assert np.array_equal(seen(path, "none", 7), decode(path, SPEC))
+    assert np.array_equal(seen(path, "none", 7), SPEC.load(path))
 
 
 @pytest.mark.parametrize("kind", AUGMENTED)

@@ -18,7 +18,7 @@ from headstart.backbones.conversion.families import cut_network
 from headstart.backbones.conversion.stages import Stages
 from headstart.backbones.graph import Backbone
 from headstart.backbones.opening import open_backbone
-from headstart.data.images.decode import decode
+from headstart.data.images.spec import ImageSpec
 from headstart.data.sources.load import load_dataset
 from headstart.device import Device
 from headstart.errors import DataError, InternalError, OptionError
@@ -98,7 +98,7 @@ def test_streamed_rows_are_the_frozen_stages_of_the_view(
     opened, lite0: Backbone, stages: Stages, samples: Samples
 ) -> None:
     (found,) = opened(cache=False, seed=5).batches(order(([2, 4], [0, 3])))
-    clean = decode(samples.images[2], lite0.spec)
+    clean = lite0.spec.load(samples.images[2])
     third = view(samples.images[4], lite0.spec, "light", seed=5, content=samples.content[4], number=3)
     pixels = torch.from_numpy(np.stack([clean, third])).permute(0, 3, 1, 2).float()
     with torch.no_grad():
@@ -114,7 +114,7 @@ def test_without_frozen_stages_normalised_images_come(opened, lite0: Backbone, s
         "images are streamed: no stage is frozen, so every epoch passes each through the whole network."
     )
     (found,) = images.batches(order(([1, 6], [0, 0])))
-    wanted = np.stack([decode(samples.images[i], lite0.spec) for i in (1, 6)])
+    wanted = np.stack([lite0.spec.load(samples.images[i]) for i in (1, 6)])
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(found.permute(0, 2, 3, 1) * 128 + 127, torch.from_numpy(wanted).float(), atol=1e-3)
 
@@ -271,6 +271,7 @@ from pathlib import Path
 from headstart.backbones.conversion.convert import build_network
 from headstart.backbones.opening import open_backbone
 from headstart.backbones.conversion.families import cut_network
+from headstart.data.images.spec import ImageSpec
 from headstart.data.sources.load import load_dataset
 from headstart.device import Device
 from headstart.storage import row_file
@@ -339,7 +340,8 @@ def test_clean_views_are_decoded_once_where_they_fit(
     samples: Samples, lite0: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[object] = []
-    monkeypatch.setattr(pictures, "decode", lambda source, spec: decoded.append(source) or decode(source, spec))
+    load = ImageSpec.load
+    monkeypatch.setattr(ImageSpec, "load", lambda spec, source: decoded.append(source) or load(spec, source))
     keeping_them = Views(samples, lite0.spec, "light", 0, keep=True)
     assert np.array_equal(keeping_them.load(1, 0), keeping_them.load(1, 0))
     assert len(decoded) == 1

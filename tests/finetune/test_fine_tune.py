@@ -94,9 +94,8 @@ def test_the_saved_tensors_predict_what_the_trained_network_predicts(
     exactly = Device("cpu", "f32", "for this test")
     fast = found.form.scores(embed(samples.images, backbone, device=exactly).last)
     spec = lite0.spec
-    from headstart.data.images.decode import decode
 
-    pixels = torch.from_numpy(np.stack([decode(image, spec) for image in samples.images])).float()
+    pixels = torch.from_numpy(np.stack([spec.load(image) for image in samples.images])).float()
     images = ((pixels - torch.tensor(spec.mean)) / torch.tensor(spec.std)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         plain = found.form.scores(made._stages.taps(images)[lite0.last.pooled].numpy())

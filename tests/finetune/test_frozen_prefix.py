@@ -12,7 +12,6 @@ from headstart.backbones.conversion.families import cut_network
 from headstart.backbones.conversion.stages import Stages
 from headstart.backbones.graph import Backbone
 from headstart.backbones.opening import open_backbone
-from headstart.data.images.decode import decode
 from headstart.device import Device
 from headstart.embed.openvino_engine import OpenVINOEngine, compiled_networks
 from headstart.errors import OptionError
@@ -35,7 +34,7 @@ def stages(lite0: Backbone) -> Stages:
 
 @pytest.fixture(scope="module")
 def images(lite0: Backbone, cell_files: dict[str, list[Path]]) -> np.ndarray:
-    return np.stack([decode(path, lite0.spec) for path in cell_files["defective"][:4]])
+    return np.stack([lite0.spec.load(path) for path in cell_files["defective"][:4]])
 
 
 def rows_of(prefix: Prefix, images: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ Picture = NDArray[np.uint8]
 ONE = Options(backbones=("lite0",), heads=("ridge",), repeats=1)
 NAMES = ("functional", "defective")
 LABELS = [name for name in NAMES for _ in range(10)]
-COPIES = "(exactly, or turned, mirrored, cropped, brightened or saved anew); the intervals do not take copies for indep"
+COPIES = "(exactly, or turned, mirrored, cropped, brightened or saved anew); the intervals do not take duplicates for indep"
 
 
 def samples_of(images: Sequence[object], labels: Sequence[str]) -> Samples:
@@ -77,8 +77,8 @@ def notes_of(found: Evaluation, start: str) -> list[str]:
 def test_turned_copies_are_not_counted_as_independent_images(predictor: Predictor, new: list[Picture]) -> None:
     samples = samples_of([*new, *mirrored(new)], LABELS * 2)
     found = evaluate(predictor, samples)
-    (note,) = notes_of(found, "Copies: ")
-    assert note.startswith(f"Copies: 20 of 40 images repeat another one {COPIES}")
+    (note,) = notes_of(found, "Duplicates: ")
+    assert note.startswith(f"Duplicates: 20 of 40 images repeat another one {COPIES}")
     answers = predictor.predict(samples.images).probabilities
     pairs = np.tile(np.arange(20), 2)
     assert found.card.accuracy == scorecard(samples.labels, answers, samples.classes, groups=pairs).accuracy
@@ -88,8 +88,8 @@ def test_turned_copies_are_not_counted_as_independent_images(predictor: Predicto
 def test_the_same_files_again_make_no_interval_narrower(predictor: Predictor, new: list[Picture]) -> None:
     once = evaluate(predictor, samples_of(new, LABELS))
     thrice = evaluate(predictor, samples_of(new * 3, LABELS * 3))
-    assert notes_of(once, "Copies") == []
-    assert notes_of(thrice, "Copies: 40 of 60 images repeat another one")
+    assert notes_of(once, "Duplicates") == []
+    assert notes_of(thrice, "Duplicates: 40 of 60 images repeat another one")
     assert (once.images, thrice.images) == (20, 60)
     for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
         before, after = (getattr(each.card, metric) for each in (once, thrice))
@@ -134,7 +134,7 @@ def test_turned_copies_of_training_images_are_counted_where_training_has_left_th
 ) -> None:
     turned = mirrored(old[10:14])
     known = training_content(bundle.read_bundle(model), predictor)
-    nearly = "near copies (turned, mirrored, cropped, brightened or saved anew) of 4 of these"
+    nearly = "near duplicates (turned, mirrored, cropped, brightened or saved anew) of 4 of these"
     found = evaluate(predictor, samples_of([*new, *turned], [*LABELS, *["defective"] * 4]), trained_on=known)
     assert found.notes[0].startswith(f"The model was trained on {nearly} 24 images, so the scores are too good")
     both = samples_of([*new, *turned, old[9]], [*LABELS, *["defective"] * 4, "functional"])
@@ -169,7 +169,7 @@ def test_too_many_images_to_look_for_copies_are_said(
 ) -> None:
     monkeypatch.setattr("headstart.pipeline.prepare.MOST_COMPARED", 19)
     (note,) = evaluate(predictor, samples_of(new, LABELS)).notes
-    assert note.startswith("Near copies were not looked for among more than 19 images")
+    assert note.startswith("Near duplicates were not searched among more than 19 images")
 
 
 def test_a_split_and_its_classes(predictor: Predictor, new: list[Picture]) -> None:

@@ -1,9 +1,9 @@
 """A fine-tuned backbone: the graph of a known one, and the tensors that training changed.
 
 The changed tensors are safetensors: name in the network's state dict → array, matrices and kernels as float16, the rest
-as float32, as in the graph itself. `changed` gives a backbone with changed tensors, `read` one with those of a file,
-`original` the one without. What opens a graph puts them in with `fitting`, which refuses what the graph does not hold.
-This module opens no graph and needs neither torch nor OpenVINO.
+as float32, as in the graph itself. `apply_delta` gives a backbone with changed tensors, `read_delta` one with those of
+a file, `without_delta` the one as published. Engines put them into a graph with `fit_tensors`, which refuses what the
+graph does not hold. This module opens no graph and needs neither torch nor OpenVINO.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from headstart.storage.arrays import array_error, check_numbers, dump_arrays, lo
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
 
-SUFFIX = ".changes.safetensors"
+SUFFIX = ".delta.safetensors"
 _LEAST_HALVED = 256  # numbers: below that, half precision saves nothing
 _MOST_HALF = 65504.0
 _SLACK = 1 << 20  # bytes for a file's header
@@ -44,7 +44,11 @@ def apply_delta(backbone: Backbone, arrays: Mapping[str, NDArray[Any]]) -> Backb
     >>> tuned.name == lite0.name, tuned.weights == lite0.weights, without_delta(tuned) == lite0
     (True, False, True)
     """
-    return _with(without_delta(backbone), pack_tensors({**delta_tensors(backbone), **arrays})) if arrays else backbone
+    return (
+        _with_delta(without_delta(backbone), pack_tensors({**delta_tensors(backbone), **arrays}))
+        if arrays
+        else backbone
+    )
 
 
 def read_delta(backbone: Backbone, path: Path) -> Backbone:
@@ -54,32 +58,32 @@ def read_delta(backbone: Backbone, path: Path) -> Backbone:
     """
     try:
         if path.stat().st_size > 2 * backbone.graph.stat().st_size + _SLACK:
-            raise BundleError(f"the changes {path} are larger than the backbone {backbone.name}: do not trust them.")
+            raise BundleError(f"the weight delta {path} is larger than the backbone {backbone.name}: do not trust it.")
         content = path.read_bytes()
     except OSError as error:
-        raise BundleError(f"the changes {path} cannot be read: {error.strerror}.") from error
-    return _with(backbone, content)
+        raise BundleError(f"the weight delta {path} cannot be read: {error.strerror}.") from error
+    return _with_delta(backbone, content)
 
 
 def without_delta(backbone: Backbone) -> Backbone:
     """The backbone as it was before any tensor was changed."""
-    changes = backbone.changes
-    return backbone if changes is None else replace(backbone, weights=changes.base, changes=None)
+    delta = backbone.delta
+    return backbone if delta is None else replace(backbone, weights=delta.base, delta=None)
 
 
-def _with(backbone: Backbone, content: bytes) -> Backbone:
-    made = replace(
+def _with_delta(backbone: Backbone, content: bytes) -> Backbone:
+    changed = replace(
         backbone,
         weights=fingerprint.hash_parts(backbone.weights, fingerprint.hash_bytes(content)),
-        changes=WeightDelta(content, backbone.weights),
+        delta=WeightDelta(content, backbone.weights),
     )
-    delta_tensors(made)  # what cannot be used is refused now
-    return made
+    delta_tensors(changed)  # what cannot be used is refused now
+    return changed
 
 
 def delta_tensors(backbone: Backbone) -> dict[str, Floats]:
     """The changed tensors as float32 by name; empty for a backbone that is as it was published."""
-    return {} if backbone.changes is None else _unpack(backbone.changes.content, backbone.name)
+    return {} if backbone.delta is None else _unpack(backbone.delta.content, backbone.name)
 
 
 def fit_tensors(backbone: Backbone, shapes: Mapping[str, Sequence[int]]) -> dict[str, Floats]:
@@ -87,23 +91,23 @@ def fit_tensors(backbone: Backbone, shapes: Mapping[str, Sequence[int]]) -> dict
 
     shapes: of all tensors that may be changed, by name. Raises `BundleError` for a strange name or another shape.
     """
-    found = delta_tensors(backbone)
-    if strange := [name for name in found if name not in shapes]:
+    tensors = delta_tensors(backbone)
+    if strange := [name for name in tensors if name not in shapes]:
         raise array_error(_what(backbone.name), f"the network has no tensor {join_words(strange, 3)}")
-    for name, array in found.items():
+    for name, array in tensors.items():
         if array.shape != tuple(shapes[name]):
             raise array_error(
                 _what(backbone.name), f"{name!r} has the shape {array.shape}, in the network {tuple(shapes[name])}"
             )
-    return found
+    return tensors
 
 
 def pack_tensors(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Tensors as the content of a changes file; equal tensors give equal bytes."""
-    return dump_arrays({name: _stored(np.array(array, np.float32, order="C")) for name, array in arrays.items()})
+    """Tensors as the content of a delta's file; equal tensors give equal bytes."""
+    return dump_arrays({name: _halved(np.array(array, np.float32, order="C")) for name, array in arrays.items()})
 
 
-def _stored(array: Floats) -> NDArray[Any]:
+def _halved(array: Floats) -> NDArray[Any]:
     return array.astype(np.float16) if fits_half(array) else array
 
 
@@ -126,4 +130,4 @@ def _unpack(content: bytes, name: str) -> dict[str, Floats]:
 
 
 def _what(name: str) -> str:
-    return f"changes to the backbone {name}"
+    return f"weight delta of the backbone {name}"

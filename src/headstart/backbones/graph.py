@@ -1,12 +1,12 @@
 """A backbone as a file: an ONNX graph with named taps, and the JSON beside it that says what it is.
 
-The graph takes `image`, uint8 (N, size, size, 3) as `headstart.data.images.decode.decode` makes it; normalisation
-happens inside. For every tap it has `<tap>.pooled`, float32 (N, width), and `<tap>.spatial`, float32 (N, channels,
-rows, columns); `logits`, float32 (N, 1000), where the network kept its original head. Weights are stored in half
-precision and computed with in single precision.
+The graph takes `image`, uint8 (N, size, size, 3) as its `ImageSpec` loads it; normalisation happens inside. For every
+tap it has `<tap>.pooled`, float32 (N, width), and `<tap>.spatial`, float32 (N, channels, rows, columns); `logits`,
+float32 (N, 1000), where the network kept its original head. Weights are stored in half precision and computed with in
+single precision.
 
-`open_backbone` finds one by name, `read_backbone` reads one from a folder, `write` puts one there whole or not at all.
-This module runs nothing and needs neither torch nor OpenVINO.
+`read_backbone` reads one from a folder, `write_backbone` puts one there whole or not at all. This module runs nothing
+and needs neither torch nor OpenVINO.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 from headstart import fingerprint
 from headstart.backbones.packaged import PACKAGED_FOLDER
 from headstart.checks import join_words
-from headstart.data.images.decode import ImageSpec
+from headstart.data.images.spec import ImageSpec
 from headstart.errors import BackboneError, BundleError
 from headstart.storage.files import write_atomically
 
@@ -61,9 +61,9 @@ class Backbone:
     """A network with its weights, as a graph on this machine.
 
     name: what it is called. graph: the .onnx file. spec: what it expects of its input. taps: earliest first, the usual
-    embedding last. weights: fingerprint of the graph file, with that of the changes where there are any. licence,
+    embedding last. weights: fingerprint of the graph file, with that of the delta where there is one. licence,
     source: of the weights. facts: what is known of the network (parameters, accuracy, ...). packaged: whether its graph
-    came with Headstart. changes: tensors that fine-tuning changed (see `changes.py`), None as published.
+    came with Headstart. delta: tensors that fine-tuning changed (see `deltas.py`), None as published.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Backbone:
     source: str
     facts: Mapping[str, object] = field(default_factory=dict, hash=False)
     packaged: bool = False
-    changes: WeightDelta | None = None
+    delta: WeightDelta | None = None
 
     def tap(self, name: str) -> Tap:
         """The tap of this name; raises `BackboneError` with the names there are."""
@@ -106,11 +106,13 @@ def read_backbone(folder: Path, name: str) -> Backbone:
             f"{SCHEMA}: upgrade Headstart, or convert the backbone again."
         )
     try:
-        found = fingerprint.hash_file(graph)
+        weights = fingerprint.hash_file(graph)
     except OSError as error:
         raise BundleError(f"the backbone {name} in {folder} lacks its graph: {error.strerror}.") from error
-    if found != values.get("weights"):
-        raise BundleError(f"the graph {graph} is damaged: its bytes are not those that {name}.json promises.")
+    if weights != values.get("weights"):
+        raise BundleError(
+            f"the graph {graph} is damaged: its bytes are not those that {name}.json names; copy or convert it again."
+        )
     return _backbone(values, graph, packaged=folder == PACKAGED_FOLDER)
 
 

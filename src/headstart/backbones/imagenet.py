@@ -1,7 +1,7 @@
 """ImageNet's 1000 classes, and the head that the packaged backbones were trained with.
 
 `classes` are their WordNet ids in the order of the head's outputs; `with_head` gives a packaged backbone with that
-head's answers as one more tap. Runs nothing.
+head's logits as one more tap. Runs nothing.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def classes() -> tuple[str, ...]:
 
 
 def with_head(backbone: Backbone) -> Backbone:
-    """A packaged backbone with one tap more, `logits`: what its ImageNet head answers, (N, 1000), before the softmax.
+    """A packaged backbone with one tap more, `logits`: the output of its ImageNet head, (N, 1000), before the softmax.
 
-    Of a fine-tuned one: what the old head makes of the new features. Raises `BackboneError` for another backbone, whose
+    Of a fine-tuned one: the old head on the new features. Raises `BackboneError` for another backbone, whose
     head is not known.
 
     >>> from headstart.backbones.opening import open_backbone

@@ -1,7 +1,8 @@
-"""Which backbones a word stands for: `auto`, the packaged ones; `local`, all whose weights are on this machine; `all`,
-these and the whole zoo.
+"""Resolves `auto`, `local`, `all` and short names to backbones available on this machine.
 
-`named` turns words into names; `had` makes sure of what can be had and says why the rest cannot. Nothing is embedded.
+`auto` are the packaged ones, `local` all whose weights are on this machine, `all` these and the whole zoo.
+`resolve_names` turns words into names; `obtainable` opens each and says why the rest cannot be had. Nothing is
+embedded.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.backbones.converted import ConversionRequest, converted, downloaded, kept
+from headstart.backbones.converted import ConversionRequest, converted_names, find_backbone, is_downloaded
 from headstart.backbones.opening import open_backbone
 from headstart.backbones.packaged import PACKAGED, SHORT
 from headstart.backbones.zoo import zoo
@@ -20,7 +21,7 @@ from headstart.progress import bar
 
 AUTO, LOCAL, ALL = "auto", "local", "all"
 _RANDOM = "random weights"
-"""How the source of weights begins that were drawn, not learned (see `networks.py`)."""
+"""How the source of weights begins that were drawn, not learned (see `conversion/networks.py`)."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ def local_backbones() -> tuple[str, ...]:
 
     Random weights, kept for comparison's sake, are left out.
     """
-    learned = [name for name in converted() if not _is_random(name)]
-    fetched = [entry.name for entry in zoo().values() if downloaded(entry.timm)]
-    return tuple(dict.fromkeys([*PACKAGED, *learned, *fetched]))
+    learned = [name for name in converted_names() if not _is_random(name)]
+    downloaded = [entry.name for entry in zoo().values() if is_downloaded(entry.timm)]
+    return tuple(dict.fromkeys([*PACKAGED, *learned, *downloaded]))
 
 
 def resolve_names(words: Sequence[str]) -> tuple[str, ...]:
@@ -47,10 +48,10 @@ def resolve_names(words: Sequence[str]) -> tuple[str, ...]:
     >>> resolve_names(["lite0", "all"])[:2]
     ('efficientnet_lite0', 'efficientnet_lite2')
     """
-    return tuple(dict.fromkeys(name for word in words for name in _named(word)))
+    return tuple(dict.fromkeys(name for word in words for name in _names_of(word)))
 
 
-def _named(word: str) -> tuple[str, ...]:
+def _names_of(word: str) -> tuple[str, ...]:
     if word == AUTO:
         return PACKAGED
     if word == LOCAL:
@@ -66,12 +67,12 @@ def obtainable(names: Sequence[str], *, weights: Path | None = None) -> tuple[tu
     Of several names for one backbone the first is kept. Raises `UnknownBackbone` for a name that nobody knows, and
     where none can be had: for one name its own error, for several `BackboneError`.
     """
-    found: dict[str, str] = {}
+    opened: dict[str, str] = {}
     missing: list[Unavailable] = []
     with bar("opening backbones", len(names), unit="backbones") as advance:
         for name in names:
             try:
-                found.setdefault(open_backbone(name, weights=weights).name, name)
+                opened.setdefault(open_backbone(name, weights=weights).name, name)
             except UnknownBackbone:
                 raise
             except UserError as error:
@@ -79,14 +80,14 @@ def obtainable(names: Sequence[str], *, weights: Path | None = None) -> tuple[tu
                     raise
                 missing.append(Unavailable(name, " ".join(str(error).split())))
             advance(1)
-    if not found:
+    if not opened:
         raise BackboneError(
             f"none of {quantity(len(names), 'backbone')} can be had here; the first: {missing[0].reason}"
         )
-    return tuple(found.values()), tuple(missing)
+    return tuple(opened.values()), tuple(missing)
 
 
 def _is_random(name: str) -> bool:
-    """Whether a converted backbone's weights were drawn. A plain name says that they were not (see `store.key`)."""
-    backbone = kept(ConversionRequest(name)) if "-" in name else None
+    """Whether a converted backbone's weights are random. A plain name says that they are not (see `file_stem`)."""
+    backbone = find_backbone(ConversionRequest(name)) if "-" in name else None
     return backbone is not None and backbone.source.startswith(_RANDOM)

@@ -1,4 +1,4 @@
-"""Names and place of the backbones that the wheel carries."""
+"""The backbones that come with Headstart: their names, short names and folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights read out of a backbone's graph by name, without torch: the original head, a norm's statistics.
+"""Reads weights out of a backbone's graph by name, without torch: the original head, a norm's statistics.
 
 Takes a `Backbone`, returns float32 arrays as they were published. Runs nothing.
 """
@@ -28,7 +28,7 @@ def read_weights(backbone: Backbone, names: Sequence[str]) -> tuple[Floats, ...]
     import openvino
 
     model = openvino.Core().read_model(backbone.graph)
-    found = {op.get_friendly_name(): op for op in model.get_ops() if op.get_type_name() == "Constant"}
-    if missing := [name for name in names if name not in found]:
+    constants = {op.get_friendly_name(): op for op in model.get_ops() if op.get_type_name() == "Constant"}
+    if missing := [name for name in names if name not in constants]:
         raise BackboneError(f"the graph of {backbone.name} has no weights called {join_words(missing)}: name another.")
-    return tuple(found[name].data.astype(np.float32) for name in names)
+    return tuple(constants[name].data.astype(np.float32) for name in names)

@@ -29,11 +29,11 @@ def command(as_json: bool) -> None:
     """
     import sys
 
-    from headstart.backbones.converted import converted
+    from headstart.backbones.converted import converted_names
     from headstart.backbones.zoo import zoo
     from headstart.cli import show
 
-    here = converted()
+    here = converted_names()
     known = zoo()
     others = [name for name in here if name not in known]
     if as_json:
@@ -71,14 +71,14 @@ def _values(entry: ZooEntry, here: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _state(entry: ZooEntry, here: tuple[str, ...]) -> str:
-    from headstart.backbones.converted import downloaded
+    from headstart.backbones.converted import is_downloaded
     from headstart.backbones.packaged import PACKAGED
 
     if entry.name in PACKAGED:
         return "packaged"
     if entry.name in here:
         return "converted"
-    return "downloaded" if downloaded(entry.timm) else "to download"
+    return "downloaded" if is_downloaded(entry.timm) else "to download"
 
 
 def _row(values: dict[str, Any]) -> list[str]:

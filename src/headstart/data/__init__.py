@@ -1,1 +1,1 @@
-"""Pictures and labels from wherever they are: sources, decoding, duplicates, folds."""
+"""Data on the way in: sources, decoding, duplicates, the cleaning plan, sampling and folds."""

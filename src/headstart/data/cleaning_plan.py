@@ -1,8 +1,8 @@
-"""The plan of an audit: which images to leave out, keep or hold together; a CSV that a person edits.
+"""The cleaning plan of an audit: which images to leave out, keep or hold together; a CSV that a person edits.
 
-`write` makes one (columns path, action, reason, group), `read` reads it back and says what is wrong with it, `applied`
-takes the images out and joins the groups, `followed` does all of that to loaded data. `path` is the image's name as
-Headstart prints it: relative to the data's folder, or as the table has it.
+`write_plan` writes one (columns path, action, reason, group), `read_plan` reads it back and says what is wrong with it,
+`exclude_rows` applies it to samples, `apply_plan` a file of it to a dataset. `path` is the image's name as Headstart
+prints it: relative to the data's folder, or as the table has it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ COLUMNS = ("path", "action", "reason", "group")
 
 @dataclass(frozen=True)
 class PlanLine:
-    """What to do with one image. group: a word shared by images that belong together; '' for none."""
+    """What to do with one image.
+
+    path: the image's name. action: one of `ACTIONS`. reason: for a person. group: a word shared by images that belong
+    together; '' for none.
+    """
 
     path: str
     action: str
@@ -41,8 +45,11 @@ class PlanLine:
 
 @dataclass(frozen=True)
 class CleaningPlan:
-    """exclude: names of images to leave out. groups: name → word of the group it is in, of images that stay. keep: of
-    these images the plan wants nothing."""
+    """A plan as read: what to do with the images it names.
+
+    exclude: names of images to leave out. groups: name → word of the group it is in, of images that stay. keep: names
+    of images that stay as they are.
+    """
 
     exclude: tuple[str, ...]
     groups: Mapping[str, str]
@@ -59,9 +66,9 @@ def write_plan(path: Path, lines: Sequence[PlanLine]) -> None:
 
 
 def read_plan(path: Path) -> CleaningPlan:
-    """The plan in a file.
+    """Read a plan from a file.
 
-    An image that is excluded is in no group. Raises `DataError` that names the line where the plan cannot be followed.
+    An image that is excluded is in no group. Raises `DataError` that names the line where the plan cannot be applied.
     """
     exclude: dict[str, int] = {}
     groups: dict[str, str] = {}
@@ -126,19 +133,19 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     return rows
 
 
-def apply_plan(loaded: Dataset, path: str | None) -> tuple[Dataset, str | None]:
-    """The data as the plan in a file wants them, with notes, and the file's fingerprint; unchanged without a plan.
+def apply_plan(dataset: Dataset, path: str | None) -> tuple[Dataset, str | None]:
+    """The dataset after the plan in a file, with notes, and the file's fingerprint; unchanged where `path` is None.
 
-    Raises `DataError` for a plan that cannot be followed.
+    Raises `DataError` for a plan that cannot be applied.
     """
     if path is None:
-        return loaded, None
+        return dataset, None
     plan = read_plan(Path(path))
     try:
-        samples, together, notes = _kept(loaded.samples, plan)
+        samples, together, notes = _apply(dataset.samples, plan)
     except DataError as error:
-        raise DataError(f"{path} cannot be followed: {error}") from error
-    changed = replace(loaded, samples=samples, notes=(*loaded.notes, *notes), together=together)
+        raise DataError(f"{path} cannot be applied: {error}") from error
+    changed = replace(dataset, samples=samples, notes=(*dataset.notes, *notes), together=together)
     return changed, fingerprint.hash_file(Path(path))
 
 
@@ -147,29 +154,28 @@ def exclude_rows(samples: Samples, plan: CleaningPlan) -> tuple[Samples, tuple[s
 
     Raises `DataError` where the plan names images that are not among the samples, or leaves a class without any.
     """
-    kept, together, notes = _kept(samples, plan)
+    kept, together, notes = _apply(samples, plan)
     return (replace(kept, groups=merge_groups(kept, together)) if together else kept), notes
 
 
-def _kept(samples: Samples, plan: CleaningPlan) -> tuple[Samples, tuple[tuple[int, ...], ...], tuple[str, ...]]:
+def _apply(samples: Samples, plan: CleaningPlan) -> tuple[Samples, tuple[tuple[int, ...], ...], tuple[str, ...]]:
     """The samples that stay, the rows of them that belong together, and notes."""
-    named = [*plan.exclude, *plan.groups]
-    there = set(samples.names)
-    absent = [name for name in named if name not in there]
-    every = [*named, *plan.keep]
-    if every and not there.intersection(every):
+    needed = [*plan.exclude, *plan.groups]
+    names = set(samples.names)
+    absent = [name for name in needed if name not in names]
+    mentioned = [*needed, *plan.keep]
+    if mentioned and not names.intersection(mentioned):
         raise DataError(
-            f"no image that the plan names is in these data (the first of {len(every):,}: {every[0]!r}; the data hold "
-            f"{samples.names[0]!r}): give the plan that was written for them."
+            f"no image that the plan names is in these data (the first of {len(mentioned):,}: {mentioned[0]!r}; the "
+            f"data hold {samples.names[0]!r}): give the plan that was written for them."
         )
     if absent:
         raise DataError(
             f"the plan names {quantity(len(absent), 'image')} that the data do not hold, {join_words(absent, 3)}: "
-            "remove "
-            f"{'its line' if len(absent) == 1 else 'their lines'} or write the plan anew."
+            f"remove {'its line' if len(absent) == 1 else 'their lines'} or write the plan anew."
         )
-    out = set(plan.exclude)
-    kept = samples.take(np.array([name not in out for name in samples.names], bool))
+    excluded = set(plan.exclude)
+    kept = samples.take(np.array([name not in excluded for name in samples.names], bool))
     _check_left(samples, kept)
     together = _together(kept, plan.groups)
     return kept, together, tuple(_notes(len(samples) - len(kept), together))
@@ -179,18 +185,17 @@ def _check_left(samples: Samples, kept: Samples) -> None:
     """Raise `DataError` where nothing is left, or nothing of a class."""
     if not len(kept):
         raise DataError("the plan excludes every image; set the action of those to use to 'keep'.")
-    before, left = samples.counts(), kept.counts()
-    if empty := [name for name, count in before.items() if count and not left[name]]:
+    before, after = samples.counts(), kept.counts()
+    if empty := [name for name, count in before.items() if count and not after[name]]:
         raise DataError(
-            f"the plan excludes every image of {join_words(empty)}; set the action of those to use to 'keep', or "
-            "take the "
-            "class out of the data."
+            f"the plan excludes every image of {join_words(empty)}; set the action of those to use to 'keep', or take "
+            "the class out of the data."
         )
 
 
-def _notes(out: int, together: tuple[tuple[int, ...], ...]) -> Iterator[str]:
-    if out:
-        yield f"Left out by the plan: {quantity(out, 'image')}."
+def _notes(excluded: int, together: tuple[tuple[int, ...], ...]) -> Iterator[str]:
+    if excluded:
+        yield f"Left out by the plan: {quantity(excluded, 'image')}."
     if together:
         yield (
             f"Held together by the plan: {quantity(sum(map(len, together)), 'image')} in "
@@ -204,4 +209,4 @@ def _together(samples: Samples, groups: Mapping[str, str]) -> tuple[tuple[int, .
     for row, name in enumerate(samples.names):
         if word := groups.get(name):
             rows.setdefault(word, []).append(row)
-    return tuple(tuple(each) for each in rows.values() if len(each) > 1)
+    return tuple(tuple(group) for group in rows.values() if len(group) > 1)

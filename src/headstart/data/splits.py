@@ -1,9 +1,9 @@
-"""Folds for cross-validation: stratified by class, groups never parted, repeatable.
+"""Folds for cross-validation, stratified by class, groups never split, repeatable; and the held-out split.
 
-`folds` gives each row its fold, for each repeat; `check_enough` says in words why some data cannot be
-cross-validated. Own arithmetic rather than scikit-learn's splitters, so that a seed means the same folds
-under every version of it, and because a row that is alone in its group (nearly all are) can be dealt out by
-counting.
+`divide` sets the held-out rows apart and assigns folds to the rest; `assign_folds` gives each row its fold, for each
+repeat; `check_enough` raises with the reason where data cannot be cross-validated. Own arithmetic rather than
+scikit-learn's splitters, so that a seed means the same folds under every version of it, and because a row that is alone
+in its group (nearly all are) can be assigned by counting.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from headstart.errors import DataError
 from headstart.records.arrays import Ints
 from headstart.records.samples import Samples
 
-_FEW, _SOME = 500, 2000
-
+FOLDS_OF_FINE_TUNES = 5
+"""Folds where fine-tunes are compared and no number was asked for: each fold is a training run."""
+_FEW_IMAGES, _SOME_IMAGES = 500, 2000
+"""Below these cross-validation is repeated five and three times."""
 _SMALL_CLASS = 10
-
 _TRIES = 50
 _LEAST = 2
 
@@ -35,13 +36,18 @@ def assign_folds(
     seed: int = 0,
     classes: Sequence[str] | None = None,
 ) -> Ints:
-    """The fold of each row, numbered from 0: (repeats, n), a way of dealing the rows out for each repeat.
+    """The fold of each row, numbered from 0: (repeats, n), another assignment for each repeat.
 
-    labels: (n,) classes as numbers from 0. groups: (n,) equal numbers stay together. count: folds wanted; there are
-    fewer where even the largest class has fewer images (or groups), but at least 2. A class with fewer images than
-    folds lies in some of them only, and always in two or more: making fewer folds for its sake would train every class
-    on much less than the final model sees. classes: names, for messages. Raises `DataError` when a class is too small
-    to be cross-validated.
+    labels: (n,) classes as numbers from 0.
+    groups: (n,) rows with equal numbers stay in one fold; None where every row is alone.
+    count: folds wanted, at least 2; there are fewer where even the largest class has fewer images (or groups).
+    repeats: how many assignments, at least 1.
+    seed: equal seeds give equal folds.
+    classes: names, for messages.
+
+    A class with fewer images than folds lies in some of them only, and always in two or more: making fewer folds for
+    its sake would train every class on much less than the final model sees. Raises `DataError` when a class is too
+    small to be cross-validated.
 
     >>> assign_folds(np.array([0, 0, 1, 1]), count=2).sum(axis=1)
     array([2])
@@ -51,7 +57,7 @@ def assign_folds(
     check_enough(labels, classes, groups)
     members = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)[1]
     count = min(count, int(_groups_per_class(labels, members).max()))
-    return np.stack([_dealt(labels, members, count, seed, repeat) for repeat in range(repeats)])
+    return np.stack([_valid_assignment(labels, members, count, seed, repeat) for repeat in range(repeats)])
 
 
 def check_enough(labels: Ints, classes: Sequence[str] | None = None, groups: Ints | None = None) -> None:
@@ -80,7 +86,7 @@ def _check_groups(labels: Ints, names: Sequence[str], groups: Ints) -> None:
     alone = [name for i, name in enumerate(names) if len(np.unique(groups[labels == i])) < _LEAST]
     if alone:
         raise DataError(
-            f"every image of {join_words(alone)} belongs to one group (of copies, or by the group column), so no "
+            f"every image of {join_words(alone)} belongs to one group (of duplicates, or by the group column), so no "
             "model can be measured on images of it that it was not trained on: add images of another group, "
             "or take the class out."
         )
@@ -92,12 +98,12 @@ def _groups_per_class(labels: Ints, members: Ints) -> Ints:
     return np.bincount(pairs % number, minlength=number)
 
 
-def _dealt(labels: Ints, members: Ints, count: int, seed: int, repeat: int) -> Ints:
-    """One way of dealing the rows out in which no fold is empty and no class lies in a single fold."""
+def _valid_assignment(labels: Ints, members: Ints, count: int, seed: int, repeat: int) -> Ints:
+    """The fold of each row, such that no fold is empty and no class lies in a single fold."""
     for attempt in range(_TRIES):
         generator = np.random.default_rng([seed, repeat, attempt])
-        fold, shares = _deal(labels, members, count, generator)
-        if shares.sum(axis=1).all() and ((shares > 0).sum(axis=0) >= _LEAST).all():
+        fold, sizes = _assign_groups(labels, members, count, generator)
+        if sizes.sum(axis=1).all() and ((sizes > 0).sum(axis=0) >= _LEAST).all():
             return fold[members]
     raise DataError(
         f"the groups are too large or too mixed to make {quantity(count, 'fold')} in which every class can be "
@@ -105,11 +111,11 @@ def _dealt(labels: Ints, members: Ints, count: int, seed: int, repeat: int) -> I
     )
 
 
-def _deal(labels: Ints, members: Ints, count: int, generator: np.random.Generator) -> tuple[Ints, Ints]:
-    """The fold of each group, and the images of each class in each fold.
+def _assign_groups(labels: Ints, members: Ints, count: int, generator: np.random.Generator) -> tuple[Ints, Ints]:
+    """The fold of each group, and how many images of each class are in each fold: (count, classes).
 
-    Groups of several images come first, the largest first, each into the fold where its classes are
-    scarcest; then the images that are alone fill the classes up.
+    Groups of several images come first, the largest first, each into the fold where its classes are scarcest; then the
+    images that are alone fill the classes up.
     """
     totals = np.bincount(labels)
     sizes = np.bincount(members)
@@ -120,6 +126,7 @@ def _deal(labels: Ints, members: Ints, count: int, generator: np.random.Generato
     classes_of = _classes_of_large(labels, members, sizes)
     for group in large[np.argsort(-sizes[large], kind="stable")]:
         classes, images = np.unique(classes_of[group], return_counts=True)
+        # how full each fold is of the group's classes: sum over classes of share in fold x share of the group
         crowding = shares[:, classes] @ (images / totals[classes] ** 2)
         fold[group] = best = np.lexsort((shares.sum(axis=1), crowding))[0]
         shares[best, classes] += images
@@ -128,7 +135,7 @@ def _deal(labels: Ints, members: Ints, count: int, generator: np.random.Generato
     alone = order[sizes[order] == 1]
     for label in generator.permutation(len(totals)):
         groups = alone[label_of[alone] == label]
-        fold[groups] = _levelled(shares, label, len(groups))
+        fold[groups] = _fill_evenly(shares, label, len(groups))
         shares[:, label] += np.bincount(fold[groups], minlength=count)
     return fold, shares
 
@@ -141,11 +148,10 @@ def _classes_of_large(labels: Ints, members: Ints, sizes: Ints) -> dict[int, Int
     return {group: labels[order[ends[group] - sizes[group] : ends[group]]] for group in large.tolist()}
 
 
-def _levelled(shares: Ints, label: int, number: int) -> Ints:
-    """Folds for `number` more images of a class, so that its shares become as equal as they can.
+def _fill_evenly(shares: Ints, label: int, number: int) -> Ints:
+    """Folds for `number` more images of a class, so that its counts become as equal as they can.
 
-    Every fold has places 0, 1, 2, …; the lowest free places are taken, on a tie in the fold with fewer
-    images.
+    Every fold has places 0, 1, 2, …; the lowest free places are taken, on a tie in the fold with fewer images.
     """
     count = len(shares)
     taken = shares[:, label]
@@ -157,7 +163,11 @@ def _levelled(shares: Ints, label: int, number: int) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """fit, held_out: row numbers. folds: (repeats, fit rows). groups: of the fit rows, None where all are alone."""
+    """Which rows are fitted and which are held out.
+
+    fit, held_out: row numbers. folds: (repeats, fit rows) from 0. groups: of the fit rows, None where all are alone.
+    notes: sentences for the user.
+    """
 
     fit: Ints
     held_out: Ints
@@ -167,12 +177,11 @@ class Division:
 
 
 def divide(samples: Samples, *, count: int | None, repeats: int | None, seed: int) -> Division:
-    """Set the test split apart (or, without one, the validation split), and lay the folds over the rest."""
-
+    """Set the test split apart (or, without one, the validation split), and assign folds to the rest."""
     held, notes = held_out_rows(samples)
     fit = np.flatnonzero(~held)
     groups = None if samples.groups is None else samples.groups[fit]
-    laid = assign_folds(
+    folds = assign_folds(
         samples.labels[fit],
         groups,
         count=count or folds_for(len(fit), len(samples.classes)),
@@ -180,20 +189,20 @@ def divide(samples: Samples, *, count: int | None, repeats: int | None, seed: in
         seed=seed,
         classes=samples.classes,
     )
-    return Division(fit, np.flatnonzero(held), laid, groups, notes)
+    return Division(fit, np.flatnonzero(held), folds, groups, notes)
 
 
 def held_out_rows(samples: Samples) -> tuple[np.ndarray, tuple[str, ...]]:
     """Which rows are kept apart until the end (the test split, or else the val split), and notes of that."""
-    nothing = np.zeros(len(samples), bool)
+    none = np.zeros(len(samples), bool)
     if samples.splits is None:
-        return nothing, ()
+        return none, ()
     if "test" in samples.splits:
         joined = "; the val split is cross-validated together with train" if "val" in samples.splits else ""
         return samples.splits == "test", (f"The test split is kept apart until the end{joined}.",)
     if "val" in samples.splits:
         return samples.splits == "val", ("There is no test split, so the val split is kept apart until the end.",)
-    return nothing, ()
+    return none, ()
 
 
 def folds_for(images: int, classes: int) -> int:
@@ -206,9 +215,9 @@ def folds_for(images: int, classes: int) -> int:
 
 
 def repeats_for(images: int) -> int:
-    """How often the cross-validation is repeated: the fewer images, the more the luck of one division matters.
+    """How often cross-validation is repeated: the fewer images, the more one assignment of folds matters.
 
     >>> [repeats_for(n) for n in (60, 800, 20_000)]
     [5, 3, 1]
     """
-    return 5 if images <= _FEW else 3 if images <= _SOME else 1
+    return 5 if images <= _FEW_IMAGES else 3 if images <= _SOME_IMAGES else 1

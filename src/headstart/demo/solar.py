@@ -21,10 +21,10 @@ def solar_cells() -> Dataset:
 
     Raises `MissingExtra` when the package `elpv-dataset` is not installed.
     """
-    found = find_spec("elpv_dataset")
-    if found is None or found.origin is None:
+    package = find_spec("elpv_dataset")
+    if package is None or package.origin is None:
         raise MissingExtra("The demo on solar cells", "demo", "elpv-dataset")
-    folder = Path(found.origin).parent / "data"
+    folder = Path(package.origin).parent / "data"
     with (folder / "labels.csv").open() as file:
         rows = [line.split() for line in file if line.strip()]
     labels = ["defective" if float(row[1]) >= DEFECTIVE_FROM else "functional" for row in rows]

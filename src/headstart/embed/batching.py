@@ -1,8 +1,9 @@
-"""Images → rows: loading and inference at the same time, in bounded memory.
+"""Runs items through an engine: loading and inference at the same time, in bounded memory.
 
-A few workers each load (decode, usually) a batch into a buffer of their own and pass it through the engine; while some
-wait for the engine, the others load. Decoding and inference run outside the interpreter's lock, so threads are enough.
-At any moment a worker holds one batch, and a bounded queue holds what is done. Nothing is cached here.
+A few workers each load a batch into a buffer of their own and pass it through the engine; while some wait for the
+engine, the others load. Decoding and inference run outside the interpreter's lock, so threads are enough. At any moment
+a worker holds one batch, and a bounded queue holds the results. What an item is only the `InputSpec` knows. Nothing is
+cached here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +24,18 @@ from headstart.embed.engine import Engine
 from headstart.errors import UnreadableImage
 from headstart.records.arrays import Floats
 
+if TYPE_CHECKING:
+    from headstart.data.spec import InputSpec
+
 _DONE_AHEAD = 32
 
-Load = Callable[[int], NDArray[np.uint8]]
-"""Position → the network's input (size, size, 3); raises `UnreadableImage`. Called from several threads."""
+Load = Callable[[int], NDArray[Any]]
+"""Position → the network's input for the item there; raises `UnreadableImage`. Called from several threads."""
 
 
 @dataclass(frozen=True, eq=False)
 class BatchResult:
-    """What became of some images: rows (len(positions), width) and where they belong; or why there are none."""
+    """Rows (len(positions), width) and the positions they belong to; and of unreadable items position and reason."""
 
     positions: tuple[int, ...]
     rows: Floats
@@ -38,47 +43,48 @@ class BatchResult:
 
 
 def run_batches(
-    load: Load, wanted: Sequence[int], size: int, engine: Engine, *, ahead: int = _DONE_AHEAD
+    load: Load, positions: Sequence[int], spec: InputSpec, engine: Engine, *, ahead: int = _DONE_AHEAD
 ) -> Generator[BatchResult, None, None]:
-    """Load and infer the images at the positions `wanted`; batches come as they are done, in any order.
+    """Load and infer the items at `positions`; batches come as they are done, in any order.
 
-    size: the side of what `load` returns, in pixels. ahead: how many batches may wait to be taken. Closing the
-    iterator, or an exception where it is used, stops the workers before it returns. An image that cannot be read is
+    spec: of what `load` returns; it makes the buffers. ahead: how many batches may wait to be taken. Closing the
+    iterator, or an exception where it is used, stops the workers before it returns. An item that cannot be read is
     reported; any other exception of a worker is raised here.
     """
-    line = _Line(load, size, engine, _batches(wanted, engine), queue.Queue(ahead))
-    workers = [threading.Thread(target=line.work, daemon=True) for _ in range(_workers(engine, len(wanted)))]
+    batches = _batches(positions, engine)
+    pool = _Pool(load, spec, engine, batches, queue.Queue(ahead))
+    workers = [threading.Thread(target=pool.work, daemon=True) for _ in range(_workers(engine, len(positions)))]
     for worker in workers:
         worker.start()
     try:
         for _ in range(len(workers)):
-            while (done := line.done.get()) is not None:
+            while (done := pool.done.get()) is not None:
                 if isinstance(done, BaseException):
                     raise done
                 yield done
     finally:
-        line.stop(workers)
+        pool.stop(workers)
 
 
-def _workers(engine: Engine, images: int) -> int:
+def _workers(engine: Engine, items: int) -> int:
     """As many as keep the engine's requests and the processors busy."""
-    return max(1, min(engine.requests + threads(), images))
+    return max(1, min(engine.requests + threads(), items))
 
 
-def _batches(wanted: Sequence[int], engine: Engine) -> Iterator[tuple[int, ...]]:
+def _batches(positions: Sequence[int], engine: Engine) -> Iterator[tuple[int, ...]]:
     """Positions in batches; a small request is spread over the workers."""
-    share = -(-len(wanted) // _workers(engine, len(wanted)))
-    positions = iter(wanted)
-    while batch := tuple(islice(positions, max(1, min(engine.batch, share)))):
+    share = -(-len(positions) // _workers(engine, len(positions)))
+    remaining = iter(positions)
+    while batch := tuple(islice(remaining, max(1, min(engine.batch, share)))):
         yield batch
 
 
 @dataclass(eq=False)
-class _Line:
+class _Pool:
     """What the workers share. A worker puts None into `done` when it has nothing left to do."""
 
     load: Load
-    size: int
+    spec: InputSpec
     engine: Engine
     batches: Iterator[tuple[int, ...]]
     done: queue.Queue[BatchResult | BaseException | None]
@@ -86,30 +92,30 @@ class _Line:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def work(self) -> None:
-        """Take batches until there are none; what goes wrong is put into `done` too."""
-        buffer = np.zeros((self.engine.batch, self.size, self.size, 3), np.uint8)
+        """Take batches until there are none; an exception is put into `done` too."""
+        buffer = self.spec.buffer(self.engine.batch)
         try:
-            while not self.stopped.is_set() and (batch := self._next()):
-                self.done.put(self._through(batch, buffer))
+            while not self.stopped.is_set() and (batch := self._next_batch()):
+                self.done.put(self._infer(batch, buffer))
             self.done.put(None)
         except BaseException as error:
             self.done.put(error)
 
-    def _next(self) -> tuple[int, ...] | None:
+    def _next_batch(self) -> tuple[int, ...] | None:
         with self.lock:
             return next(self.batches, None)
 
-    def _through(self, batch: tuple[int, ...], buffer: NDArray[np.uint8]) -> BatchResult:
-        read: list[int] = []
+    def _infer(self, batch: tuple[int, ...], buffer: NDArray[Any]) -> BatchResult:
+        readable: list[int] = []
         unreadable: list[tuple[int, str]] = []
         for position in batch:
             try:
-                buffer[len(read)] = self.load(position)
-                read.append(position)
+                buffer[len(readable)] = self.load(position)
+                readable.append(position)
             except UnreadableImage as reason:
                 unreadable.append((position, str(reason)))
-        rows = self.engine.run(buffer, len(read)) if read else np.zeros((0, 0), np.float32)
-        return BatchResult(tuple(read), rows, tuple(unreadable))
+        rows = self.engine.run(buffer, len(readable)) if readable else np.zeros((0, 0), np.float32)
+        return BatchResult(tuple(readable), rows, tuple(unreadable))
 
     def stop(self, workers: Sequence[threading.Thread]) -> None:
         """Let every worker end, emptying the queue that it may be waiting to put something into."""

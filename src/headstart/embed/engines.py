@@ -1,4 +1,7 @@
-"""Picks and opens the engine that runs a backbone on a device."""
+"""Chooses and opens the engine that runs a backbone on a device.
+
+OpenVINO runs on CPUs; torch runs on accelerators, and on CPUs where OpenVINO is not installed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
     from headstart.device import Device
 
-_KEPT_OPEN = 4
+_MOST_OPEN = 4
 
 _open: OrderedDict[str, Engine] = OrderedDict()
 
@@ -27,10 +30,10 @@ def engine_for(device: Device) -> str:
     return "openvino" if device.kind == "cpu" and find_spec("openvino") is not None else "torch"
 
 
-def engine_recipe(backbone: Backbone, device: Device) -> str:
-    """Names all that an image's row depends on besides the image; equal recipes give equal rows.
+def engine_key(backbone: Backbone, device: Device) -> str:
+    """The part of a row's cache key that does not depend on the item: equal keys, equal rows.
 
-    A new version of an engine keeps the recipe: it moves rows by rounding alone.
+    A new version of an engine keeps the key: it moves rows by rounding alone.
     """
     taps = [tap.name for tap in backbone.taps]
     return fingerprint.hash_parts(
@@ -43,12 +46,12 @@ def open_engine(backbone: Backbone, device: Device) -> Engine:
 
     Raises `MissingExtra` when the device needs torch and torch is not installed.
     """
-    name = f"{engine_recipe(backbone, device)} {threads()}"
+    name = f"{engine_key(backbone, device)} {threads()}"
     with _opening:
         if name not in _open:
             _open[name] = _build(backbone, device)
         _open.move_to_end(name)
-        while len(_open) > _KEPT_OPEN:
+        while len(_open) > _MOST_OPEN:
             _open.popitem(last=False)
         return _open[name]
 

@@ -1,7 +1,8 @@
-"""Images → `Embeddings`: each distinct image through the backbone once, ever.
+"""Embeds images with a backbone; deduplicates by content and caches.
 
-`embed` looks every image up in the cache, decodes and infers the missing ones, keeps what is new, and returns pooled
+`embed` looks every image up in the cache, loads and infers the missing ones, caches the new rows, and returns pooled
 vectors of the wanted taps. Images that cannot be read become `Failure`s. Memory is bounded by the result's own size.
+Nothing here is about images: what an item is, the backbone's `spec` knows.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.data.images.decode import decode
 from headstart.data.sources.dataset import hash_contents
 from headstart.device import Device, choose_device
 from headstart.embed import batching
 from headstart.embed.embedding_cache import row_key
-from headstart.embed.engines import engine_recipe, open_engine
+from headstart.embed.engines import engine_key, open_engine
 from headstart.errors import BackboneError, InternalError
 from headstart.progress import Advance, bar
 from headstart.records.arrays import Floats
@@ -47,10 +47,16 @@ def embed(
 ) -> Embeddings:
     """Pooled activations of a backbone's taps for each image that can be read: float32, (n, width) a tap.
 
-    images: paths, PIL images or arrays. content: their fingerprints, if known (else computed where a cache is used).
-    names: what to call them in failures. taps: all by default. device: the best there is by default. cache: none by
-    default. Rows are in the order of the images; the same image gives the same row whatever came with it, and from the
-    cache bit for bit what it gave fresh. Raises `BackboneError` for an unknown tap.
+    images: paths, PIL images or arrays, as the backbone's `spec` loads them.
+    content: a fingerprint of each, if known; else computed where a cache is used.
+    names: what to call them in failures.
+    taps: names of the wanted layers; all by default.
+    device: the best there is by default.
+    cache: where rows are looked up and stored; none by default.
+    label: what the progress bar calls the work.
+
+    Rows are in the order of the images; the same image gives the same row whatever came with it, and from the cache bit
+    for bit what it gave fresh. Raises `BackboneError` for an unknown tap.
 
     >>> import numpy as np
     >>> from headstart.backbones.opening import open_backbone
@@ -60,10 +66,10 @@ def embed(
     _check_lengths(len(images), content, names)
     table = _Table(backbone, taps, len(images))
     names = names or _names(images)
-    if content is None:  # without a cache nobody asks which images are alike
+    if content is None:  # without a cache there is no need to know which images are equal
         content = hash_contents(images, names) if cache is not None else [str(i) for i in range(len(images))]
     with bar(label, len(images)) as advance:
-        work = _Work(images, _copies(content), backbone, device or choose_device(), cache, table, advance)
+        work = _Work(images, _rows_by_content(content), backbone, device or choose_device(), cache, table, advance)
         work.fetch()
         work.compute()
     return table.embeddings(names)
@@ -82,14 +88,16 @@ class _Table:
     """The result as it grows: one array a wanted tap, and why rows are missing."""
 
     def __init__(self, backbone: Backbone, wanted: Sequence[str] | None, n: int) -> None:
-        chosen = {backbone.tap(name).name for name in wanted} if wanted is not None else None
+        wanted_names = None if wanted is None else {backbone.tap(name).name for name in wanted}
         self.backbone = backbone
         self.width = sum(tap.width for tap in backbone.taps)
         self.columns = {
-            tap.name: columns for tap, columns in _columns(backbone.taps) if chosen is None or tap.name in chosen
+            tap.name: columns
+            for tap, columns in _columns(backbone.taps)
+            if wanted_names is None or tap.name in wanted_names
         }
         self.arrays = {name: np.empty((n, c.stop - c.start), np.float32) for name, c in self.columns.items()}
-        self.there = np.zeros(n, bool)
+        self.readable = np.zeros(n, bool)
         self.reasons: dict[int, str] = {}
         self.cached = 0
 
@@ -98,13 +106,13 @@ class _Table:
         for position in positions:
             for name, columns in self.columns.items():
                 self.arrays[name][position] = row[columns]
-            self.there[position] = True
+            self.readable[position] = True
 
     def embeddings(self, names: Sequence[str]) -> Embeddings:
-        """What was found, without the rows that failed."""
-        rows = np.flatnonzero(self.there)
+        """The result without the rows that failed."""
+        rows = np.flatnonzero(self.readable)
         failures = tuple(Failure(i, names[i], self.reasons[i]) for i in sorted(self.reasons))
-        arrays = {name: _closed_up(array, rows) for name, array in self.arrays.items()}
+        arrays = {name: _compact(array, rows) for name, array in self.arrays.items()}
         return Embeddings(self.backbone.name, arrays, rows, failures, self.cached)
 
 
@@ -116,7 +124,7 @@ def _columns(taps: Sequence[Tap]) -> Iterator[tuple[Tap, slice]]:
         start += tap.width
 
 
-def _closed_up(array: Floats, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Floats:
+def _compact(array: Floats, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Floats:
     """Move `rows` to the front, piece by piece so that no second array is needed, and cut the rest off."""
     if len(rows) == len(array):
         return array
@@ -126,11 +134,11 @@ def _closed_up(array: Floats, rows: np.ndarray[tuple[int, ...], np.dtype[np.int6
     return array[: len(rows)]
 
 
-def _copies(content: Iterable[str]) -> RowsByContent:
-    copies: RowsByContent = {}
+def _rows_by_content(content: Iterable[str]) -> RowsByContent:
+    rows: RowsByContent = {}
     for position, name in enumerate(content):
-        copies.setdefault(name, []).append(position)
-    return copies
+        rows.setdefault(name, []).append(position)
+    return rows
 
 
 class _Work:
@@ -139,27 +147,27 @@ class _Work:
     def __init__(
         self,
         images: Sequence[ImageSource],
-        copies: RowsByContent,
+        rows: RowsByContent,
         backbone: Backbone,
         device: Device,
         cache: RowCache | None,
         table: _Table,
         advance: Advance,
     ) -> None:
-        self.images, self.copies, self.backbone, self.device = images, copies, backbone, device
+        self.images, self.rows, self.backbone, self.device = images, rows, backbone, device
         self.cache, self.table, self.advance = cache, table, advance
-        self.recipe = engine_recipe(backbone, device)
+        self.engine_key = engine_key(backbone, device)
         self.fresh: list[tuple[Key, Floats]] = []
 
     def fetch(self) -> None:
-        """Fill in what the cache knows."""
+        """Fill in the rows that are cached."""
         if self.cache is None:
             return
-        contents_by_key = {row_key(content, self.recipe): content for content in self.copies}
+        contents_by_key = {row_key(content, self.engine_key): content for content in self.rows}
         try:
-            for found, row in self.cache.find(list(contents_by_key)):
+            for key, row in self.cache.find(list(contents_by_key)):
                 if len(row) == self.table.width:
-                    positions = self.copies[contents_by_key[found]]
+                    positions = self.rows[contents_by_key[key]]
                     self.table.fill(positions, row)
                     self.table.cached += len(positions)
                     self.advance(len(positions))
@@ -167,49 +175,49 @@ class _Work:
             self.cache.close()
 
     def compute(self) -> None:
-        """Pass the rest through the network, one of each set of copies, and keep the rows."""
-        missing = {where[0]: name for name, where in self.copies.items() if not self.table.there[where[0]]}
+        """Pass the rest through the network, each distinct image once, and cache the rows."""
+        missing = {rows[0]: name for name, rows in self.rows.items() if not self.table.readable[rows[0]]}
         if not missing:
             return
         engine = open_engine(self.backbone, self.device)
         spec = self.backbone.spec
-        batches = batching.run_batches(lambda i: decode(self.images[i], spec), list(missing), spec.size, engine)
+        batches = batching.run_batches(lambda i: spec.load(self.images[i]), list(missing), spec, engine)
         try:
             for batch in batches:
                 self._check_width(batch)
                 for position, row in zip(batch.positions, batch.rows, strict=True):
-                    self._take(missing[position], row)
+                    self._fill(missing[position], row)
                 for position, reason in batch.unreadable:
-                    self._miss(missing[position], reason)
+                    self._fail(missing[position], reason)
         finally:
             batches.close()
-            self._keep()
+            self._store_rows()
             if self.cache is not None:
                 self.cache.close()
 
     def _check_width(self, batch: batching.BatchResult) -> None:
-        """What a description says of its graph may come from a stranger, or belong to another graph."""
+        """Raise `BackboneError` where the description does not fit the graph: it may belong to another one."""
         if batch.positions and batch.rows.shape[1] != self.table.width:
             raise BackboneError(
                 f"the graph of {self.backbone.name} at {self.backbone.graph} gives {batch.rows.shape[1]:,} numbers an "
-                f"image, and its description promises {self.table.width:,}: convert the backbone again."
+                f"image, and its description says {self.table.width:,}: convert the backbone again."
             )
 
-    def _take(self, content: str, row: Floats) -> None:
-        positions = self.copies[content]
+    def _fill(self, content: str, row: Floats) -> None:
+        positions = self.rows[content]
         self.table.fill(positions, row)
         self.advance(len(positions))
         if self.cache is not None:
-            self.fresh.append((row_key(content, self.recipe), row))
+            self.fresh.append((row_key(content, self.engine_key), row))
             if len(self.fresh) == _ROWS_A_WRITE:
-                self._keep()
+                self._store_rows()
 
-    def _miss(self, content: str, reason: str) -> None:
-        positions = self.copies[content]
+    def _fail(self, content: str, reason: str) -> None:
+        positions = self.rows[content]
         self.table.reasons.update(dict.fromkeys(positions, reason))
         self.advance(len(positions))
 
-    def _keep(self) -> None:
+    def _store_rows(self) -> None:
         fresh, self.fresh = self.fresh, []
         if self.cache is not None:
             self.cache.store(fresh)

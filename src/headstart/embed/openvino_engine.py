@@ -1,8 +1,8 @@
-"""OpenVINO: a backbone's graph on a CPU, with several requests at a time.
+"""The OpenVINO engine: a backbone's graph on a CPU, with several requests at a time.
 
-The graph takes the tensors that fine-tuning changed, is cut down to the pooled outputs of its taps, given one fixed
-batch size (so that an image's row cannot depend on how many others came along), and compiled for throughput. The
-compiled network is kept for the next run, which then needs neither to read the graph nor to compile it.
+Tensors that fine-tuning changed replace the graph's own; then it is cut down to the pooled outputs of its taps, given
+one fixed batch size (so that an image's row cannot depend on how many others came along), and compiled for throughput.
+The compiled network is cached, so that the next run neither reads the graph nor compiles it.
 """
 
 from __future__ import annotations
@@ -37,34 +37,34 @@ _WAKING = threading.Lock()
 
 
 class Requests(Engine):
-    """A compiled network that takes uint8 images (batch, side, side, 3) and gives arrays of rows, side by side."""
+    """A compiled network that takes a batch in the form of `buffer` and gives arrays of rows, side by side."""
 
-    def __init__(self, network: Any, *, batch: int, side: int) -> None:
-        self.batch = batch
+    def __init__(self, network: Any, buffer: NDArray[Any]) -> None:
+        self.batch = len(buffer)
         self.requests = max(1, int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
         self._outputs = range(len(network.outputs))
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.requests):
             self._idle.put(network.create_infer_request())
-        self._wake(side)
+        self._wake(buffer)
 
-    def _wake(self, side: int) -> None:
-        """Pass one batch of zeros through, one thread at a time.
+    def _wake(self, buffer: NDArray[Any]) -> None:
+        """Pass one empty batch through, one thread at a time.
 
         The first conversion between numpy and OpenVINO in a process sets up statics of the binding (pybind11's numpy
         interface) and gives up the interpreter's lock while it does; two threads that meet there wait for each other
         for ever.
         """
         with _WAKING:
-            self.run(np.zeros((self.batch, side, side, 3), np.uint8), self.batch)
+            self.run(buffer, self.batch)
 
-    def run(self, images: NDArray[np.uint8], count: int) -> Floats:
+    def run(self, inputs: NDArray[Any], count: int) -> Floats:
         """As the contract says: waits for an idle request, runs it, copies what it gives."""
         request = self._idle.get()
         try:
-            request.infer({0: images}, share_inputs=True, share_outputs=True)
-            found = [request.get_output_tensor(i).data[:count].reshape(count, -1) for i in self._outputs]
-            return np.concatenate(found, axis=1, dtype=np.float32)
+            request.infer({0: inputs}, share_inputs=True, share_outputs=True)
+            outputs = [request.get_output_tensor(i).data[:count].reshape(count, -1) for i in self._outputs]
+            return np.concatenate(outputs, axis=1, dtype=np.float32)
         finally:
             self._idle.put(request)
 
@@ -76,14 +76,15 @@ class OpenVINOEngine(Requests):
     """
 
     def __init__(self, backbone: Backbone, *, precision: str, batch: int | None = None) -> None:
-        batch, side = batch or batch_for(precision), backbone.spec.size
-        made_from = (backbone.weights, [tap.name for tap in backbone.taps], side)
-        network = compiled_network(lambda: _pruned(backbone, batch), *made_from, batch=batch, precision=precision)
-        super().__init__(network, batch=batch, side=side)
+        batch = batch or batch_for(precision)
+        buffer = backbone.spec.buffer(batch)
+        made_from = (backbone.weights, [tap.name for tap in backbone.taps], list(buffer.shape[1:]))
+        network = compiled_network(lambda: _pooled_model(backbone, batch), *made_from, batch=batch, precision=precision)
+        super().__init__(network, buffer)
 
 
 def batch_for(precision: str) -> int:
-    """How many images a call takes that is neither slow to answer nor dear to start."""
+    """How many inputs a call takes: few enough to answer soon, many enough that starting it costs little."""
     return _BATCH.get(precision, 1)
 
 
@@ -100,7 +101,7 @@ def compiled_networks() -> FileCache:
 
 
 def compiled_network(model: Callable[[], Any], *made_from: object, batch: int, precision: str) -> Any:
-    """The compiled network: as kept by an earlier run, else compiled now from `model()` and kept.
+    """The compiled network: from the cache, else compiled now from `model()` and cached.
 
     made_from: JSON-like values that name all that the model depends on besides its batch size.
     """
@@ -111,9 +112,9 @@ def compiled_network(model: Callable[[], Any], *made_from: object, batch: int, p
     }
     name = _name(*made_from, batch, options)
     cache = compiled_networks()
-    if content := cache.get(name):
+    if blob := cache.get(name):
         try:
-            return _core().import_model(io.BytesIO(content), "CPU", options)
+            return _core().import_model(io.BytesIO(blob), "CPU", options)
         except RuntimeError:  # another build of OpenVINO may refuse what this version wrote
             pass
     network = _core().compile_model(model(), "CPU", options)
@@ -130,7 +131,7 @@ def _name(*made_from: object) -> str:
     return fingerprint.hash_parts(*made_from, openvino.get_version(), processor, abilities)
 
 
-def _pruned(backbone: Backbone, batch: int) -> Any:
+def _pooled_model(backbone: Backbone, batch: int) -> Any:
     """The graph with only the taps' pooled outputs, in the order of the taps, for `batch` images."""
     import openvino
     from openvino import frontend
@@ -148,16 +149,15 @@ def _pruned(backbone: Backbone, batch: int) -> Any:
             f"the graph of {backbone.name} at {backbone.graph} cannot be used ({_last_line(error)}): "
             "install Headstart again, or convert the backbone again."
         ) from error
-    _put_changes(model, backbone)
+    _apply_delta(model, backbone)
     model = openvino.Model(pooled, model.get_parameters(), backbone.name)
-    side = backbone.spec.size
-    model.reshape({model.input(0): [batch, side, side, 3]})
+    model.reshape({model.input(0): list(backbone.spec.buffer(batch).shape)})
     return model
 
 
-def _put_changes(model: Any, backbone: Backbone) -> None:
-    """Let whatever takes a tensor that was changed take the changed one."""
-    if backbone.changes is None:
+def _apply_delta(model: Any, backbone: Backbone) -> None:
+    """Connect the consumers of each changed tensor to its new values."""
+    if backbone.delta is None:
         return
     from openvino import op
 
@@ -166,8 +166,8 @@ def _put_changes(model: Any, backbone: Backbone) -> None:
     for name, array in fit_tensors(backbone, shapes).items():
         constant = op.Constant(array)
         constant.set_friendly_name(name)
-        for taker in constants[name].output(0).get_target_inputs():  # a cast to float32, where it was stored as float16
-            taker.replace_source_output(constant.output(0))
+        for target in constants[name].output(0).get_target_inputs():  # a cast to float32 where it was stored as float16
+            target.replace_source_output(constant.output(0))
 
 
 def _is_numbers(node: Any) -> bool:

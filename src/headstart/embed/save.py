@@ -25,14 +25,14 @@ Matrices = Mapping[str, Floats]
 
 
 def check_format(path: Path) -> None:
-    """Raise `OptionError` or `MissingExtra` now if `write` could not write to `path` later."""
+    """Raise `OptionError` or `MissingExtra` now if `write_embeddings` could not write to `path` later."""
     if path.suffix.lower() not in _WRITERS:
         raise OptionError(
             f"embeddings are written to files ending in {join_words(list(_WRITERS))}; found {str(path)!r}."
         )
     if path.is_dir() or not path.absolute().parent.is_dir():
-        found = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
-        raise OptionError(f"the embeddings cannot be written to {path}: it {found}. Choose another file with -o.")
+        fault = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
+        raise OptionError(f"the embeddings cannot be written to {path}: it {fault}. Choose another file with -o.")
     if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise MissingExtra("writing Parquet", "parquet", "pyarrow")
 

@@ -1,4 +1,4 @@
-"""How long one image takes in a long run: decoding and the forward pass, measured now, nothing read from a cache."""
+"""Measures how long one image takes in a long run: loading and the forward pass, without any cache."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from headstart.data.images.decode import decode
 from headstart.embed import batching
 from headstart.embed.engines import open_engine
 from headstart.records.samples import ImageSource
@@ -30,9 +29,9 @@ def seconds_per_image(
     spec = backbone.spec
     count = min(_FIRST, len(images))
     while True:
-        wanted = [i * len(images) // count for i in range(count)]
+        positions = [i * len(images) // count for i in range(count)]
         start = time.perf_counter()
-        for _ in batching.run_batches(lambda i: decode(images[i], spec), wanted, spec.size, engine):
+        for _ in batching.run_batches(lambda i: spec.load(images[i]), positions, spec, engine):
             pass
         seconds = time.perf_counter() - start
         if seconds >= enough or count == min(_MOST, len(images)):

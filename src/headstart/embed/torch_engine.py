@@ -1,4 +1,4 @@
-"""torch: a backbone's network on CUDA or MPS, and on a CPU without OpenVINO.
+"""The torch engine: a backbone's network on CUDA or MPS, and on a CPU without OpenVINO.
 
 The network is built from the graph's own weights and run with channels last; on accelerators under autocast, on a CPU
 with batch normalisation folded into the convolutions. Every call runs the same batch size, padded, so that an image's
@@ -12,7 +12,6 @@ import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from headstart.device import keep_freed_memory
@@ -42,7 +41,7 @@ class TorchEngine(Engine):
 
         self.batch = _BATCH[device.kind]
         self.requests = 1  # one call takes all processors, or the whole accelerator
-        stages = _on_cpu(backbone) if device.kind == "cpu" else _network(backbone)
+        stages = _cpu_network(backbone) if device.kind == "cpu" else _network(backbone)
         stages.network.to(device.kind, memory_format=torch.channels_last)
         self._taps, self._pooled = stages.taps, [tap.pooled for tap in backbone.taps]
         self._device = torch.device(device.kind)
@@ -53,14 +52,14 @@ class TorchEngine(Engine):
         )
         self._alone = threading.Lock()
 
-    def run(self, images: NDArray[np.uint8], count: int) -> Floats:
+    def run(self, inputs: NDArray[Any], count: int) -> Floats:
         """As the contract says; calls from several threads take turns."""
         import torch
 
         with self._alone, torch.inference_mode(), self._autocast():
-            pixels = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2)
-            found = self._taps((pixels.float() - self._mean) / self._std)
-            pooled = torch.cat([found[name].float() for name in self._pooled], dim=1)
+            pixels = torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2)
+            activations = self._taps((pixels.float() - self._mean) / self._std)
+            pooled = torch.cat([activations[name].float() for name in self._pooled], dim=1)
             rows: Floats = pooled[:count].cpu().numpy()
         return rows
 
@@ -85,7 +84,7 @@ def _network(backbone: Backbone) -> Stages:
     return cut_network(build_network(backbone).requires_grad_(False))
 
 
-def _on_cpu(backbone: Backbone) -> Stages:
+def _cpu_network(backbone: Backbone) -> Stages:
     """The network with batch normalisation folded, or as it is where that would change what it computes."""
     import torch
 
@@ -109,18 +108,18 @@ def convolutions_with_norms(stages: Stages, image: Any) -> list[tuple[Any, Any]]
     outputs: dict[int, tuple[Any, Any]] = {}  # holding the tensors keeps their ids from being used again
     pairs: list[tuple[Any, Any]] = []
 
-    def made(module: nn.Module, _: Any, output: Any) -> None:
+    def note_output(module: nn.Module, _: Any, output: Any) -> None:
         """Note what a convolution puts out."""
         outputs[id(output)] = (module, output)
 
-    def taken(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def note_pair(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Note the pair where a norm takes a convolution's output."""
         if id(inputs[0]) in outputs:
             pairs.append((outputs[id(inputs[0])][0], module))
 
     modules = list(stages.network.modules())
-    hooks = [m.register_forward_hook(made) for m in modules if isinstance(m, nn.Conv2d)]
-    hooks += [m.register_forward_pre_hook(taken) for m in modules if isinstance(m, nn.BatchNorm2d)]
+    hooks = [m.register_forward_hook(note_output) for m in modules if isinstance(m, nn.Conv2d)]
+    hooks += [m.register_forward_pre_hook(note_pair) for m in modules if isinstance(m, nn.BatchNorm2d)]
     stages.taps(image)
     for hook in hooks:
         hook.remove()

@@ -96,7 +96,7 @@ def _fill(file: RowFile, absent: Ints, each: int, pictures: Views, engine: Engin
         return pictures.load(*divmod(place, each))
 
     with bar("frozen stages", len(absent), unit="views") as advance:
-        batches = batching.run_batches(load, absent.tolist(), pictures.spec.size, engine, ahead=_BATCHES_AHEAD)
+        batches = batching.run_batches(load, absent.tolist(), pictures.spec, engine, ahead=_BATCHES_AHEAD)
         with contextlib.closing(batches):
             for done in batches:
                 file.fill(done.positions, done.rows)

@@ -20,7 +20,8 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from headstart import fingerprint
 from headstart.checks import one_of
-from headstart.data.images.decode import ImageSpec, decode, read_image
+from headstart.data.images.decode import read_image
+from headstart.data.images.spec import ImageSpec
 from headstart.records.samples import ImageSource
 
 AUGMENTING = 1  # Raise when a view of the same number gets other pixels: a cache must not mix the two.
@@ -55,7 +56,7 @@ def view(source: ImageSource, spec: ImageSpec, kind: str, *, seed: int, content:
     """
     one_of("augmentation", kind, KINDS)
     if kind == "none" or number == 0:
-        return decode(source, spec)
+        return spec.load(source)
     return augment_image(whole(source, spec, kind), spec, kind, seed=seed, content=content, number=number)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.checks import at_least, one_of, quantity
-from headstart.data.images.decode import ImageSpec
+from headstart.data.images.spec import ImageSpec
 from headstart.device import Device, choose_device, keep_freed_memory, threads
 from headstart.embed.engine import Engine
 from headstart.errors import InternalError

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from headstart import fingerprint
 from headstart.checks import between
-from headstart.data.images.decode import ImageSpec
+from headstart.data.images.spec import ImageSpec
 from headstart.device import Device
 from headstart.embed.engine import Engine
 from headstart.embed.engines import engine_for
@@ -101,10 +101,10 @@ def open_prefix(prefix: Prefix, device: Device) -> Engine:
 def _openvino(prefix: Prefix, precision: str) -> Engine:
     from headstart.embed.openvino_engine import Requests, batch_for, compiled_network
 
-    batch, side = batch_for(precision), prefix.spec.size
+    batch = batch_for(precision)
     made_from = ("prefix", prefix.weights, prefix.spec.to_dict())
     network = compiled_network(lambda: _converted(prefix, batch), *made_from, batch=batch, precision=precision)
-    return Requests(network, batch=batch, side=side)
+    return Requests(network, prefix.spec.buffer(batch))
 
 
 def _converted(prefix: Prefix, batch: int) -> Any:
@@ -112,12 +112,12 @@ def _converted(prefix: Prefix, batch: int) -> Any:
     import openvino
     import torch
 
-    from headstart.backbones.conversion.tracing import exported, static_padding, traceable
+    from headstart.backbones.conversion.tracing import export_onnx, static_padding, traceable
 
     side = prefix.spec.size
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     with torch.no_grad(), traceable(), static_padding(prefix.module):
-        content = exported(_whole(prefix), example, ["rows"])  # OpenVINO's own converter would report to its makers
+        content = export_onnx(_whole(prefix), example, ["rows"])  # OpenVINO's own converter would report to its makers
     model = openvino.Core().read_model(content)
     model.reshape({model.input(0): [batch, side, side, 3]})
     return model

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.images.decode import ImageSpec, decode
+from headstart.data.images.spec import ImageSpec
 from headstart.device import threads
 from headstart.errors import DataError, UnreadableImage
 from headstart.finetune import augment
@@ -60,7 +60,7 @@ class Views:
     def _clean(self, row: int) -> NDArray[np.uint8]:
         if (found := self._kept.get(row)) is not None:
             return found
-        made = decode(self.samples.images[row], self.spec)
+        made = self.spec.load(self.samples.images[row])
         if self._keep:
             self._kept[row] = made
         return made

@@ -7,7 +7,7 @@
       trust.safetensors    what guarantees rest on, and the novelty score (where there is one)
       unreadable.csv       images that were skipped (only where there were any)
       <backbone>.onnx/.json   only for a backbone that is not packaged with Headstart
-      <backbone>.changes.safetensors   only for a fine-tuned backbone: the tensors that were changed
+      <backbone>.delta.safetensors   only for a fine-tuned backbone: the tensors that were changed
 
 `write` takes a manifest and files and makes the folder; `read` gives them back, checked. Nothing here is ever
 unpickled, and no path in a manifest is followed out of the folder. What the manifest's fields mean is the runtime's

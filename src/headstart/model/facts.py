@@ -21,7 +21,7 @@ class AccuracyClaims:
 class DataFacts:
     """What was trained on: images a class (after everything unusable was left out), and a fingerprint of it all.
 
-    copies: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
+    duplicates: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
     linear probe in random folds and in folds that hold duplicates together. exclusions: fingerprint of the plan that
     was followed.
     """
@@ -34,7 +34,7 @@ class DataFacts:
     fingerprint: str
     ignored: Mapping[str, int]
     cached: int
-    copies: int = 0
+    duplicates: int = 0
     claims: AccuracyClaims | None = None
     exclusions: str | None = None
 

@@ -123,8 +123,8 @@ def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
         saved.file(f"{entry['file']}.json")
         saved.file(f"{entry['file']}.onnx")
         backbone = read_backbone(saved.folder, entry["file"])
-    if entry.get("changes") is not None:
-        backbone = deltas.read_delta(backbone, saved.file(entry["changes"]))
+    if entry.get("delta") is not None:
+        backbone = deltas.read_delta(backbone, saved.file(entry["delta"]))
     if backbone.weights != entry["weights"]:
         raise BundleError(
             f"{saved.folder} was trained on other weights of {entry['name']} than this Headstart carries: "

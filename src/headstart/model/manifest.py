@@ -106,7 +106,7 @@ def parts_section(parts: Sequence[Part]) -> list[dict[str, Any]]:
             "file": part.backbone.graph.stem,
             "weights": part.backbone.weights,
             "packaged": part.backbone.packaged,
-            "changes": delta_file(part, parts),
+            "delta": delta_file(part, parts),
             "taps": list(part.taps),
             "spec": part.backbone.spec.to_dict(),
             "licence": part.backbone.licence,
@@ -117,10 +117,10 @@ def parts_section(parts: Sequence[Part]) -> list[dict[str, Any]]:
 
 def delta_file(part: Part, parts: Sequence[Part]) -> str | None:
     """What the file of a part's changed tensors is called; None where nothing was changed."""
-    if part.backbone.changes is None:
+    if part.backbone.delta is None:
         return None
     stem = part.backbone.graph.stem
-    tuned = (other.backbone for other in parts if other.backbone.changes is not None)
+    tuned = (other.backbone for other in parts if other.backbone.delta is not None)
     number = list(dict.fromkeys(b.weights for b in tuned if b.graph.stem == stem)).index(part.backbone.weights)
     return f"{stem}{f'-{number + 1}' if number else ''}{SUFFIX}"
 

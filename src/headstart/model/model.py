@@ -144,8 +144,8 @@ class Model:
                 graph = part.backbone.graph
                 files[graph.name] = graph
                 files[f"{graph.stem}.json"] = graph.with_suffix(".json")
-            if part.backbone.changes is not None:
-                files[str(delta_file(part, parts))] = part.backbone.changes.content
+            if part.backbone.delta is not None:
+                files[str(delta_file(part, parts))] = part.backbone.delta.content
         if self.rows is not None and self.rows.weights == self._weights:
             files[ROWS_FILE] = arrays_of(self.rows)
         if self._trust is not None:

@@ -69,7 +69,7 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
     """The recipe of a bundle's head; `BundleError` where the manifest does not tell it."""
     try:
         head, training = saved.manifest["head"], saved.manifest["training"]
-        tuned = any(part.backbone.changes is not None for part in predictor.parts)
+        tuned = any(part.backbone.delta is not None for part in predictor.parts)
         name = _TUNED_HEAD if tuned else checks.one_of("head", head["name"], list(HEADS))
         made = HeadRecipe(
             name,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MULTI_LAYER = ("probe", "ridge")
 LAYERS = 5
+"""How many of a backbone's last layers, side by side, heads and probes on several layers look at."""
 QUICKEST = "class-mean"
 SLOW = ("linear-svm", "svm", "forest", "mlp")
 ALLOWANCE = 10.0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.checks import join_words, quantity
+from headstart.data.duplicates.near import MOST_COMPARED
 from headstart.data.splits import Division, held_out_rows
 from headstart.errors import DataError
 from headstart.model.facts import DataFacts
@@ -29,15 +30,13 @@ if TYPE_CHECKING:
     from headstart.data.sources.dataset import Dataset
     from headstart.records.run import Run
 
-MOST_COMPARED = 100_000
-"""Images up to which near duplicates are looked for: the time grows with their square, and this many take minutes."""
-
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """Readable, deduplicated samples with their embeddings, one for each backbone, in the same order of rows.
 
-    copies: which of the samples are copies of which. thumbnails: of all images that were loaded, None for too many.
+    duplicates: which samples are duplicates of each other. thumbnails: of all images that were loaded, None for too
+    many.
     """
 
     samples: Samples
@@ -45,7 +44,7 @@ class Prepared:
     backbones: tuple[Backbone, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
-    copies: DuplicateGroups
+    duplicates: DuplicateGroups
     thumbnails: Thumbnails | None = None
 
     @property
@@ -80,7 +79,7 @@ def prepare(
     ]
     failures = tuple({failure.row: failure for result in embedded for failure in result.failures}.values())
     check_share(failures, len(samples), run.max_unreadable)
-    notes, duplicates = [*dataset.notes, *resolution.notes, *search.notes], resolution.copies
+    notes, duplicates = [*dataset.notes, *resolution.notes, *search.notes], resolution.duplicates
     if failures:
         notes.append(unreadable_note(failures))
         rows = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
@@ -160,10 +159,10 @@ def find_duplicates(
     limit = MOST_COMPARED if limit is None else limit
     exact = tuple(map(tuple, exact_duplicates(samples.content)))
     if len(samples) <= limit:
-        return Duplicates(samples, search_samples(samples, cache=run.cache, seen=thumbnails), exact)
+        return Duplicates(samples, search_samples(samples, cache=run.cache, thumbnails=thumbnails), exact)
     note = (
-        f"Near copies were not looked for among more than {limit:,} images: where there may be some, name what "
-        "belongs together in a group column."
+        f"Near duplicates were not searched among more than {limit:,} images: where there may be some, name "
+        "what belongs together in a group column."
     )
     return Duplicates(samples, NearDuplicates((), ()), exact, (note,))
 
@@ -230,5 +229,5 @@ def data_facts(dataset: Dataset, prepared: Prepared, division: Division) -> Data
         fingerprint=prepared.fingerprint,
         ignored=dict(dataset.ignored),
         cached=min(embeddings.cached for embeddings in prepared.embedded),
-        copies=prepared.copies.take(division.fit).further,
+        duplicates=prepared.duplicates.take(division.fit).redundant,
     )

@@ -18,8 +18,6 @@ from headstart.records.run import Run
 from headstart.trust.calibration.temperature import crossed_probabilities, row_losses
 
 HEAD = "probe"
-LAYERS = 5
-"""The last layers of a backbone, side by side, that the probe looks at."""
 MANY_COPIES = 0.05
 """Of all images: with fewer copies, other folds would move an accuracy by more than holding copies together does."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.choose.strategy import LeftOut
+from headstart.data.splits import FOLDS_OF_FINE_TUNES
 from headstart.errors import MissingExtra
 from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy
 from headstart.pipeline.comparison import plan_candidates, score_folder
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from headstart.pipeline.options import Options
     from headstart.pipeline.prepare import Prepared
 
-_FOLDS_OF_FINE_TUNES = 5
 _FOR_HEADS = 0.1
 
 
@@ -43,7 +43,7 @@ def settle_options(options: Options, loaded: Dataset, budget: Budget) -> Options
     # All candidates are scored on the same folds: few, because a fine-tune is trained once for each. Named fine-tunes
     # are scored on every repeat of them; those that the race chooses on the first one alone.
     repeats = options.repeats or (None if options.auto else 1)
-    return replace(options, folds=options.folds or _FOLDS_OF_FINE_TUNES, repeats=repeats)
+    return replace(options, folds=options.folds or FOLDS_OF_FINE_TUNES, repeats=repeats)
 
 
 def _check_named(options: Options, images: int) -> None:
@@ -51,7 +51,7 @@ def _check_named(options: Options, images: int) -> None:
 
     weights = None if options.weights is None else Path(options.weights)
     backbone = open_backbone(options.backbones[0], weights=weights)
-    check_fine_tunes(backbone, options.named, options.recipe, images, options.folds or _FOLDS_OF_FINE_TUNES)
+    check_fine_tunes(backbone, options.named, options.recipe, images, options.folds or FOLDS_OF_FINE_TUNES)
 
 
 def plan_strategies(

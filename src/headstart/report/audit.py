@@ -14,7 +14,7 @@ import numpy as np
 
 from headstart.checks import at_least, quantity
 from headstart.data.cleaning_plan import EXCLUDE, GROUP
-from headstart.data.duplicates.resolve import NEARLY
+from headstart.data.duplicates.notes import ALTERATIONS
 from headstart.records.samples import UNLABELLED
 from headstart.report.audit_sections import Section, Shown, audit_page, bars, reasons
 from headstart.report.galleries import Family, Named, Question, Shot, Typical, families, questions, shots
@@ -48,7 +48,7 @@ _MEANING = {
     "come from; 'exclude' in the plan leaves the picture out.",
     EXACT: "The same bytes more than once, drawn once with every name; pictures in one frame are near copies of one "
     "another besides. Folds hold them together.",
-    NEAR: f"One picture {NEARLY}; 'alike' is 1 for a perfect copy. Folds hold them together.",
+    NEAR: f"One picture {ALTERATIONS}; 'alike' is 1 for a perfect copy. Folds hold them together.",
     IMBALANCE: "Classes with a fifth of the images of the largest, or fewer.",
 }
 _NOTHING = "Nothing was found that would spoil a model or its measurement"

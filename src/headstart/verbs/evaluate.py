@@ -15,7 +15,7 @@ import numpy as np
 
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
-from headstart.data.duplicates.resolve import NEARLY
+from headstart.data.duplicates.notes import ALTERATIONS
 from headstart.data.sources.dataset import split_of
 from headstart.embed.features import embed_parts
 from headstart.errors import DataError
@@ -107,8 +107,8 @@ def _duplicate_notes(duplicates: Duplicates) -> list[str]:
     further = images - len(np.unique(duplicates.families()))
     repeat = "repeats" if further == 1 else "repeat"
     return [
-        f"Copies: {further:,} of {quantity(images, 'image')} {repeat} another one (exactly, or {NEARLY}); the "
-        "intervals do not take copies for independent images."
+        f"Duplicates: {further:,} of {quantity(images, 'image')} {repeat} another one (exactly, or {ALTERATIONS}); the "
+        "intervals do not take duplicates for independent images."
     ]
 
 
@@ -135,7 +135,7 @@ def _training_notes(samples: Samples, trained_on: Collection[str], cache: bool) 
         return [_NOTHING_NEW]
     same, rest = int(known.sum()), samples.take(~known)
     nearly = int((known_duplicates(rest, tuple(trained_on)) != "").sum()) if cache else 0
-    parts = [f"{same:,}"] * (same > 0) + [f"near copies ({NEARLY}) of {nearly:,}"] * (nearly > 0)
+    parts = [f"{same:,}"] * (same > 0) + [f"near duplicates ({ALTERATIONS}) of {nearly:,}"] * (nearly > 0)
     if not parts:
         return []
     total = f"of these {quantity(len(samples), 'image')}"

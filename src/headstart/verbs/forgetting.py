@@ -91,7 +91,7 @@ class ForgettingReport:
 
 def fine_tuned(predictor: Predictor) -> tuple[Backbone, ...]:
     """The predictor's backbones that have changed tensors, each once."""
-    changed = (part.backbone for part in predictor.parts if part.backbone.changes is not None)
+    changed = (part.backbone for part in predictor.parts if part.backbone.delta is not None)
     return tuple({backbone.weights: backbone for backbone in changed}.values())
 
 

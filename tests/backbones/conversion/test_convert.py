@@ -97,7 +97,7 @@ def test_a_converted_backbone_is_kept_and_found_again(cache: Path) -> None:
     assert made.graph.parent == cache
     assert open_backbone("random:mobilenetv3_small_050") == made == read_backbone(cache, made.name)
     assert made.name == "random_mobilenetv3_small_050-7fb5a533"
-    assert converted.converted() == (made.name,)
+    assert converted.converted_names() == (made.name,)
     assert sorted(path.name for path in cache.iterdir()) == [f"{made.name}.json", f"{made.name}.onnx"]
 
 

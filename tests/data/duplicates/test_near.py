@@ -157,7 +157,7 @@ def test_an_unreadable_image_is_alone_and_named(photographs: list[Path], tmp_pat
     failure = make_thumbnails(given, cache=False).failures[0]
     assert (failure.name, failure.reason) == (
         "image 1",
-        "it is not a picture in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)",
+        "it is not an image in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)",
     )
 
 

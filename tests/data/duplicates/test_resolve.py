@@ -29,7 +29,7 @@ def test_without_duplicates_nothing_changes() -> None:
     kept, found = resolve_duplicates(samples("abcd", [0, 1, 0, 1]))
     assert kept.names == ("0.jpg", "1.jpg", "2.jpg", "3.jpg")
     assert kept.groups is None
-    assert (found.contradictions, found.leaks, found.dropped, found.grouped, found.notes) == (
+    assert (found.contradictions, found.leaks, found.dropped, found.duplicates.redundant, found.notes) == (
         (),
         (),
         0,
@@ -44,7 +44,8 @@ def test_a_picture_in_two_classes_is_left_out_with_every_copy() -> None:
     assert found.contradictions == (("0.jpg (cat)", "2.jpg (dog)", "4.jpg (cat)"),)
     assert found.dropped == 3
     assert found.notes == (
-        "Left out: 3 images of 1 picture that lie in more than one class: 0.jpg (cat) = 2.jpg (dog) = 4.jpg (cat).",
+        "Left out: 3 images in 1 group of exact duplicates that lie in more than one class: 0.jpg (cat) = 2.jpg (dog) "
+        "= 4.jpg (cat).",
     )
 
 
@@ -63,9 +64,9 @@ def test_copies_inside_a_split_are_kept_in_one_group() -> None:
     kept, found = resolve_duplicates(samples("abac", [0, 1, 0, 1]))
     assert kept.groups is not None
     assert kept.groups.tolist() == [0, 1, 0, 2]
-    assert found.grouped == 1
+    assert found.duplicates.redundant == 1
     assert found.notes == (
-        "Copies: 1 of 4 images repeats another one (1 exactly); each stays in one fold with what it repeats.",
+        "Duplicates: 1 of 4 images repeats another one (1 exactly); each stays in one fold with what it repeats.",
     )
 
 
@@ -73,10 +74,10 @@ def test_near_copies_are_kept_in_one_group_with_what_repeats_them_exactly() -> N
     kept, found = resolve_duplicates(samples("abacde", [0, 1, 0, 0, 1, 1]), near=[(2, 3), (4, 5)])
     assert kept.groups is not None
     assert kept.groups.tolist() == [0, 1, 0, 0, 2, 2]
-    assert found.grouped == 3
+    assert found.duplicates.redundant == 3
     assert found.notes == (
-        "Copies: 3 of 6 images repeat another one (1 exactly, 2 nearly: turned, mirrored, cropped, brightened or saved "
-        "anew); each stays in one fold with what it repeats.",
+        "Duplicates: 3 of 6 images repeat another one (1 exactly, 2 nearly: turned, mirrored, cropped, brightened or "
+        "saved anew); each stays in one fold with what it repeats.",
     )
 
 
@@ -85,9 +86,9 @@ def test_what_belongs_together_for_another_reason_is_no_copy() -> None:
     assert kept.names == ("1.jpg", "2.jpg", "4.jpg")  # 0 and 3 are one picture in two classes
     assert kept.groups is not None
     assert kept.groups.tolist() == [0, 0, 0]
-    assert found.copies.named is None
-    assert found.copies.families.tolist() == [1, 2, 2]
-    assert found.grouped == 1
+    assert found.duplicates.data_groups is None
+    assert found.duplicates.groups.tolist() == [1, 2, 2]
+    assert found.duplicates.redundant == 1
 
 
 def test_near_copies_in_two_classes_are_kept_together_and_named() -> None:
@@ -97,8 +98,8 @@ def test_near_copies_in_two_classes_are_kept_together_and_named() -> None:
     assert found.disputed == (("0.jpg (cat)", "1.jpg (dog)"),)
     assert (found.contradictions, found.dropped) == ((), 0)
     assert found.notes[1] == (
-        "Labels to look at: 1 picture has near copies in another class: 0.jpg (cat) = 1.jpg (dog). They were kept; "
-        "'headstart audit' shows them, and 'headstart train --exclude' leaves out what you decide."
+        "Labels to look at: 1 group of near duplicates lies in more than one class: 0.jpg (cat) = 1.jpg (dog). They "
+        "were kept; 'headstart audit' shows them, and 'headstart train --exclude' leaves out what you decide."
     )
 
 
@@ -109,8 +110,8 @@ def test_a_near_copy_in_a_split_that_is_measured_on_leaves_the_other_splits() ->
     assert (found.leaks, found.dropped) == ((), 2)
     assert found.near_leaks == (("0.jpg (train)", "1.jpg (test)"), ("2.jpg (train)", "3.jpg (val)"))
     assert found.notes[0] == (
-        "Left out: 2 images with a near copy (turned, mirrored, cropped, brightened or saved anew) in a split that is "
-        "measured on: 0.jpg (train) = 1.jpg (test); 2.jpg (train) = 3.jpg (val)."
+        "Left out: 2 images with a near duplicate (turned, mirrored, cropped, brightened or saved anew) in a split "
+        "that is measured on: 0.jpg (train) = 1.jpg (test); 2.jpg (train) = 3.jpg (val)."
     )
 
 
@@ -146,13 +147,13 @@ def test_what_is_kept_has_one_class_and_one_group_for_each_picture(
     if kept.groups is not None:
         assert len(set(zip(kept.content, kept.groups.tolist(), strict=True))) == len(set(kept.content))
     _, again = resolve_duplicates(kept)
-    assert (again.dropped, again.grouped) == (0, found.grouped)
+    assert (again.dropped, again.duplicates.redundant) == (0, found.duplicates.redundant)
 
 
 def test_of_many_copies_of_one_picture_a_few_are_named() -> None:
     labels = [0] * 20 + [1] * 20
     found = resolve_duplicates(samples("s" * 40, labels))[1]
     assert found.notes == (
-        "Left out: 40 images of 1 picture that lie in more than one class: "
-        "0.jpg (cat) = 1.jpg (cat) = … = 39.jpg (dog) (40 copies).",
+        "Left out: 40 images in 1 group of exact duplicates that lie in more than one class: "
+        "0.jpg (cat) = 1.jpg (cat) = … = 39.jpg (dog) (40 duplicates).",
     )

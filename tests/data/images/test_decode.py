@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headstart import fingerprint
-from headstart.data.images.decode import ImageSpec, decode, hash_content, read_image
-from headstart.errors import BundleError, OptionError, UnreadableImage
+from headstart.data.images.decode import hash_content, read_image
+from headstart.data.images.spec import ImageSpec
+from headstart.errors import UnreadableImage
 
 SPEC = ImageSpec(size=224, resize=256, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
 SMALL = ImageSpec(size=8, resize=8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -41,8 +42,8 @@ def test_the_centre_square_is_cut_from_the_resized_picture() -> None:
     image = gradient(600, 400)
     resized = image.resize((384, 256), Image.Resampling.BICUBIC)
     expected = np.asarray(resized.crop((80, 16, 304, 240)))
-    assert decode(image, SPEC).shape == (224, 224, 3)
-    assert difference(decode(image, SPEC), expected) < 0.01
+    assert SPEC.load(image).shape == (224, 224, 3)
+    assert difference(SPEC.load(image), expected) < 0.01
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -64,7 +65,7 @@ def test_every_exif_orientation_is_turned_upright(orientation: int) -> None:
         file = encoded(stored, form, exif=exif, **options)
         assert read_image(file).size == (90, 60)
         assert difference(read_image(file), upright) < 4.0
-        assert difference(decode(file, SMALL), decode(upright, SMALL)) < 1.5
+        assert difference(SMALL.load(file), SMALL.load(upright)) < 1.5
 
 
 def test_a_picture_that_was_opened_with_pillow_is_turned_like_its_file(tmp_path: Path) -> None:
@@ -79,22 +80,22 @@ def test_a_picture_that_was_opened_with_pillow_is_turned_like_its_file(tmp_path:
 @pytest.mark.parametrize("side", [720, 1000, 1500, 2200])
 def test_a_large_jpeg_decoded_at_reduced_scale_differs_by_less_than_one_grey_level(side: int) -> None:
     picture = encoded(gradient(side * 4 // 3, side), "JPEG", quality=92)
-    whole = decode(np.asarray(read_image(picture)), SPEC)
+    whole = SPEC.load(np.asarray(read_image(picture)))
     assert min(read_image(picture, near=256).size) < side
     assert min(read_image(picture, near=256).size) >= 256 * 1.4 - 1
-    assert difference(decode(picture, SPEC), whole) < 1.0
+    assert difference(SPEC.load(picture), whole) < 1.0
 
 
 def test_a_jpeg_that_is_not_much_larger_than_needed_is_decoded_whole() -> None:
     picture = encoded(gradient(640, 480), "JPEG")
     assert read_image(picture, near=256).size == (640, 480)
-    assert difference(decode(picture, SPEC), decode(np.asarray(read_image(picture)), SPEC)) == 0.0
+    assert difference(SPEC.load(picture), SPEC.load(np.asarray(read_image(picture)))) == 0.0
 
 
 @given(width=st.integers(1, 90), height=st.integers(1, 90), size=st.integers(1, 40), more=st.integers(0, 20))
 def test_any_size_of_picture_becomes_a_square_of_its_own_range(width: int, height: int, size: int, more: int) -> None:
     spec = ImageSpec(size, size + more, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    square = decode(np.full((height, width, 3), 77, dtype=np.uint8), spec)
+    square = spec.load(np.full((height, width, 3), 77, dtype=np.uint8))
     assert square.shape == (size, size, 3)
     assert square.dtype == np.uint8
     assert set(np.unique(square)) == {77}
@@ -103,7 +104,7 @@ def test_any_size_of_picture_becomes_a_square_of_its_own_range(width: int, heigh
 def test_file_bytes_in_an_array_are_read_like_the_file(tmp_path: Path) -> None:
     file = encoded(gradient(100, 80), "PNG")
     (tmp_path / "a.png").write_bytes(file.tobytes())
-    assert (decode(file, SPEC) == decode(tmp_path / "a.png", SPEC)).all()
+    assert (SPEC.load(file) == SPEC.load(tmp_path / "a.png")).all()
     assert hash_content(file) == hash_content(tmp_path / "a.png")
 
 
@@ -111,9 +112,9 @@ def test_many_threads_decode_to_the_same_pixels(tmp_path: Path) -> None:
     for i in range(8):
         gradient(400 + 30 * i, 300).save(tmp_path / f"{i}.jpg")
     paths = sorted(tmp_path.iterdir()) * 6
-    alone = [decode(path, SPEC) for path in paths]
+    alone = [SPEC.load(path) for path in paths]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda path: decode(path, SPEC), paths))
+        together = list(pool.map(lambda path: SPEC.load(path), paths))
     assert all((a == b).all() for a, b in zip(alone, together, strict=True))
 
 
@@ -152,47 +153,3 @@ def test_a_pipe_does_not_make_the_reader_wait(tmp_path: Path) -> None:
     thread.start()
     thread.join(10)
     assert reasons == ["it is a pipe or a device, not an ordinary file"] * 2
-
-
-def test_a_specification_travels_through_json() -> None:
-    assert ImageSpec.from_dict(SPEC.to_dict()) == SPEC
-    assert SPEC.to_dict()["mean"] == [127.0, 127.0, 127.0]
-
-
-def test_a_specification_s_fingerprint_follows_every_field() -> None:
-    others = [
-        ImageSpec(200, 256, SPEC.mean, SPEC.std),
-        ImageSpec(224, 240, SPEC.mean, SPEC.std),
-        ImageSpec(224, 256, (126.0, 127.0, 127.0), SPEC.std),
-        ImageSpec(224, 256, SPEC.mean, (128.0, 128.0, 127.0)),
-        ImageSpec(224, 256, SPEC.mean, SPEC.std, "bilinear"),
-    ]
-    assert len({spec.fingerprint() for spec in [SPEC, *others]}) == 6
-    assert SPEC.fingerprint() == ImageSpec.from_dict(SPEC.to_dict()).fingerprint()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"size": 0}, "needs 'size' as a whole number from 1 to 8192; found 0"),
-        ({"size": True}, "needs 'size' as a whole number"),
-        ({"resize": 100_000}, "needs 'resize' as a whole number from 1 to 8192; found 100000"),
-        ({"resize": 100}, "cannot cut a square of 224 pixels from a shorter side of 100"),
-        ({"mean": [1.0, 2.0]}, "needs 'mean' as three finite numbers"),
-        ({"std": [1.0, float("nan"), 1.0]}, "needs 'std' as three finite numbers"),
-        ({"std": [1.0, 0.0, 1.0]}, "needs 'std' above zero"),
-        ({"interpolation": "magic"}, "needs 'interpolation' to be one of"),
-        ({"interpolation": ["bicubic"]}, "needs 'interpolation' to be one of"),
-        ({"surprise": 1}, "must have the fields"),
-    ],
-)
-def test_a_damaged_specification_in_a_bundle_is_refused(change: dict[str, object], message: str) -> None:
-    with pytest.raises(BundleError, match=message):
-        ImageSpec.from_dict(SPEC.to_dict() | change)
-
-
-def test_a_specification_that_is_no_mapping_is_refused() -> None:
-    with pytest.raises(BundleError, match="found list"):
-        ImageSpec.from_dict([1, 2])
-    with pytest.raises(OptionError, match="cannot cut a square of 10 pixels from a shorter side of 5"):
-        ImageSpec(10, 5, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

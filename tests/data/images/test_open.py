@@ -39,17 +39,17 @@ def reason_of(path: Path) -> str:
     ("content", "reason"),
     [
         (b"", "the file is empty (0 bytes)"),
-        (b"just some notes", "it is not a picture in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"),
-        (b"<!DOCTYPE html><p>404", "it is a web page, not a picture"),
-        (b"%PDF-1.7 ....", "it is a PDF document, not a picture"),
-        (b"PK\x03\x04.....", "it is a ZIP archive, not a picture"),
+        (b"just some notes", "it is not an image in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"),
+        (b"<!DOCTYPE html><p>404", "it is a web page, not an image"),
+        (b"%PDF-1.7 ....", "it is a PDF document, not an image"),
+        (b"PK\x03\x04.....", "it is a ZIP archive, not an image"),
         (
             b"\0\0\0\x18ftypheic\0\0",
             "it is a HEIC photograph, which is not supported: convert it to JPEG",
         ),
         (
             b"version https://git-lfs.github.com/spec/v1",
-            "it is a Git LFS pointer, not the picture itself: run  git lfs pull",
+            "it is a Git LFS pointer, not the image itself: run  git lfs pull",
         ),
     ],
 )
@@ -120,7 +120,7 @@ def test_the_ending_does_not_matter_the_first_bytes_do(tmp_path: Path) -> None:
 
 def test_formats_that_run_other_programs_are_never_tried(tmp_path: Path) -> None:
     (tmp_path / "drawing.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
-    assert reason_of(tmp_path / "drawing.jpg").startswith("it is not a picture in a known format")
+    assert reason_of(tmp_path / "drawing.jpg").startswith("it is not an image in a known format")
 
 
 def test_broken_exif_data_neither_spoil_a_picture_nor_make_a_noise(tmp_path: Path) -> None:
@@ -128,11 +128,11 @@ def test_broken_exif_data_neither_spoil_a_picture_nor_make_a_noise(tmp_path: Pat
     exif = b"Exif\0\0II*\0\x08\0\0\0\x03\0\x12\x01\x03\0\x01\0\0\0\x06"
     Image.open(io.BytesIO(jpeg())).save(stream, "JPEG", exif=exif)
     (tmp_path / "odd.jpg").write_bytes(stream.getvalue())
-    open._quieten.cache_clear()
+    open._silence_pillow.cache_clear()
     with warnings.catch_warnings(record=True) as said:
         warnings.resetwarnings()  # as in a process that has no filters of its own
         assert read_image(tmp_path / "odd.jpg").size == (64, 64)
-    open._quieten.cache_clear()
+    open._silence_pillow.cache_clear()
     assert said == []
 
 

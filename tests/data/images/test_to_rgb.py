@@ -132,20 +132,20 @@ def test_arrays_of_many_kinds_are_pictures(array: np.ndarray, expected: int) -> 
     [
         (
             np.zeros((3, 20, 20), dtype=np.uint8),
-            r"shape \(3, 20, 20\) is not a picture: .*move the channels last",
+            r"shape \(3, 20, 20\) is not an image: .*move the channels last",
         ),
         (np.zeros((2, 2, 2), dtype=np.uint8), r"\(height, width, 1, 3 or 4\) was expected$"),
-        (np.zeros((0, 4), dtype=np.uint8), r"shape \(0, 4\) is not a picture"),
+        (np.zeros((0, 4), dtype=np.uint8), r"shape \(0, 4\) is not an image"),
         (
             np.zeros((4, 4), dtype=np.int64),
-            "an array of int64 is not a picture: uint8, uint16, bool or floats",
+            "an array of int64 is not an image: uint8, uint16, bool or floats",
         ),
         (
             np.zeros((4, 4), dtype=np.complex64),
-            "an array of complex64 is not a picture: numbers were expected",
+            "an array of complex64 is not an image: numbers were expected",
         ),
-        (np.array([["a"]]), "an array of <U1 is not a picture"),
-        (np.zeros(5, dtype=np.float32), r"shape \(5,\) is not a picture"),
+        (np.array([["a"]]), "an array of <U1 is not an image"),
+        (np.zeros(5, dtype=np.float32), r"shape \(5,\) is not an image"),
     ],
 )
 def test_an_array_that_is_no_picture_is_refused_with_what_was_found(array: np.ndarray, message: str) -> None:
@@ -154,5 +154,5 @@ def test_an_array_that_is_no_picture_is_refused_with_what_was_found(array: np.nd
 
 
 def test_something_else_is_refused() -> None:
-    with pytest.raises(UnreadableImage, match="a str is not a picture"):
+    with pytest.raises(UnreadableImage, match="a str is not an image"):
         read_image("photo.jpg")

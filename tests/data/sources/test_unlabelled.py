@@ -34,7 +34,7 @@ def test_further_copies_of_a_picture_are_left_out_with_a_note(files: list[Path],
     shutil.copy(files[1], tmp_path / "copy.png")
     found = load_unlabelled([*files, tmp_path])
     assert found.samples.images == tuple(files)
-    assert found.notes == ("Left out: 1 further copy of the same picture.",)
+    assert found.notes == ("Left out: 1 exact duplicate of other images.",)
 
 
 def test_the_labels_of_loaded_data_are_left_aside(cells: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from headstart.backbones.opening import open_backbone
 from headstart.backbones.weights import read_weights
+from headstart.data.sampling import random_rows_of_every_class
 from headstart.errors import BackboneError, DataError, MissingExtra, OptionError
 from headstart.pipeline.options import Options
 from headstart.verbs.advise import advise
@@ -102,11 +103,11 @@ def test_a_test_split_takes_no_part(cell_files: dict[str, list[Path]], tmp_path:
 
 def test_of_many_images_some_are_looked_at_and_some_of_each_class() -> None:
     labels = np.array([0] * 2000 + [1] * 6)
-    rows = advise.subsample_rows(labels, 2, 0)
+    rows = random_rows_of_every_class(labels, 2, advise.MOST, least=4)
     assert len(rows) == advise.MOST
     assert (labels[rows] == 1).sum() >= 4
     assert (np.diff(rows) > 0).all()
-    assert advise.subsample_rows(labels[:30], 2, 0).tolist() == list(range(30))
+    assert random_rows_of_every_class(labels[:30], 2, advise.MOST, least=4).tolist() == list(range(30))
 
 
 def test_several_backbones_and_too_little_data_are_refused(cells: Path, cell_files: dict[str, list[Path]]) -> None:

@@ -39,10 +39,10 @@ def trained(data: tuple[list[Path], list[str]]) -> Model:
 
 def test_a_wrong_label_and_a_black_picture_are_named(trained: Model, data: tuple[list[Path], list[str]]) -> None:
     found = trained.manifest()["suspects"]
-    first = found["likely mislabelled"]["examples"][0]
+    first = found["label issue"]["examples"][0]
     assert first["image"] == "known/port-scan/00004.jpg"
     assert first["sentence"].startswith("It is labelled 'web-proxy'; a model that has not seen it says 'port-scan' (")
-    assert found["likely mislabelled"]["count"] <= 3
+    assert found["label issue"]["count"] <= 3
     assert found["near-black"]["count"] == 1
     assert found["near-black"]["examples"][0]["image"] == "dark.png"
     assert trained.data.images == len(data[0])
@@ -50,7 +50,7 @@ def test_a_wrong_label_and_a_black_picture_are_named(trained: Model, data: tuple
 
 def test_the_summary_says_so_and_how_to_see_them(trained: Model) -> None:
     said = trained.summary()
-    assert "likely mislabelled, such as known/port-scan/00004.jpg: It is labelled 'web-proxy'; a model that " in said
+    assert "label issue, such as known/port-scan/00004.jpg: It is labelled 'web-proxy'; a model that " in said
     assert "           1 near-black, such as " in said
     assert (
         "nothing was left out for it; 'headstart audit DATA --html audit.html' looks for such images and shows" in said

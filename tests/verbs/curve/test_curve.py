@@ -29,7 +29,7 @@ def test_the_sizes_run_up_to_what_the_smaller_class_allows(found: Curve) -> None
     assert set(series.measured.tested.tolist()) == {50}
     assert series.name == "pretrained"
     assert series.features == "efficientnet_lite0, 5 layers"
-    assert found.notes[0].startswith("Copies: 3 of 50 images repeat another one (3 nearly: turned, mirrored,")
+    assert found.notes[0].startswith("Duplicates: 3 of 50 images repeat another one (3 nearly: turned, mirrored,")
     assert "used whole there: defective (16)." in found.notes[1]
     assert found.notes[2].startswith("The curve ends at 20 labels per class, although some classes have more")
 
@@ -75,7 +75,7 @@ def test_equal_classes_need_no_last_line_and_the_seed_repeats(cell_files: dict[s
     labels = ["functional"] * 12 + ["defective"] * 12
     first, again = (learning_curve(files, labels, backbones=LITE, random=False, seed=3) for _ in range(2))
     assert first.whole is None
-    assert [note.split(";")[0][:46] for note in first.notes] == ["Copies: 2 of 24 images repeat another one (2 n"]
+    assert [note.split(";")[0][:50] for note in first.notes] == ["Duplicates: 2 of 24 images repeat another one (2 n"]
     assert first.series[0].measured.sizes.tolist() == [1, 2, 3, 5, 7, 9]
     assert first.series[0].measured.accuracy.tolist() == again.series[0].measured.accuracy.tolist()
     assert first.answer == again.answer
@@ -94,7 +94,7 @@ def test_copies_never_lie_on_both_sides(cell_files: dict[str, list[Path]]) -> No
     """Labels mean nothing here, and every picture is there three times: only a copy could tell its label."""
     files = cell_files["functional"][:20] * 3
     found = learning_curve(files, ["even", "odd"] * 30, backbones=LITE, random=False)
-    assert any(note.startswith("Copies: 40 of 60 images repeat another one (40 exactly)") for note in found.notes)
+    assert any(note.startswith("Duplicates: 40 of 60 images repeat another one (40 exactly)") for note in found.notes)
     assert found.series[0].measured.accuracy[-1] < 0.75
     assert found.series[0].measured.trials.max() <= 20
 

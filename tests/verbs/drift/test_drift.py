@@ -13,7 +13,7 @@ import headstart
 from headstart.backbones.conversion import convert
 from headstart.backbones.deltas import apply_delta
 from headstart.backbones.opening import open_backbone
-from headstart.data.sampling import one_row_per_group
+from headstart.data.sampling import one_per_small_group
 from headstart.data.sources.unlabelled import load_unlabelled
 from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError, OptionError
@@ -109,7 +109,7 @@ def test_unreadable_images_are_named_and_take_no_part(watched: Path, tmp_path: P
     broken = [tmp_path / f"{i}.png" for i in range(6)]
     for i, path in enumerate(broken):
         path.write_bytes(b"no picture %d" % i)
-    with pytest.raises(DataError, match=r"found 6 of 12 can be read \(.*0.png: it is not a picture"):
+    with pytest.raises(DataError, match=r"found 6 of 12 can be read \(.*0.png: it is not an image"):
         headstart.drift(watched / "model", [*files, *broken])
 
 
@@ -161,11 +161,11 @@ def test_large_groups_are_kept_whole_and_that_is_said(watched: Path, tmp_path: P
 
 def test_one_row_of_each_group_is_drawn_where_groups_are_small() -> None:
     groups = np.repeat(np.arange(20), 2)
-    rows = one_row_per_group(groups, 10, 0)
+    rows = one_per_small_group(groups, 10, 0)
     assert rows is not None
     assert groups[rows].tolist() == list(range(20))
-    assert one_row_per_group(groups, 21, 0) is None
-    assert one_row_per_group(np.repeat(np.arange(20), 4), 10, 0) is None
+    assert one_per_small_group(groups, 21, 0) is None
+    assert one_per_small_group(np.repeat(np.arange(20), 4), 10, 0) is None
 
 
 def test_training_images_given_as_a_reference_give_the_same_answer_and_pictures(

@@ -234,7 +234,7 @@ def test_a_fine_tuned_model_gets_a_ridge_head_and_says_what_was_not_done(
     assert found.how.startswith("a ridge head on the fine-tuned network's features")
     assert any("it was not trained on the new ones" in note for note in found.model.notes)
     found.save(tmp_path / "more")
-    assert headstart.load(tmp_path / "more").parts[0].backbone.changes is not None
+    assert headstart.load(tmp_path / "more").parts[0].backbone.delta is not None
     assert (tmp_path / "more" / "training.safetensors").exists()
 
 

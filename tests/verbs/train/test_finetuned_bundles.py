@@ -30,7 +30,7 @@ from headstart.verbs.evaluate import evaluate as evaluated
 from headstart.verbs.train.train import train
 
 NAME = "efficientnet_lite0"
-FILE = f"{NAME}.changes.safetensors"
+FILE = f"{NAME}.delta.safetensors"
 CPU = Device("cpu", "f32", "the tests compare numbers")
 
 
@@ -81,7 +81,7 @@ def test_only_the_changed_tensors_are_saved_beside_the_head(saved: Path, tuned: 
     assert sorted(path.name for path in saved.iterdir()) == [FILE, "head.safetensors", "manifest.json"]
     manifest = json.loads((saved / "manifest.json").read_text())
     (entry,) = manifest["backbones"]
-    assert (entry["name"], entry["packaged"], entry["changes"]) == (NAME, True, FILE)
+    assert (entry["name"], entry["packaged"], entry["delta"]) == (NAME, True, FILE)
     assert entry["weights"] == tuned.predictor.parts[0].backbone.weights != open_backbone(NAME).weights
     assert FILE in manifest["files"]
     assert (saved / FILE).stat().st_size < 2_500_000, "717,000 matrix numbers of two bytes, and norms"
@@ -101,7 +101,7 @@ def test_an_unchanged_model_is_saved_as_before(plain: Model, tmp_path: Path) -> 
     plain.save(tmp_path / "model")
     names = ["head.safetensors", "manifest.json", "training.safetensors", "trust.safetensors"]
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == names
-    assert json.loads((tmp_path / "model" / "manifest.json").read_text())["backbones"][0]["changes"] is None
+    assert json.loads((tmp_path / "model" / "manifest.json").read_text())["backbones"][0]["delta"] is None
     assert headstart.load(tmp_path / "model").parts == plain.predictor.parts
 
 
@@ -137,8 +137,8 @@ def test_two_versions_of_a_backbone_have_a_file_each(plain: Model, pictures: lis
     one, other = tuned_backbone(0), tuned_backbone(1)
     on(plain, one, other, without_delta(one), one).save(tmp_path / "model")
     manifest = json.loads((tmp_path / "model" / "manifest.json").read_text())
-    second = f"{NAME}-2.changes.safetensors"
-    assert [entry["changes"] for entry in manifest["backbones"]] == [FILE, second, None, FILE]
+    second = f"{NAME}-2.delta.safetensors"
+    assert [entry["delta"] for entry in manifest["backbones"]] == [FILE, second, None, FILE]
     opened = headstart.load(tmp_path / "model")
     assert [part.backbone for part in opened.parts] == [one, other, without_delta(one), one]
     assert opened.predict(pictures, device=CPU).probabilities.shape == (4, 2)
@@ -152,10 +152,10 @@ def test_a_backbone_that_is_not_packaged_is_saved_with_its_graph_and_its_changes
         shutil.copy(source.graph.with_suffix(suffix), tmp_path / f"own{suffix}")
     own = replace(read_backbone(tmp_path, "own"), name="own")
     tuned = tuned_backbone()
-    assert tuned.changes is not None
-    mine = replace(own, changes=tuned.changes, weights=tuned.weights)
+    assert tuned.delta is not None
+    mine = replace(own, delta=tuned.delta, weights=tuned.weights)
     on(plain, mine).save(tmp_path / "model")
-    names = ["head.safetensors", "manifest.json", "own.changes.safetensors", "own.json", "own.onnx"]
+    names = ["head.safetensors", "manifest.json", "own.delta.safetensors", "own.json", "own.onnx"]
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == names
     found = headstart.load(tmp_path / "model").predict(pictures, device=CPU)
     wanted = on(plain, tuned).predictor.predict(pictures, device=CPU)
@@ -190,7 +190,7 @@ def test_a_manifest_of_before_fine_tuning_still_opens(plain: Model, tmp_path: Pa
     plain.save(tmp_path / "model")
     path = tmp_path / "model" / "manifest.json"
     manifest = json.loads(path.read_text())
-    del manifest["backbones"][0]["changes"]
+    del manifest["backbones"][0]["delta"]
     path.write_text(json.dumps(manifest))
     assert headstart.load(tmp_path / "model").parts == plain.predictor.parts
 
@@ -198,18 +198,18 @@ def test_a_manifest_of_before_fine_tuning_still_opens(plain: Model, tmp_path: Pa
 @pytest.mark.parametrize("name", [None, False])
 def test_a_model_that_forgot_its_changes_is_refused(altered: Callable[..., Path], name: object) -> None:
     with pytest.raises(BundleError, match=r"was trained on other weights|names a file False that it does not list"):
-        headstart.load(altered(changes=name))
+        headstart.load(altered(delta=name))
 
 
 @pytest.mark.parametrize("name", ["../../secret.safetensors", "/etc/passwd", "none.safetensors", "", 7, [], {"a": 1}])
 def test_a_strange_name_of_the_changes_is_refused(altered: Callable[..., Path], name: object) -> None:
     with pytest.raises(BundleError, match=r"names a file .* that it does not list|the manifest of .* is damaged"):
-        headstart.load(altered(changes=name))
+        headstart.load(altered(delta=name))
 
 
 def test_another_file_in_their_place_is_refused(altered: Callable[..., Path]) -> None:
     with pytest.raises(BundleError, match=r"was trained on other weights of efficientnet_lite0|cannot be used"):
-        headstart.load(altered(changes="head.safetensors"))
+        headstart.load(altered(delta="head.safetensors"))
 
 
 def test_absent_and_damaged_changes_are_refused(saved: Path, tmp_path: Path) -> None:
@@ -223,12 +223,12 @@ def test_absent_and_damaged_changes_are_refused(saved: Path, tmp_path: Path) -> 
     with pytest.raises(BundleError, match=r"is damaged \(its content differs\)"):
         headstart.load(tmp_path / "model")
     path.unlink()
-    with pytest.raises(BundleError, match=r"lacks its file efficientnet_lite0.changes.safetensors"):
+    with pytest.raises(BundleError, match=r"lacks its file efficientnet_lite0.delta.safetensors"):
         headstart.load(tmp_path / "model")
 
 
 def test_other_changes_than_the_model_was_trained_with_are_refused(altered: Callable[..., Path]) -> None:
-    other = tuned_backbone(7).changes
+    other = tuned_backbone(7).delta
     assert other is not None
     with pytest.raises(BundleError, match="was trained on other weights of efficientnet_lite0"):
         headstart.load(altered(content=other.content))

@@ -77,28 +77,28 @@ def test_a_photograph_and_its_turned_copy_are_in_one_group(prepared: Prepared) -
     for name, i in row.items():
         if "turned-" in name:
             assert prepared.samples.groups[i] == prepared.samples.groups[row[name.replace("turned-", "")]]
-    assert len(np.unique(prepared.samples.groups)) == 41 - prepared.copies.further < 21
+    assert len(np.unique(prepared.samples.groups)) == 41 - prepared.duplicates.redundant < 21
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5))
 def test_no_fold_parts_copies_whatever_the_seed(prepared: Prepared, seed: int, count: int) -> None:
     division = divide(prepared.samples, count=count, repeats=2, seed=seed)
-    families = prepared.copies.take(division.fit).families
+    families = prepared.duplicates.take(division.fit).groups
     for folds in division.folds:
         assert all(len(np.unique(folds[families == family])) == 1 for family in families)
 
 
 def test_the_copies_and_what_a_split_that_parts_them_claims_are_said_in_one_note(trained: Model) -> None:
-    (note,) = [note for note in trained.notes if note.startswith("Copies: ")]
+    (note,) = [note for note in trained.notes if note.startswith("Duplicates: ")]
     assert note.startswith(
-        "Copies: 21 of 42 images repeat another one (21 nearly: turned, mirrored, cropped, brightened"
+        "Duplicates: 21 of 42 images repeat another one (21 nearly: turned, mirrored, cropped, brightened"
     )
     assert "each stays in one fold with what it repeats. A split that parts them would have claimed " in note
     assert trained.data.claims is not None
     assert note.endswith(f"with copies held together it is {trained.data.claims.group_aware}.")
     assert f"would have claimed {trained.data.claims.leaky} accuracy for a linear probe" in note
-    assert trained.data.copies == 21
+    assert trained.data.duplicates == 21
 
 
 def test_a_plan_that_groups_the_copies_leaves_the_claim_of_a_split_that_parts_them(
@@ -133,7 +133,7 @@ def test_near_copies_in_two_classes_are_kept_and_the_note_points_to_the_audit(
 ) -> None:
     (note,) = [note for note in trained.notes if note.startswith("Labels to look at: ")]
     first = cell_files["defective"][0].name
-    assert note.startswith("Labels to look at: 1 picture has near copies in another class: ")
+    assert note.startswith("Labels to look at: 1 group of near duplicates lies in more than one class: ")
     assert f"defective/{first} (defective)" in note
     assert "functional/other.png (functional)" in note
     assert note.endswith(
@@ -162,7 +162,8 @@ def test_every_verb_that_measures_holds_copies_together(
     notes: Callable[[Path, Options], tuple[str, ...]], doubled: Path
 ) -> None:
     found = notes(doubled, Options(backbones=(LITE0,), repeats=1, max_unreadable=0.1))
-    assert [note[:40] for note in found if note.startswith("Copies")] == ["Copies: 21 of 42 images repeat another o"]
+    (note,) = [note for note in found if note.startswith("Duplicates")]
+    assert note.startswith("Duplicates: 21 of 42 images repeat another one")
 
 
 def test_a_turned_copy_in_the_test_split_leaves_the_training_split(
@@ -193,7 +194,9 @@ def test_where_near_copies_leave_nothing_to_train_on_that_is_said(
                 with Image.open(file) as picture:
                     turned = picture.transpose(MIRRORED) if place == "test" else picture.copy()
                     turned.save(tmp_path / place / name / file.name)
-    with pytest.raises(DataError, match=r"no image is left to train on\. Left out: 6 images with a near copy \(turned"):
+    with pytest.raises(
+        DataError, match=r"no image is left to train on\. Left out: 6 images with a near duplicate \(turned"
+    ):
         headstart.train(tmp_path, options=ONE)
 
 
@@ -202,27 +205,27 @@ def test_too_many_images_to_compare_are_said(doubled: Path, monkeypatch: pytest.
     duplicates = prepare.find_duplicates(load_dataset(doubled).samples, Run(cache=False))
     (note,) = duplicates.notes
     assert duplicates.near.groups == ()
-    assert note.startswith("Near copies were not looked for among more than 41 images: where there may be some, name")
+    assert note.startswith("Near duplicates were not searched among more than 41 images: where there may be some, name")
 
 
 def test_a_few_copies_or_groups_that_hold_them_anyway_claim_nothing(prepared: Prepared) -> None:
     fit = np.arange(len(prepared.samples))
     alone = DuplicateGroups(fit, None)
-    assert duplicate_claims(replace(prepared, copies=alone), fit) is None
-    named = replace(prepared.copies, named=prepared.samples.groups)
-    assert duplicate_claims(replace(prepared, copies=named), fit) is None
+    assert duplicate_claims(replace(prepared, duplicates=alone), fit) is None
+    named = replace(prepared.duplicates, data_groups=prepared.samples.groups)
+    assert duplicate_claims(replace(prepared, duplicates=named), fit) is None
 
 
 def test_a_claim_that_would_take_too_long_is_measured_on_fewer_families(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copy_claims, "_SIZES", (30, 20))
-    whole = copy_claims._some(prepared.copies.families, 1984, 2, 0)
+    whole = copy_claims._affordable_rows(prepared.duplicates.groups, 1984, 2, 0)
     assert whole.tolist() == list(range(41))
     monkeypatch.setattr(copy_claims, "_SECONDS", copy_claims.HEADS["probe"].seconds(20, 1984, 2, 5) + 1e-9)
-    assert len(copy_claims._some(prepared.copies.families, 1984, 2, 0)) == 20
+    assert len(copy_claims._affordable_rows(prepared.duplicates.groups, 1984, 2, 0)) == 20
     monkeypatch.setattr(copy_claims, "_SECONDS", 0.0)
-    assert copy_claims._some(prepared.copies.families, 1984, 2, 0).tolist() == []
+    assert copy_claims._affordable_rows(prepared.duplicates.groups, 1984, 2, 0).tolist() == []
     assert duplicate_claims(prepared, np.arange(41)) is None
 
 

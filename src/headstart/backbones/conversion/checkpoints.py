@@ -27,7 +27,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise BackboneError(f"the weights {path} must be a file of the kind {', '.join(SUFFIXES)}.")
     if not path.is_file():
         raise BackboneError(f"the weights {path} were to be read, but there is no such file.")
-    found = _unwrapped(_read(path))
+    found = _unwrap(_read(path))
     weights = {name: value for name, value in found.items() if hasattr(value, "shape")}
     if not weights:
         raise BackboneError(f"the weights {path} hold no tensors by name: save the network's state_dict() instead.")
@@ -53,14 +53,14 @@ def _read(path: Path) -> Any:
         ) from error
 
 
-def _unwrapped(found: Any) -> Mapping[str, Any]:
+def _unwrap(found: Any) -> Mapping[str, Any]:
     for wrapper in _WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
             return found[wrapper]  # type: ignore[no-any-return]
     return found if isinstance(found, Mapping) else {}
 
 
-def classes_of(weights: Mapping[str, Tensor], classifier: str) -> int:
+def count_classes(weights: Mapping[str, Tensor], classifier: str) -> int:
     """How many classes the checkpoint's classifier tells apart; 0 where it has none."""
     matrix = weights.get(f"{classifier}.weight")
     return 0 if matrix is None else int(matrix.shape[0])
@@ -73,11 +73,11 @@ def drop_prefix(weights: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
 
 def load_into(network: nn.Module, weights: Mapping[str, Tensor], path: Path, architecture: str) -> None:
     """Put all weights into the network; raise `BackboneError` when names or shapes differ."""
-    own = network.state_dict()
-    counters = {name for name in own if name.endswith(".num_batches_tracked")}
-    missing = sorted(own.keys() - weights.keys() - counters)
-    surplus = sorted(weights.keys() - own.keys())
-    shapes = [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
+    expected = network.state_dict()
+    counters = {name for name in expected if name.endswith(".num_batches_tracked")}
+    missing = sorted(expected.keys() - weights.keys() - counters)
+    surplus = sorted(weights.keys() - expected.keys())
+    shapes = [name for name in expected.keys() & weights.keys() if expected[name].shape != weights[name].shape]
     faults = [
         f"{quantity(len(names), 'tensor')} {what} ({join_words(sorted(names), 3)})"
         for names, what in ((missing, "missing"), (surplus, "unknown"), (shapes, "of another shape"))

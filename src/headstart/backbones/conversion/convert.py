@@ -1,7 +1,8 @@
-"""Any other network as a backbone: found by name, traced once, kept in the user's cache folder.
+"""Converts any other network into a backbone: found by name, traced once, stored in the user's cache folder.
 
-`convert` makes the two files, `kept` finds those made earlier, `state_dict` and `network` take the weights back out of
-a graph for training. Everything but `kept` needs the extra `finetune` (torch, timm, onnx), and says so before any work.
+`convert` makes the two files, `find_converted` finds those made earlier, `build_network` and `state_dict` take the
+weights back out of a graph for training. Everything but `find_converted` needs the extra `finetune` (torch, timm,
+onnx), and says so before any work.
 """
 
 from __future__ import annotations
@@ -33,64 +34,69 @@ def convert(name: str, *, weights: Path | None = None, seed: int | None = None, 
     random weights instead. size: side of the input in pixels, None for the network's own. Raises `MissingExtra` without
     the extra and `BackboneError` for a wrong name, weights that cannot be had, or a family that cannot be cut.
     """
-    wanted = ConversionRequest(name, weights, seed, size)
+    request = ConversionRequest(name, weights, seed, size)
     if size is not None:
         at_least("size", size, 32)
     require_extra("Converting a backbone", name)
     if weights is not None and seed is not None:
         raise BackboneError("a backbone takes its weights from a file or from a seed, not from both: give one.")
-    return _traced(wanted, converted.key(wanted))
+    return _trace(request, converted.file_stem(request))
 
 
 def find_converted(
     name: str, *, weights: Path | None = None, seed: int | None = None, size: int | None = None
 ) -> Backbone | None:
     """The backbone that an earlier `convert` with the same arguments left; None where there is none."""
-    return converted.kept(ConversionRequest(name, weights, seed, size))
+    return converted.find_backbone(ConversionRequest(name, weights, seed, size))
 
 
-def _traced(wanted: ConversionRequest, key: str) -> Backbone:
+def _trace(request: ConversionRequest, stem: str) -> Backbone:
     from headstart.backbones.conversion.families import cut_network
     from headstart.backbones.conversion.networks import find_network
     from headstart.backbones.conversion.tracing import trace
 
-    found = find_network(wanted)
-    parameters = sum(p.numel() for p in found.network.parameters())
+    source = find_network(request)
+    parameters = sum(p.numel() for p in source.network.parameters())
     if parameters > _MOST_PARAMETERS:
         raise BackboneError(
-            f"backbone {wanted.name!r} has {parameters / 1e6:,.0f} million parameters; "
+            f"backbone {request.name!r} has {parameters / 1e6:,.0f} million parameters; "
             f"at most {_MOST_PARAMETERS / 1e6:,.0f} million fit a graph: choose a smaller one."
         )
-    graph, taps = trace(cut_network(found.network), found.spec)
+    graph, taps = trace(cut_network(source.network), source.spec)
     return write_backbone(
-        converted.folder(),
-        key,
+        converted.converted_folder(),
+        stem,
         graph,
-        spec=found.spec,
+        spec=source.spec,
         taps=taps,
-        licence=found.licence,
-        source=found.source,
+        licence=source.licence,
+        source=source.source,
         facts={
-            "asked": wanted.name,
-            "library": found.library,
-            "architecture": found.architecture,
-            "arguments": dict(found.arguments),
+            "asked": request.name,
+            "library": source.library,
+            "architecture": source.architecture,
+            "arguments": dict(source.arguments),
             "parameters": parameters,
-            **_published(wanted),
+            **_zoo_facts(request),
         },
     )
 
 
-def _published(wanted: ConversionRequest) -> dict[str, Any]:
+def _zoo_facts(request: ConversionRequest) -> dict[str, Any]:
     """What the zoo knows of these weights; nothing of weights that are the user's own."""
-    entry = zoo().get(wanted.name)
-    if entry is None or wanted.weights is not None or wanted.seed is not None or wanted.size not in (None, entry.size):
+    entry = zoo().get(request.name)
+    if (
+        entry is None
+        or request.weights is not None
+        or request.seed is not None
+        or request.size not in (None, entry.size)
+    ):
         return {}
     return {"year": entry.year, "gigaflops": entry.gigaflops, "top1": entry.top1, "top5": entry.top5}
 
 
 def build_network(backbone: Backbone) -> nn.Module:
-    """The backbone as a torch network in evaluation mode, with the graph's weights and its changes: to train inside it.
+    """The backbone as a torch network in evaluation mode, with the graph's weights and its delta: to train inside it.
 
     Raises `BackboneError` when the backbone's facts and graph do not make a network.
     """
@@ -102,14 +108,14 @@ def build_network(backbone: Backbone) -> nn.Module:
     if not isinstance(library, str) or not isinstance(architecture, str) or not isinstance(arguments, dict):
         raise BackboneError(f"the backbone {backbone.name} does not say which network it is: convert it again.")
     try:
-        made = build_architecture(library, architecture, arguments)
-        made.load_state_dict(_fitting(made, backbone), strict=True)
+        network = build_architecture(library, architecture, arguments)
+        network.load_state_dict(_weights_for(network, backbone), strict=True)
     except (TypeError, ValueError, RuntimeError) as error:
         raise BackboneError(
             f"the graph of {backbone.name} does not hold the network {architecture!r} that its description names "
             f"({type(error).__name__}): convert it again."
         ) from error
-    return made
+    return network
 
 
 def state_dict(backbone: Backbone) -> dict[str, Tensor]:
@@ -120,23 +126,23 @@ def state_dict(backbone: Backbone) -> dict[str, Tensor]:
     return dict(build_network(backbone).state_dict())
 
 
-def _fitting(made: nn.Module, backbone: Backbone) -> dict[str, Any]:
+def _weights_for(network: nn.Module, backbone: Backbone) -> dict[str, Any]:
     """The backbone's weights for every name in the network's own state dict; counters of batches start at zero."""
     import torch
 
-    from headstart.backbones.conversion.tracing import weights_of
+    from headstart.backbones.conversion.tracing import read_graph_weights
 
-    stored = weights_of(backbone.graph)
-    own = made.state_dict()
-    missing = [name for name in own if name not in stored and not name.endswith(".num_batches_tracked")]
+    stored = read_graph_weights(backbone.graph)
+    wanted = network.state_dict()
+    missing = [name for name in wanted if name not in stored and not name.endswith(".num_batches_tracked")]
     if missing:
         raise BackboneError(
             f"the graph of {backbone.name} lacks weights of its network ({join_words(missing, 3)}): convert it again."
         )
-    stored |= fit_tensors(backbone, {name: value.shape for name, value in own.items() if name in stored})
+    stored |= fit_tensors(backbone, {name: value.shape for name, value in wanted.items() if name in stored})
     return {
         name: torch.from_numpy(stored[name].copy()).reshape(value.shape) if name in stored else torch.zeros_like(value)
-        for name, value in own.items()
+        for name, value in wanted.items()
     }
 
 

@@ -38,15 +38,15 @@ def _chain(*modules: nn.Module) -> nn.Module:
     return nn.Sequential(*modules)
 
 
-def _numbered(prefix: str, modules: Iterable[nn.Module], layout: Layout = "map") -> list[Stage]:
+def _numbered_stages(prefix: str, modules: Iterable[nn.Module], layout: Layout = "map") -> list[Stage]:
     return [Stage(f"{prefix}.{i}", module, layout) for i, module in enumerate(modules)]
 
 
-def _named(network: nn.Module, names: Iterable[str]) -> list[Stage]:
+def _named_stages(network: nn.Module, names: Iterable[str]) -> list[Stage]:
     return [Stage(name, getattr(network, name)) for name in names]
 
 
-def _to_pooling(features: nn.Sequential) -> list[Stage]:
+def _stages_to_pooling(features: nn.Sequential) -> list[Stage]:
     """A plain chain of layers, cut after each pooling."""
     from torch import nn
 
@@ -76,38 +76,38 @@ def _timm_head(network: Any, *owned: str) -> list[Stage]:
 
 
 def _timm_efficientnet(network: Any) -> Stages:
-    body = [Stage("stem", _chain(network.conv_stem, network.bn1)), *_numbered("blocks", network.blocks)]
+    body = [Stage("stem", _chain(network.conv_stem, network.bn1)), *_numbered_stages("blocks", network.blocks)]
     body.append(Stage("conv_head", _chain(network.conv_head, network.bn2)))
     return Stages(network, (*body, *_timm_head(network, "global_pool")))
 
 
 def _timm_mobilenetv3(network: Any) -> Stages:
-    body = [Stage("stem", _chain(network.conv_stem, network.bn1)), *_numbered("blocks", network.blocks)]
+    body = [Stage("stem", _chain(network.conv_stem, network.bn1)), *_numbered_stages("blocks", network.blocks)]
     owned = ("global_pool", "conv_head", "norm_head", "act2")
     return Stages(network, (*body, *_timm_head(network, *owned)))
 
 
 def _timm_vgg(network: Any) -> Stages:
-    return Stages(network, (*_to_pooling(network.features), *_timm_head(network, "pre_logits")))
+    return Stages(network, (*_stages_to_pooling(network.features), *_timm_head(network, "pre_logits")))
 
 
 def _timm_resnet(network: Any) -> Stages:
     stem = Stage("stem", _chain(network.conv1, network.bn1, network.act1, network.maxpool))
-    layers = _named(network, (f"layer{i}" for i in range(1, 5)))
+    layers = _named_stages(network, (f"layer{i}" for i in range(1, 5)))
     return Stages(network, (stem, *layers, *_timm_head(network, "global_pool")))
 
 
 def _timm_inception(network: Any) -> Stages:
     first = _chain(network.Conv2d_1a_3x3, network.Conv2d_2a_3x3, network.Conv2d_2b_3x3, network.Pool1)
     second = _chain(network.Conv2d_3b_1x1, network.Conv2d_4a_3x3, network.Pool2)
-    body = [Stage("Pool1", first), Stage("Pool2", second), *_named(network, _INCEPTION)]
+    body = [Stage("Pool1", first), Stage("Pool2", second), *_named_stages(network, _INCEPTION)]
     return Stages(network, (*body, *_timm_head(network, "global_pool", "head_drop")))
 
 
 def _timm_convnext(network: Any) -> Stages:
     from torch import nn
 
-    body = [Stage("stem", network.stem), *_numbered("stages", network.stages)]
+    body = [Stage("stem", network.stem), *_numbered_stages("stages", network.stages)]
     if not isinstance(network.norm_pre, nn.Identity):
         body.append(Stage("norm_pre", network.norm_pre))
     head = [(name, part) for name, part in network.head.named_children() if name != "fc"]
@@ -129,7 +129,7 @@ _TOKEN_PARTS = (
 _TOKEN_POOL = ("attn_pool", "fc_norm", "head_drop")
 
 
-def _owned(network: Any, names: Iterable[str]) -> dict[str, Any]:
+def _parts(network: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(network, name, None) for name in names}
 
 
@@ -152,10 +152,10 @@ def _timm_eva(network: Any) -> Stages:
         """Pixels (N, 3, H, W) as tokens (N, T, width), with their positions."""
         return network.norm_pre(network._pos_embed(network.patch_embed(x))[0])
 
-    return _timm_tokens(network, start, [_turned(network, block) for block in network.blocks])
+    return _timm_tokens(network, start, [_with_rope(network, block) for block in network.blocks])
 
 
-def _turned(network: Any, block: nn.Module) -> nn.Module:
+def _with_rope(network: Any, block: nn.Module) -> nn.Module:
     """A block of tokens with the rotary embedding that the network hands to each of its blocks."""
 
     def run(x: Any) -> Any:
@@ -170,11 +170,11 @@ def _turned(network: Any, block: nn.Module) -> nn.Module:
 
 
 def _timm_tokens(network: Any, start: Callable[[Any], Any], blocks: Iterable[nn.Module]) -> Stages:
-    stem = Stage("stem", piece(start, **_owned(network, _TOKEN_PARTS)), "tokens")
+    stem = Stage("stem", piece(start, **_parts(network, _TOKEN_PARTS)), "tokens")
     norm = Stage("norm", network.norm, "tokens")
     embedding, *classifier = _timm_head(network)
-    embedding = Stage("embedding", piece(embedding.forward, **_owned(network, _TOKEN_POOL)), "vector")
-    stages = (stem, *_numbered("blocks", blocks, "tokens"), norm, embedding, *classifier)
+    embedding = Stage("embedding", piece(embedding.forward, **_parts(network, _TOKEN_POOL)), "vector")
+    stages = (stem, *_numbered_stages("blocks", blocks, "tokens"), norm, embedding, *classifier)
     return Stages(network, stages, network.num_prefix_tokens, tuple(network.patch_embed.grid_size))
 
 
@@ -185,7 +185,7 @@ def _vision_resnet(network: Any) -> Stages:
     from torch import nn
 
     stem = Stage("stem", _chain(network.conv1, network.bn1, network.relu, network.maxpool))
-    layers = _named(network, (f"layer{i}" for i in range(1, 5)))
+    layers = _named_stages(network, (f"layer{i}" for i in range(1, 5)))
     embedding = Stage("embedding", _chain(network.avgpool, nn.Flatten()), "vector")
     return Stages(network, (stem, *layers, embedding, Stage("classifier", network.fc, "logits")))
 
@@ -194,7 +194,7 @@ def _vision_vgg(network: Any) -> Stages:
     from torch import nn
 
     embed = _chain(network.avgpool, nn.Flatten(), *network.classifier[:-1])
-    return _vision_headed(network, _to_pooling(network.features), embed)
+    return _vision_stages(network, _stages_to_pooling(network.features), embed)
 
 
 def _vision_features(network: Any) -> Stages:
@@ -202,12 +202,12 @@ def _vision_features(network: Any) -> Stages:
     from torch import nn
 
     pool = getattr(network, "avgpool", None) or nn.AdaptiveAvgPool2d(1)
-    rest = list(network.classifier[:-1])
-    flatten = [] if any(isinstance(layer, nn.Flatten) for layer in rest) else [nn.Flatten()]
-    return _vision_headed(network, _numbered("features", network.features), _chain(pool, *flatten, *rest))
+    layers = list(network.classifier[:-1])
+    flatten = [] if any(isinstance(layer, nn.Flatten) for layer in layers) else [nn.Flatten()]
+    return _vision_stages(network, _numbered_stages("features", network.features), _chain(pool, *flatten, *layers))
 
 
-def _vision_headed(network: Any, body: list[Stage], embed: nn.Module) -> Stages:
+def _vision_stages(network: Any, body: list[Stage], embed: nn.Module) -> Stages:
     head = (Stage("embedding", embed, "vector"), Stage("classifier", network.classifier[-1], "logits"))
     return Stages(network, (*body, *head))
 
@@ -218,7 +218,7 @@ def _vision_inception(network: Any) -> Stages:
     turn = piece(network._transform_input)
     first = _chain(turn, network.Conv2d_1a_3x3, network.Conv2d_2a_3x3, network.Conv2d_2b_3x3, network.maxpool1)
     second = _chain(network.Conv2d_3b_1x1, network.Conv2d_4a_3x3, network.maxpool2)
-    body = [Stage("maxpool1", first), Stage("maxpool2", second), *_named(network, _INCEPTION)]
+    body = [Stage("maxpool1", first), Stage("maxpool2", second), *_named_stages(network, _INCEPTION)]
     embedding = Stage("embedding", _chain(network.avgpool, network.dropout, nn.Flatten()), "vector")
     return Stages(network, (*body, embedding, Stage("classifier", network.fc, "logits")))
 
@@ -236,7 +236,7 @@ def _vision_vit(network: Any) -> Stages:
 
     owned = {"conv_proj": network.conv_proj, "class_token": network.class_token, "dropout": encoder.dropout}
     stem = Stage("stem", piece(start, **owned, pos_embedding=encoder.pos_embedding), "tokens")
-    layers = _numbered("layers", encoder.layers, "tokens")
+    layers = _numbered_stages("layers", encoder.layers, "tokens")
     norm = Stage("norm", encoder.ln, "tokens")
     heads = list(network.heads)
     embedding = Stage("embedding", _chain(piece(lambda x: x[:, 0]), *heads[:-1]), "vector")

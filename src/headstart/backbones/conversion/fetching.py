@@ -1,7 +1,7 @@
 """Fetching published weights without ever waiting long for a network that is not there.
 
-`patiently` wraps whatever a library downloads: the host is tried for a few seconds first; where it does not answer the
-libraries are told to use what they have on disk; whatever they raise becomes one `BackboneError` that says what was
+`retry_download` wraps whatever a library downloads: the host is tried for a few seconds first; where it does not answer
+the libraries are told to use what they have on disk; whatever they raise becomes one `BackboneError` that says what was
 needed and what is available here.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from headstart.backbones.converted import available
+from headstart.backbones.converted import available_words
 from headstart.errors import BackboneError, UserError
 
 _CONNECT = 3.0  # seconds for a first answer
@@ -34,30 +34,31 @@ def reachable(url: str) -> bool:
 @contextlib.contextmanager
 def retry_download(name: str, url: str) -> Iterator[None]:
     """Run a library's download of the weights of backbone `name` from `url`, or its finding them on disk."""
-    there = reachable(url)
+    online = reachable(url)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_STALL)
     try:
-        with contextlib.nullcontext() if there else _hub_offline():
+        with contextlib.nullcontext() if online else _hub_offline():
             yield
     except UserError:
         raise
     except Exception as error:  # whatever a network, a hub's client or a damaged file raises
-        raise BackboneError(_sentence(name, url, there, error)) from error
+        raise BackboneError(_sentence(name, url, online, error)) from error
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _sentence(name: str, url: str, there: bool, error: Exception) -> str:
+def _sentence(name: str, url: str, online: bool, error: Exception) -> str:
     host = urlsplit(url).hostname
-    if there:
+    if online:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return (
-            f"the weights of backbone {name!r} could not be fetched from {host}: {reason} Usable here: {available()}."
+            f"the weights of backbone {name!r} could not be fetched from {host}: {reason} Usable here: "
+            f"{available_words()}."
         )
     return (
         f"backbone {name!r} needs its published weights, which are not on this machine, and {host} cannot be reached: "
-        f"connect once, give a checkpoint with --weights, or use one of {available()}."
+        f"connect once, give a checkpoint with --weights, or use one of {available_words()}."
     )
 
 

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headstart.backbones.conversion.checkpoints import classes_of, drop_prefix, load_into, read_checkpoint
+from headstart.backbones.conversion.checkpoints import count_classes, drop_prefix, load_into, read_checkpoint
 from headstart.backbones.conversion.families import cut_network
 from headstart.backbones.conversion.fetching import retry_download
 from headstart.backbones.converted import ConversionRequest
 from headstart.backbones.packaged import PACKAGED, SHORT
 from headstart.backbones.zoo import zoo
 from headstart.checks import join_words, suggest
-from headstart.data.images.decode import ImageSpec
+from headstart.data.images.spec import ImageSpec
 from headstart.errors import BackboneError, UnknownBackbone
 
 if TYPE_CHECKING:
@@ -53,23 +53,23 @@ class NetworkSource:
     source: str
 
 
-def find_network(wanted: ConversionRequest) -> NetworkSource:
+def find_network(request: ConversionRequest) -> NetworkSource:
     """The network that a name stands for, with its weights. Raises `BackboneError` where there is none."""
-    source, colon, rest = wanted.name.partition(":")
+    source, colon, rest = request.name.partition(":")
     if colon and (source not in SOURCES or not rest):
         raise UnknownBackbone(
-            f"backbone {wanted.name!r} comes from a source that is not known: use a plain name, or put one of "
+            f"backbone {request.name!r} comes from a source that is not known: use a plain name, or put one of "
             f"{join_words([f'{name}:' for name in SOURCES])} before it."
         )
     if source == "torchvision":
-        return _from_torchvision(wanted, rest)
+        return _find_torchvision(request, rest)
     if source == "torchhub":
-        return _from_torchhub(wanted, rest)
+        return _find_torchhub(request, rest)
     if source == "hf-hub":
-        return _from_hub(wanted, rest)
+        return _find_hub(request, rest)
     if source == "random":
-        wanted = replace(wanted, name=rest, seed=wanted.seed or 0)
-    return _from_timm(wanted)
+        request = replace(request, name=rest, seed=request.seed or 0)
+    return _find_timm(request)
 
 
 def build_architecture(library: str, architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -99,12 +99,14 @@ def build_architecture(library: str, architecture: str, arguments: Mapping[str, 
     )
 
 
-def _seeded(wanted: ConversionRequest, library: str, architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
+def _build_random(
+    request: ConversionRequest, library: str, architecture: str, arguments: Mapping[str, Any]
+) -> nn.Module:
     """The network with random weights, the same for the same seed; the caller's random state is left alone."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(wanted.seed or 0)
+        torch.manual_seed(request.seed or 0)
         return build_architecture(library, architecture, arguments)
 
 
@@ -121,42 +123,47 @@ def _sketch(library: str, architecture: str, arguments: Mapping[str, Any]) -> nn
 # timm ----------------------------------------------------------------------------------------------------------------
 
 
-def _from_timm(wanted: ConversionRequest) -> NetworkSource:
+def _find_timm(request: ConversionRequest) -> NetworkSource:
     import timm
 
-    entry = zoo().get(SHORT.get(wanted.name, wanted.name))
-    full = entry.timm if entry else wanted.name
-    architecture = _known_to_timm(wanted.name, full)
+    entry = zoo().get(SHORT.get(request.name, request.name))
+    full = entry.timm if entry else request.name
+    architecture = _timm_architecture(request.name, full)
     settings = timm.get_pretrained_cfg(full)
-    size = wanted.size or (entry.size if entry else None)
-    arguments = _sized("timm", architecture, size, settings.input_size[-1])
-    if wanted.weights is not None:
-        network = _loaded(wanted, architecture, arguments)
-    elif wanted.seed is not None:
-        network = _seeded(wanted, "timm", architecture, arguments)
+    size = request.size or (entry.size if entry else None)
+    arguments = _size_arguments("timm", architecture, size, settings.input_size[-1])
+    if request.weights is not None:
+        network = _build_from_checkpoint(request, architecture, arguments)
+    elif request.seed is not None:
+        network = _build_random(request, "timm", architecture, arguments)
     else:
         if not settings.has_weights:
             raise BackboneError(
-                f"backbone {wanted.name!r} has no published weights in timm {timm.__version__}: "
+                f"backbone {request.name!r} has no published weights in timm {timm.__version__}: "
                 "give a checkpoint with --weights, or choose another."
             )
-        with retry_download(wanted.name, _hub()):
+        with retry_download(request.name, _hub()):
             network = timm.create_model(full, pretrained=True, **arguments)
-    return _of_timm(wanted, network, architecture, arguments, size, settings.license, f"timm {full}")
+    return _timm_source(request, network, architecture, arguments, size, settings.license, f"timm {full}")
 
 
-def _from_hub(wanted: ConversionRequest, repository: str) -> NetworkSource:
+def _find_hub(request: ConversionRequest, repository: str) -> NetworkSource:
     import timm
 
-    if wanted.weights is not None or wanted.seed is not None:
-        raise BackboneError(f"backbone {wanted.name!r} brings its own weights: name a plain architecture instead.")
-    with retry_download(wanted.name, _hub()):
+    if request.weights is not None or request.seed is not None:
+        raise BackboneError(f"backbone {request.name!r} brings its own weights: name a plain architecture instead.")
+    with retry_download(request.name, _hub()):
         settings, architecture, arguments = timm.models.load_model_config_from_hf(repository)
-        arguments = {**(arguments or {}), **_sized("timm", architecture, wanted.size, settings["input_size"][-1])}
+        arguments = {
+            **(arguments or {}),
+            **_size_arguments("timm", architecture, request.size, settings["input_size"][-1]),
+        }
         arguments = {name: value for name, value in arguments.items() if name not in _NOT_OF_THE_NETWORK}
-        network = timm.create_model(wanted.name, pretrained=True, **arguments)
+        network = timm.create_model(request.name, pretrained=True, **arguments)
     licence = settings.get("license")
-    return _of_timm(wanted, network, architecture, arguments, wanted.size, licence, f"Hugging Face hub {repository}")
+    return _timm_source(
+        request, network, architecture, arguments, request.size, licence, f"Hugging Face hub {repository}"
+    )
 
 
 def _hub() -> str:
@@ -167,8 +174,8 @@ def _hub() -> str:
     return str(constants.ENDPOINT)
 
 
-def _of_timm(
-    wanted: ConversionRequest,
+def _timm_source(
+    request: ConversionRequest,
     network: Any,
     architecture: str,
     arguments: Mapping[str, Any],
@@ -180,83 +187,83 @@ def _of_timm(
     if network.num_classes != _IMAGENET_CLASSES:
         network.reset_classifier(0)
         arguments = {**arguments, "num_classes": 0}
-    spec = _spec_of_timm(network, size)
-    licence, source = _terms(wanted, licence or _UNSTATED, source)
+    spec = _timm_spec(network, size)
+    licence, source = _terms(request, licence or _UNSTATED, source)
     return NetworkSource(network.eval(), spec, "timm", architecture, arguments, licence, source)
 
 
-def _terms(wanted: ConversionRequest, licence: str, source: str) -> tuple[str, str]:
+def _terms(request: ConversionRequest, licence: str, source: str) -> tuple[str, str]:
     """Licence and source of the weights, which need not be the published ones."""
-    if wanted.weights is not None:
-        return "that of the weights' file", f"the file {wanted.weights.name}"
-    if wanted.seed is not None:
-        return "none: random weights", f"random weights, seed {wanted.seed}"
-    return _spelt(licence), source
+    if request.weights is not None:
+        return "that of the weights' file", f"the file {request.weights.name}"
+    if request.seed is not None:
+        return "none: random weights", f"random weights, seed {request.seed}"
+    return _spell_licence(licence), source
 
 
-def _spelt(licence: str) -> str:
+def _spell_licence(licence: str) -> str:
     """A licence's identifier in its usual spelling."""
     usual = {"apache-2.0": "Apache-2.0", "bsd-3-clause": "BSD-3-Clause", "mit": "MIT"}
     return {**usual, "dinov3-license": "DINOv3 License"}.get(licence, licence)
 
 
-def _known_to_timm(asked: str, full: str) -> str:
+def _timm_architecture(name: str, full: str) -> str:
     """The architecture in a timm name, once its name and the tag of its weights are known to be right."""
     import timm
 
     architecture, _, tag = full.partition(".")
     if not timm.is_model(architecture):
-        known = [*SHORT, *PACKAGED, *zoo(), *timm.list_models()]
-        raise _wrong("backbone", asked, dict.fromkeys(known), "see 'headstart backbones' for the usual ones.")
+        names = [*SHORT, *PACKAGED, *zoo(), *timm.list_models()]
+        raise _unknown_name("backbone", name, dict.fromkeys(names), "see 'headstart backbones' for the usual ones.")
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
     if tag and tag not in tags:
-        offered = [f"{architecture}.{known}" for known in tags]
-        raise _wrong("backbone", asked, offered, f"the weights of {architecture} are {join_words(offered)}.")
+        offered = [f"{architecture}.{version}" for version in tags]
+        raise _unknown_name("backbone", name, offered, f"the weights of {architecture} are {join_words(offered)}.")
     return architecture
 
 
-def _wrong(what: str, asked: str, known: Iterable[str], otherwise: str) -> UnknownBackbone:
-    near = suggest(asked, known)
-    hint = f"did you mean {join_words(near)}?" if near else otherwise
-    return UnknownBackbone(f"{what} {asked!r} is not known: {hint}")
+def _unknown_name(what: str, name: str, names: Iterable[str], advice: str) -> UnknownBackbone:
+    near = suggest(name, names)
+    hint = f"did you mean {join_words(near)}?" if near else advice
+    return UnknownBackbone(f"{what} {name!r} is not known: {hint}")
 
 
-def _sized(library: str, architecture: str, size: int | None, own: int) -> dict[str, Any]:
+def _size_arguments(library: str, architecture: str, size: int | None, native: int) -> dict[str, Any]:
     """The arguments that make a network for images of this size; only networks of tokens need any."""
     network: Any = _sketch(library, architecture, {})
     tokens = hasattr(network, "patch_embed")
-    return {"img_size": size} if tokens and size not in (None, own) else {}
+    return {"img_size": size} if tokens and size not in (None, native) else {}
 
 
-def _loaded(wanted: ConversionRequest, architecture: str, arguments: dict[str, Any]) -> Any:
+def _build_from_checkpoint(request: ConversionRequest, architecture: str, arguments: dict[str, Any]) -> Any:
     """The network with a checkpoint's weights; without its classifier where that is not ImageNet's."""
-    assert wanted.weights is not None
-    weights = read_checkpoint(wanted.weights)
+    assert request.weights is not None
+    weights = read_checkpoint(request.weights)
     sketch: Any = _sketch("timm", architecture, arguments)
     classifier = str(sketch.pretrained_cfg.get("classifier") or "head")
-    if classes_of(weights, classifier) != _IMAGENET_CLASSES:
+    if count_classes(weights, classifier) != _IMAGENET_CLASSES:
         arguments["num_classes"] = 0
         weights = drop_prefix(weights, classifier)
     network = build_architecture("timm", architecture, arguments)
-    load_into(network, weights, wanted.weights, architecture)
+    load_into(network, weights, request.weights, architecture)
     return network
 
 
-def _spec_of_timm(network: Any, size: int | None) -> ImageSpec:
+def _timm_spec(network: Any, size: int | None) -> ImageSpec:
     from timm.data import resolve_data_config
 
-    found = resolve_data_config({}, model=network)
-    side = size or int(found["input_size"][-1])
+    config = resolve_data_config({}, model=network)
+    side = size or int(config["input_size"][-1])
     return ImageSpec(
         size=side,
-        resize=max(side, math.floor(side / found["crop_pct"])),
-        mean=_in_255(found["mean"]),
-        std=_in_255(found["std"]),
-        interpolation="bilinear" if found["interpolation"] == "bilinear" else "bicubic",
+        resize=max(side, math.floor(side / config["crop_pct"])),
+        mean=_scale_to_255(config["mean"]),
+        std=_scale_to_255(config["std"]),
+        interpolation="bilinear" if config["interpolation"] == "bilinear" else "bicubic",
     )
 
 
-def _in_255(values: Iterable[float]) -> tuple[float, float, float]:
+def _scale_to_255(values: Iterable[float]) -> tuple[float, float, float]:
     red, green, blue = (round(255 * float(value), 6) for value in values)
     return red, green, blue
 
@@ -264,68 +271,70 @@ def _in_255(values: Iterable[float]) -> tuple[float, float, float]:
 # torchvision and torch hub -------------------------------------------------------------------------------------------
 
 
-def _from_torchvision(wanted: ConversionRequest, name: str) -> NetworkSource:
+def _find_torchvision(request: ConversionRequest, name: str) -> NetworkSource:
     import torch
     from torchvision import models
 
     architecture, _, tag = name.partition(".")
-    known = models.list_models(models)
-    if architecture not in known:
-        raise _wrong("backbone", wanted.name, [f"torchvision:{k}" for k in known], "see torchvision's list of models.")
+    names = models.list_models(models)
+    if architecture not in names:
+        raise _unknown_name(
+            "backbone", request.name, [f"torchvision:{k}" for k in names], "see torchvision's list of models."
+        )
     choices = models.get_model_weights(architecture)
     if tag and tag not in choices.__members__:
-        names = join_words([choice.name for choice in choices])
-        raise UnknownBackbone(f"torchvision's {architecture} has the weights {names}; found {tag!r}.")
+        published_names = join_words([choice.name for choice in choices])
+        raise UnknownBackbone(f"torchvision's {architecture} has the weights {published_names}; found {tag!r}.")
     published = choices[tag] if tag else choices.DEFAULT
-    arguments = _arguments_of_torchvision(architecture)
+    arguments = _torchvision_arguments(architecture)
     _sketch("torchvision", architecture, arguments)
-    network: Any = _seeded(wanted, "torchvision", architecture, arguments)
-    if wanted.weights is not None:
-        load_into(network, read_checkpoint(wanted.weights), wanted.weights, architecture)
-    elif wanted.seed is None:
-        with retry_download(wanted.name, published.url):
+    network: Any = _build_random(request, "torchvision", architecture, arguments)
+    if request.weights is not None:
+        load_into(network, read_checkpoint(request.weights), request.weights, architecture)
+    elif request.seed is None:
+        with retry_download(request.name, published.url):
             weights = torch.hub.load_state_dict_from_url(
                 published.url, map_location="cpu", progress=False, check_hash=True, weights_only=True
             )
         network.load_state_dict(drop_prefix(weights, "AuxLogits"))
-    licence, source = _terms(wanted, published.meta.get("license", "bsd-3-clause"), f"torchvision {published}")
-    spec = _spec_of_torchvision(published.transforms(), wanted.size)
+    licence, source = _terms(request, published.meta.get("license", "bsd-3-clause"), f"torchvision {published}")
+    spec = _torchvision_spec(published.transforms(), request.size)
     return NetworkSource(network.eval(), spec, "torchvision", architecture, arguments, licence, source)
 
 
-def _arguments_of_torchvision(architecture: str) -> dict[str, Any]:
+def _torchvision_arguments(architecture: str) -> dict[str, Any]:
     """What a network needs to be told to be the one that its published weights were trained for."""
     if architecture == "inception_v3":
         return {"aux_logits": False, "transform_input": True, "init_weights": False}
     return {}
 
 
-def _spec_of_torchvision(transforms: Any, size: int | None) -> ImageSpec:
-    own, resize = int(transforms.crop_size[0]), int(transforms.resize_size[0])
-    side = size or own
+def _torchvision_spec(transforms: Any, size: int | None) -> ImageSpec:
+    native, resize = int(transforms.crop_size[0]), int(transforms.resize_size[0])
+    side = size or native
     return ImageSpec(
         size=side,
-        resize=max(side, round(resize * side / own)),
-        mean=_in_255(transforms.mean),
-        std=_in_255(transforms.std),
+        resize=max(side, round(resize * side / native)),
+        mean=_scale_to_255(transforms.mean),
+        std=_scale_to_255(transforms.std),
         interpolation="bilinear" if transforms.interpolation.value == "bilinear" else "bicubic",
     )
 
 
-def _from_torchhub(wanted: ConversionRequest, rest: str) -> NetworkSource:
+def _find_torchhub(request: ConversionRequest, rest: str) -> NetworkSource:
     import torch
 
     repository, _, entry = rest.rpartition(":")
-    if not repository or not entry or wanted.weights is not None or wanted.seed is not None:
+    if not repository or not entry or request.weights is not None or request.seed is not None:
         raise BackboneError(
-            f"backbone {wanted.name!r} must be written torchhub:owner/repository:name, and brings its own weights."
+            f"backbone {request.name!r} must be written torchhub:owner/repository:name, and brings its own weights."
         )
-    with retry_download(wanted.name, _HUB_OF_TORCH):
+    with retry_download(request.name, _HUB_OF_TORCH):
         network = torch.hub.load(
             repository, entry, pretrained=True, trust_repo=True, skip_validation=True, verbose=False
         )
     cut_network(network)
-    side = wanted.size or 224
-    mean, std = _in_255((0.485, 0.456, 0.406)), _in_255((0.229, 0.224, 0.225))
+    side = request.size or 224
+    mean, std = _scale_to_255((0.485, 0.456, 0.406)), _scale_to_255((0.229, 0.224, 0.225))
     spec = ImageSpec(size=side, resize=round(side / 0.875), mean=mean, std=std, interpolation="bilinear")
     return NetworkSource(network.eval(), spec, "torchhub", rest, {}, _UNSTATED, f"torch hub {rest}")

@@ -68,17 +68,17 @@ class Stages:
 
     def prefix(self, count: int) -> nn.Module:
         """The first `count` stages as one module; with 0, the identity."""
-        return self._joined(count, self.stages[:count])
+        return self._join(count, self.stages[:count])
 
     def tail(self, count: int) -> nn.Module:
         """What follows the first `count` stages as one module; with all of them, the identity."""
-        return self._joined(count, self.stages[count:])
+        return self._join(count, self.stages[count:])
 
-    def _joined(self, count: int, chosen: Sequence[Stage]) -> nn.Module:
+    def _join(self, count: int, stages: Sequence[Stage]) -> nn.Module:
         from torch import nn
 
         between("number of stages", count, 0, len(self.stages))
-        return nn.Sequential(*(stage.forward for stage in chosen))
+        return nn.Sequential(*(stage.forward for stage in stages))
 
     def spatial(self, stage: Stage, output: Tensor) -> Tensor:
         """A tapped stage's output as a map (N, channels, rows, columns)."""
@@ -93,19 +93,19 @@ class Stages:
         `<stage>.pooled` is the mean over positions, for the last tapped stage the network's own embedding;
         `<stage>.spatial` the map; `logits` comes with the original head.
         """
-        found: dict[str, Tensor] = {}
+        activations: dict[str, Tensor] = {}
         x, tapped = image, ""
         for stage in self.stages:
             x = stage.forward(x)
             if stage.layout in ("map", "tokens"):
                 tapped = stage.name
-                found[f"{tapped}.spatial"] = self.spatial(stage, x)
-                found[f"{tapped}.pooled"] = found[f"{tapped}.spatial"].mean((2, 3))
+                activations[f"{tapped}.spatial"] = self.spatial(stage, x)
+                activations[f"{tapped}.pooled"] = activations[f"{tapped}.spatial"].mean((2, 3))
             elif stage.layout == "vector":
-                found[f"{tapped}.pooled"] = x
+                activations[f"{tapped}.pooled"] = x
             else:
-                found[stage.layout] = x
-        return found
+                activations[stage.layout] = x
+        return activations
 
 
 def _blocks(stage: Stage) -> list[Stage]:
@@ -121,8 +121,8 @@ def piece(run: Callable[[Any], Any], **parts: Any) -> nn.Module:
 
     Owning them lets a stage be moved, frozen and counted by itself, without the rest of its network.
     """
-    made: nn.Module = _piece_class()(run, parts)
-    return made
+    module: nn.Module = _piece_class()(run, parts)
+    return module
 
 
 @functools.cache

@@ -1,9 +1,9 @@
 """From a torch network to the bytes of a backbone's graph, and from a graph back to the network's weights.
 
 `trace` exports a network's taps as one ONNX graph (see `graph.py` for its form). Batch normalisation is left as it is
-and every weight keeps the name it has in the network's state dict, so the graph is also the weights' file: `weights_of`
-reads them back. Matrices and kernels are stored as float16 and cast to float32 on loading. The same network gives the
-same bytes with the same versions of torch and onnx. Needs torch and onnx.
+and every weight keeps the name it has in the network's state dict, so the graph is also the weights' file:
+`read_graph_weights` reads them back. Matrices and kernels are stored as float16 and cast to float32 on loading. The
+same network gives the same bytes with the same versions of torch and onnx. Needs torch and onnx.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from headstart.backbones.conversion.stages import Stages, piece
 from headstart.backbones.deltas import fits_half
 from headstart.backbones.graph import INPUT, LOGITS, Tap
-from headstart.data.images.decode import ImageSpec
+from headstart.data.images.spec import ImageSpec
 from headstart.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -38,17 +38,17 @@ def trace(stages: Stages, spec: ImageSpec) -> tuple[bytes, tuple[Tap, ...]]:
 
     network = stages.network.eval()
     image = torch.zeros(2, spec.size, spec.size, 3, dtype=torch.uint8)
-    whole = _whole(stages, spec)
+    whole = _whole_graph(stages, spec)
     with torch.no_grad(), traceable(), static_padding(network):
         _check_stages(stages, spec)
         outputs = whole(image)
         names = _output_names(stages)
-        content = exported(whole, image, names)
+        content = export_onnx(whole, image, names)
     widths = {name: int(output.shape[1]) for name, output in zip(names, outputs, strict=True)}
-    return _tidied(content), _taps(stages, widths)
+    return _tidy_graph(content), _taps(stages, widths)
 
 
-def exported(whole: nn.Module, image: Any, names: list[str]) -> bytes:
+def export_onnx(whole: nn.Module, image: Any, names: list[str]) -> bytes:
     """The ONNX graph of a module that owns a `network`, for any number of images; call it within the two contexts.
 
     image: uint8 (2, size, size, 3). names: of its outputs. Raises `BackboneError` for what ONNX does not know.
@@ -105,7 +105,7 @@ def _output_names(stages: Stages) -> list[str]:
     return names + [LOGITS] * any(stage.layout == LOGITS for stage in stages.stages)
 
 
-def _whole(stages: Stages, spec: ImageSpec) -> nn.Module:
+def _whole_graph(stages: Stages, spec: ImageSpec) -> nn.Module:
     """uint8 pixels in, all outputs out, in the order of `_output_names`; weights are named `network.<name>`."""
     import torch
 
@@ -113,7 +113,7 @@ def _whole(stages: Stages, spec: ImageSpec) -> nn.Module:
     names = _output_names(stages)
 
     def run(image: Any) -> tuple[Any, ...]:
-        """Pictures (N, size, size, 3) uint8 → every output."""
+        """Images (N, size, size, 3) uint8 → every output."""
         pixels = (image.to(torch.float32) - mean) / std
         taps = stages.taps(pixels.permute(0, 3, 1, 2))
         return tuple(taps[name] for name in names)
@@ -144,14 +144,14 @@ def static_padding(network: nn.Module) -> Iterator[None]:
     convolutions = [module for module in network.modules() if isinstance(module, Conv2dSame)]
     try:
         for module in convolutions:
-            module.forward = _padded(module)
+            module.forward = _same_padding(module)
         yield
     finally:
         for module in convolutions:
             del module.forward
 
 
-def _padded(module: Any) -> Any:
+def _same_padding(module: Any) -> Any:
     from torch.nn import functional
 
     def forward(x: Any) -> Any:
@@ -168,7 +168,7 @@ def _padded(module: Any) -> Any:
     return forward
 
 
-def _tidied(content: bytes) -> bytes:
+def _tidy_graph(content: bytes) -> bytes:
     """The exported graph with the network's own weight names, in half precision, without traces of this machine."""
     import onnx
 
@@ -207,7 +207,7 @@ def _separate_shared(graph: Any, weights: dict[str, NDArray[Any]]) -> None:
         graph.node.remove(node)
 
 
-def weights_of(graph: Path) -> dict[str, NDArray[Any]]:
+def read_graph_weights(graph: Path) -> dict[str, NDArray[Any]]:
     """The arrays stored in a graph file by their names in the network's state dict; floats as float32."""
     import onnx
 

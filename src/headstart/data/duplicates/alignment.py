@@ -1,6 +1,6 @@
-"""Whether two thumbnails show one picture: turned, shifted and scaled onto each other, then compared place by place.
+"""Measures how alike two thumbnails are: shifted and scaled onto each other, then compared block by block.
 
-`turned` gives a thumbnail in one of the eight orientations of a square. `likeness` takes pairs of thumbnails and
+`rotate` gives a thumbnail in one of the eight orientations of a square. `likeness` takes pairs of thumbnails and
 returns how alike each pair is after the second was laid over the first (Lucas and Kanade 1981, with shift and scale of
 each axis), from -1 to 1. The comparison is of gradients, block by block, so that what a whole data set shares (a white
 board, the bars of a solar cell) does not hide that the rest differs. It opens no files and decides nothing.
@@ -39,60 +39,61 @@ def rotate(thumbnails: NDArray[np.generic], orientation: int) -> NDArray[np.gene
 
 
 def likeness(first: NDArray[np.uint8], second: NDArray[np.uint8], *, promising: float = -1.0) -> Reals:
-    """How alike each pair is: (pairs,) from -1 to 1; 1 for equal pictures, also where one is a little cropped.
+    """How alike each pair is: (pairs,) from -1 to 1; 1 for equal images, also where one is a little cropped.
 
     first, second: (pairs, 64, 64) grey levels, the second already in the right orientation. promising: pairs that fall
     short of it after a coarse comparison are not compared finely; they get what the coarse comparison said, minus 1.
     """
     parts = [
-        _alike(first[start : start + _AT_ONCE].astype(np.float32), second[start : start + _AT_ONCE], promising)
+        _compare(first[start : start + _AT_ONCE].astype(np.float32), second[start : start + _AT_ONCE], promising)
         for start in range(0, len(first), _AT_ONCE)
     ]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-def _alike(first: Reals, second: NDArray[np.uint8], promising: float) -> Reals:
+def _compare(first: Reals, second: NDArray[np.uint8], promising: float) -> Reals:
     other = second.astype(np.float32)
     warp = np.zeros((len(first), 4), np.float32)
     for side, steps, blur in _COARSE:
-        warp = _refined(_shrunk(first, side), _shrunk(other, side), warp, steps, blur)
+        warp = _refine(_shrink(first, side), _shrink(other, side), warp, steps, blur)
     middle = _COARSE[-1][0]
-    coarse = _gradients_alike(_shrunk(first, middle), _shrunk(other, middle), warp)
+    coarse = _gradient_correlation(_shrink(first, middle), _shrink(other, middle), warp)
     result = coarse - 1
-    kept = np.flatnonzero(coarse >= promising)
-    if len(kept):
-        warp = warp[kept]
+    candidates = np.flatnonzero(coarse >= promising)
+    if len(candidates):
+        warp = warp[candidates]
         for _, steps, blur in _FINE:
-            warp = _refined(first[kept], other[kept], warp, steps, blur)
-        result[kept] = _blocks_alike(first[kept], other[kept], warp)
+            warp = _refine(first[candidates], other[candidates], warp, steps, blur)
+        result[candidates] = _block_agreement(first[candidates], other[candidates], warp)
     return result
 
 
-def _shrunk(images: Reals, side: int) -> Reals:
+def _shrink(images: Reals, side: int) -> Reals:
     step = images.shape[-1] // side
     return images.reshape(len(images), side, step, side, step).mean(axis=(2, 4))  # type: ignore[no-any-return]
 
 
-def _refined(first: Reals, second: Reals, warp: Reals, steps: int, blur: float) -> Reals:
+def _refine(first: Reals, second: Reals, warp: Reals, steps: int, blur: float) -> Reals:
     """The warp after some Gauss-Newton steps. A warp is shift and relative scale of y and x, in units of the side."""
     from scipy.ndimage import gaussian_filter
 
     side = first.shape[1]
-    target = _standard(gaussian_filter(first, (0, blur, blur), mode="nearest"))
+    target = _standardise(gaussian_filter(first, (0, blur, blur), mode="nearest"))
     smooth = gaussian_filter(second, (0, blur, blur), mode="nearest")
     y, x = _grid(side)
     damping = np.eye(4, dtype=np.float32) * np.float32(side * side * 0.05)
     for _ in range(steps):
-        moved = _standard(_sampled(smooth, *_places(warp, side)))
-        down, across = _slopes(moved)
+        moved = _standardise(_interpolate(smooth, *_places(warp, side)))
+        down, across = _gradients(moved)
         slopes = np.stack([down, across, down * y, across * x], axis=1).reshape(len(first), 4, -1) * np.float32(side)
-        rest = (target - moved).reshape(len(first), -1, 1)
-        step = np.linalg.solve(slopes @ np.swapaxes(slopes, 1, 2) + damping, slopes @ rest)[..., 0]
+        residual = (target - moved).reshape(len(first), -1, 1)
+        # Gauss-Newton: (J J^T + damping) step = J r, with the slopes J of the four parameters and the residual r
+        step = np.linalg.solve(slopes @ np.swapaxes(slopes, 1, 2) + damping, slopes @ residual)[..., 0]
         warp = np.clip(warp + step, -_FARTHEST, _FARTHEST)
     return warp
 
 
-def _slopes(images: Reals) -> tuple[Reals, Reals]:
+def _gradients(images: Reals) -> tuple[Reals, Reals]:
     """Central differences down and across; 0 at the edges."""
     down, across = np.zeros_like(images), np.zeros_like(images)
     down[:, 1:-1] = (images[:, 2:] - images[:, :-2]) / 2
@@ -117,7 +118,7 @@ def _places(warp: Reals, side: int) -> tuple[Reals, Reals]:
     return (shift_y + y + y * scale_y) * whole + centre, (shift_x + x + x * scale_x) * whole + centre
 
 
-def _sampled(images: Reals, y: Reals, x: Reals) -> Reals:
+def _interpolate(images: Reals, y: Reals, x: Reals) -> Reals:
     """Images at fractional places, between the four nearest pixels."""
     side = images.shape[1]
     y, x = np.clip(y, 0, side - 1.001), np.clip(x, 0, side - 1.001)
@@ -130,40 +131,42 @@ def _sampled(images: Reals, y: Reals, x: Reals) -> Reals:
     return upper * (1 - down) + lower * down  # type: ignore[no-any-return]
 
 
-def _standard(images: Reals) -> Reals:
+def _standardise(images: Reals) -> Reals:
     mean = images.mean(axis=(1, 2), keepdims=True)
     return (images - mean) / np.maximum(images.std(axis=(1, 2), keepdims=True), 1.0)  # type: ignore[no-any-return]
 
 
-def _products(first: Reals, second: Reals, warp: Reals) -> tuple[Reals, Reals, Reals, NDArray[np.bool_]]:
-    """Energies of both pictures' gradients and their product, at each pixel that lies in both; and which do."""
+def _gradient_energies(first: Reals, second: Reals, warp: Reals) -> tuple[Reals, Reals, Reals, NDArray[np.bool_]]:
+    """Energies of both images' gradients and their inner product, at each pixel that lies in both; and which do."""
     from scipy.ndimage import gaussian_filter
 
     side = first.shape[1]
     y, x = _places(warp, side)
     inside = (y >= -0.5) & (y <= side - 0.5) & (x >= -0.5) & (x <= side - 0.5)
     smooth = (0, _SMOOTHING, _SMOOTHING)
-    a = _slopes(gaussian_filter(first, smooth, mode="nearest"))
-    b = _slopes(gaussian_filter(_sampled(second, y, x), smooth, mode="nearest"))
-    own, others = (a[0] ** 2 + a[1] ** 2) * inside, (b[0] ** 2 + b[1] ** 2) * inside
-    return own, others, (a[0] * b[0] + a[1] * b[1]) * inside, inside
+    a = _gradients(gaussian_filter(first, smooth, mode="nearest"))
+    b = _gradients(gaussian_filter(_interpolate(second, y, x), smooth, mode="nearest"))
+    energy, other_energy = (a[0] ** 2 + a[1] ** 2) * inside, (b[0] ** 2 + b[1] ** 2) * inside
+    return energy, other_energy, (a[0] * b[0] + a[1] * b[1]) * inside, inside
 
 
-def _gradients_alike(first: Reals, second: Reals, warp: Reals) -> Reals:
-    """Correlation of gradients over the whole picture."""
-    own, others, both, _ = (each.sum(axis=(1, 2)) for each in _products(first, second, warp))
-    return both / np.maximum(np.sqrt(own * others), 1e-6)  # type: ignore[no-any-return]
+def _gradient_correlation(first: Reals, second: Reals, warp: Reals) -> Reals:
+    """Correlation of gradients over the whole image."""
+    energy, other_energy, product, _ = (values.sum(axis=(1, 2)) for values in _gradient_energies(first, second, warp))
+    # <a, b> / (|a| |b|) of all gradients as one vector
+    return product / np.maximum(np.sqrt(energy * other_energy), 1e-6)  # type: ignore[no-any-return]
 
 
-def _blocks_alike(first: Reals, second: Reals, warp: Reals) -> Reals:
+def _block_agreement(first: Reals, second: Reals, warp: Reals) -> Reals:
     """Agreement of gradients, averaged over blocks: each that is not flat in both counts nearly the same."""
-    own, others, both, inside = _products(first, second, warp)
-    gain = np.sqrt(own.sum(axis=(1, 2)) / np.maximum(others.sum(axis=(1, 2)), 1e-6))[:, None, None]
-    own, others, both = _blocks(own), _blocks(others) * gain**2, _blocks(both) * gain
+    energy, other_energy, product, inside = _gradient_energies(first, second, warp)
+    # the second thumbnail's contrast is scaled to the first's: gradients by gain, energies by its square
+    gain = np.sqrt(energy.sum(axis=(1, 2)) / np.maximum(other_energy.sum(axis=(1, 2)), 1e-6))[:, None, None]
+    energy, other_energy, product = _blocks(energy), _blocks(other_energy) * gain**2, _blocks(product) * gain
     noise = _NOISE**2 * _blocks(inside.astype(np.float32))
-    strongest = np.maximum(own, others)
-    agreement = both / np.maximum(np.maximum(np.sqrt(own * others), strongest * _LEAST_RATIO), 1e-6)
-    weight = strongest / (strongest + noise + 1e-6)
+    strongest = np.maximum(energy, other_energy)
+    agreement = product / np.maximum(np.maximum(np.sqrt(energy * other_energy), strongest * _LEAST_RATIO), 1e-6)
+    weight = strongest / (strongest + noise + 1e-6)  # near 1 for a block with contrast, 0 for a flat one
     return (agreement * weight).sum(axis=(1, 2)) / np.maximum(weight.sum(axis=(1, 2)), 1e-6)  # type: ignore[no-any-return]
 
 

@@ -1,11 +1,11 @@
-"""Near duplicates: pictures that are one picture turned, mirrored, re-encoded, resized, cropped or brightened a little.
+"""Finds near duplicates: one image turned, mirrored, re-encoded, resized, cropped or brightened a little.
 
-`near_groups` gives each row of samples a group number so that near copies share one; `near_copies` takes thumbnails and
-returns the groups that were found, with how alike each member is to the group's first. Candidates come from the low
-frequencies of the thumbnails in all eight orientations, block by block; `data.duplicates.alignment` confirms them.
-Every member of a group was compared with the group's leading picture itself, so that chains of look-alikes do not
-swallow a class. Pictures that are alike by nature (solar cells, charts) must stand out from the other look-alikes to
-count as copies.
+`near_groups` gives each row of samples a group number that near duplicates share; `search_samples` returns the groups
+of samples, `find_near_duplicates` those of thumbnails, with the likeness of each member to its group's first.
+Candidates come from the low frequencies of the thumbnails in all eight orientations, block by block;
+`data.duplicates.alignment` confirms them. Every member of a group was compared with the group's leading image itself,
+so that chains of look-alikes do not swallow a class. Images that are alike by nature (solar cells, charts) must stand
+out from the other look-alikes to count as duplicates.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ from headstart.storage.file_cache import FileCache
 from headstart.storage.folders import DUPLICATES, cache_folder
 
 ALIKE = 0.9
-"""From this likeness on two pictures are near copies, if they stand out (see docs/audit.md for how it was chosen)."""
+"""From this likeness on two images are near duplicates, if they stand out (docs/audit.md says how it was chosen)."""
 SURE = 0.993
-"""From here on they are, whatever else looks like them."""
+"""From this likeness on they are, whatever else looks like them."""
 STANDS_OUT = 0.4
-"""Where a crowd is alike, a copy's distance (1 - likeness) is at most this part of the distance of the crowd."""
+"""Where a crowd is alike, a duplicate's distance (1 - likeness) is at most this part of the crowd's."""
 _CROWD, _CROWDED = 4, 0.2
 """A crowd: so many candidates within this distance."""
+MOST_COMPARED = 100_000
+"""Images among which near duplicates are searched: the time grows with their square; so many take minutes."""
 _CANDIDATES = 6
 _LOW = 8
 _SIMILAR = 0.85
@@ -52,9 +54,9 @@ _RESULTS_LIMIT, _MOST_RESULTS = 64 << 20, 200
 
 @dataclass(frozen=True, eq=False)
 class NearDuplicates:
-    """Groups of near copies.
+    """Groups of near duplicates.
 
-    groups: rows of each group, its leading picture first. likeness: of each row to its group's leading one (1 for
+    groups: rows of each group, its leading image first. likeness: of each row to its group's leading one (1 for
     itself), in the same order.
     """
 
@@ -63,27 +65,26 @@ class NearDuplicates:
 
 
 def near_groups(samples: Samples, *, cache: bool = True) -> Ints:
-    """A group number for each row, near copies and rows of one existing group alike: (n,).
+    """A group number for each row, which near duplicates and rows of one existing group share: (n,).
 
-    Joined with `samples.groups`, where there are any: a group of the user's is never parted. Images that cannot be read
+    Joined with `samples.groups`, where there are any: a group of the user's is never split. Images that cannot be read
     are alone. cache: read thumbnails and the groups from the cache folder where they are there, and keep them.
     """
-    found = search_samples(samples, cache=cache)
-    return merge_groups(samples, found.groups)
+    return merge_groups(samples, search_samples(samples, cache=cache).groups)
 
 
-def search_samples(samples: Samples, *, cache: bool = True, seen: Thumbnails | None = None) -> NearDuplicates:
-    """The near copies among samples, by row. seen: their looks, where they are known already."""
+def search_samples(samples: Samples, *, cache: bool = True, thumbnails: Thumbnails | None = None) -> NearDuplicates:
+    """The near duplicates among samples, by row. thumbnails: of all the samples, where they are made already."""
     if cache and (result := _read_result(samples.content)) is not None:
         return result
-    seen = seen or make_thumbnails(samples, cache=cache)
-    copies = find_near_duplicates(seen.grey)
-    groups = tuple(tuple(int(seen.rows[row]) for row in group) for group in copies.groups)
-    found = NearDuplicates(groups, copies.likeness)
+    thumbnails = thumbnails or make_thumbnails(samples, cache=cache)
+    among_readable = find_near_duplicates(thumbnails.grey)
+    groups = tuple(tuple(int(thumbnails.rows[row]) for row in group) for group in among_readable.groups)
+    result = NearDuplicates(groups, among_readable.likeness)
     if cache:
-        body = json.dumps({"groups": found.groups, "likeness": found.likeness}).encode()
+        body = json.dumps({"groups": result.groups, "likeness": result.likeness}).encode()
         _results().put(_result_name(samples.content), body)
-    return found
+    return result
 
 
 def _results() -> FileCache:
@@ -121,63 +122,62 @@ def join_groups(numbers: Ints, groups: tuple[tuple[int, ...], ...]) -> Ints:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n, given = len(numbers), np.unique(numbers, return_inverse=True)[1]
-    pairs = [(given[group[0]], given[row]) for group in groups for row in group[1:]]
+    n, existing = len(numbers), np.unique(numbers, return_inverse=True)[1]
+    pairs = [(existing[group[0]], existing[row]) for group in groups for row in group[1:]]
     first, second = np.array(pairs, np.int64).reshape(-1, 2).T
     links = coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
     _, component = connected_components(links, directed=False)
-    return np.unique(component[given], return_inverse=True)[1].astype(np.int64)
+    return np.unique(component[existing], return_inverse=True)[1].astype(np.int64)
 
 
 def find_near_duplicates(grey: NDArray[np.uint8]) -> NearDuplicates:
-    """The groups of near copies among thumbnails, (n, 64, 64)."""
+    """The groups of near duplicates among thumbnails, (n, 64, 64) uint8."""
     if len(grey) < 2:
         return NearDuplicates((), ())
-    low = _low(grey)
+    low = _low_frequencies(grey)
     pairs, orientation = _candidates(grey, low)
-    likely = _compared(grey, pairs, orientation)
-    pairs, likely = _best_of_each(pairs, likely)
-    confirmed = pairs[_standing_out(len(grey), pairs, likely)]
-    groups, alike = [], []
+    pairs, likely = _best_orientation(pairs, _compare(grey, pairs, orientation))
+    confirmed = pairs[_stand_out(len(grey), pairs, likely)]
+    groups, likenesses = [], []
     for members in _components(len(grey), confirmed):
         for group, values in _stars(grey, low, members, confirmed):
             groups.append(group)
-            alike.append(tuple(min(round(value, 4), 1.0) for value in values))
+            likenesses.append(tuple(min(round(value, 4), 1.0) for value in values))
     order = sorted(range(len(groups)), key=lambda i: min(groups[i]))
-    return NearDuplicates(tuple(groups[i] for i in order), tuple(alike[i] for i in order))
+    return NearDuplicates(tuple(groups[i] for i in order), tuple(likenesses[i] for i in order))
 
 
-def _low(grey: NDArray[np.generic]) -> Floats:
+def _low_frequencies(grey: NDArray[np.generic]) -> Floats:
     """The low frequencies of each thumbnail as a unit vector; zeros for one that shows nothing."""
     step = SIDE // _LOW
     small = grey.reshape(len(grey), _LOW, step, _LOW, step).mean(axis=(2, 4), dtype=np.float32)
     flat = small.reshape(len(grey), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
+    flat = flat - flat.mean(axis=1, keepdims=True)  # brightness does not count
     length = np.linalg.norm(flat, axis=1, keepdims=True)
     shows = length > _FLAT * _LOW
     return np.where(shows, flat / np.maximum(length, 1e-6), 0).astype(np.float32)
 
 
-def _oriented(low: Floats, orientation: int) -> Floats:
+def _orient(low: Floats, orientation: int) -> Floats:
     square = rotate(low.reshape(-1, _LOW, _LOW), orientation)
     return np.ascontiguousarray(square).reshape(len(low), -1).astype(np.float32)
 
 
 def _candidates(grey: NDArray[np.uint8], low: Floats) -> tuple[Ints, Ints]:
     """Pairs of rows (first, second), first < second, and the orientations of the second worth comparing."""
-    others = [_oriented(low, orientation) for orientation in range(ORIENTATIONS)]
-    found = []
+    oriented = [_orient(low, orientation) for orientation in range(ORIENTATIONS)]
+    parts = []
     with bar("comparing", len(low)) as advance:
         for start in range(0, len(low), _BLOCK):
             block = low[start : start + _BLOCK]
-            best = block @ others[0].T
-            for other in others[1:]:
+            best = block @ oriented[0].T
+            for other in oriented[1:]:
                 np.maximum(best, block @ other.T, out=best)
             best[np.arange(len(block)), np.arange(start, start + len(block))] = -1
-            found.append(_nearest(best, start))
+            parts.append(_nearest(best, start))
             advance(len(block))
-    pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0) if found else np.zeros((0, 2), np.int64)
-    return _with_orientations(low, others, pairs)
+    pairs = np.unique(np.sort(np.concatenate(parts), axis=1), axis=0) if parts else np.zeros((0, 2), np.int64)
+    return _with_orientations(low, oriented, pairs)
 
 
 def _nearest(similar: Floats, start: int) -> Ints:
@@ -190,10 +190,10 @@ def _nearest(similar: Floats, start: int) -> Ints:
     return np.stack([start + row, places[row, column]], axis=1).astype(np.int64)
 
 
-def _with_orientations(low: Floats, others: list[Floats], pairs: Ints) -> tuple[Ints, Ints]:
+def _with_orientations(low: Floats, oriented: list[Floats], pairs: Ints) -> tuple[Ints, Ints]:
     """Each pair with its best orientation, and with any that is nearly as good."""
     first, second = pairs.T
-    similar = np.stack([np.einsum("ij,ij->i", low[first], other[second]) for other in others], axis=1)
+    similar = np.stack([np.einsum("ij,ij->i", low[first], other[second]) for other in oriented], axis=1)
     worth = similar >= np.maximum(similar.max(axis=1, keepdims=True) - _SECOND_CHOICE, _SIMILAR)
     ranked = np.argsort(-similar, axis=1, kind="stable")
     worth &= np.argsort(ranked, axis=1, kind="stable") < 2
@@ -201,7 +201,7 @@ def _with_orientations(low: Floats, others: list[Floats], pairs: Ints) -> tuple[
     return pairs[pair], orientation.astype(np.int64)
 
 
-def _compared(grey: NDArray[np.uint8], pairs: Ints, orientation: Ints) -> Floats:
+def _compare(grey: NDArray[np.uint8], pairs: Ints, orientation: Ints) -> Floats:
     """The likeness of each pair in its orientation."""
     pieces = [slice(i, i + _PAIRS_A_PIECE) for i in range(0, len(pairs), _PAIRS_A_PIECE)]
 
@@ -210,24 +210,24 @@ def _compared(grey: NDArray[np.uint8], pairs: Ints, orientation: Ints) -> Floats
         second = np.stack([rotate(grey[j], o) for j, o in zip(pairs[piece, 1], orientation[piece], strict=True)])
         return likeness(grey[pairs[piece, 0]], second.astype(np.uint8), promising=_PROMISING)
 
-    result = []
+    parts = []
     with bar("confirming", len(pairs), unit="pairs") as advance, ThreadPoolExecutor(threads()) as pool:
         for part in pool.map(compare, pieces):
-            result.append(part)
+            parts.append(part)
             advance(len(part))
-    return np.concatenate(result) if result else np.zeros(0, np.float32)
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-def _best_of_each(pairs: Ints, likely: Floats) -> tuple[Ints, Floats]:
+def _best_orientation(pairs: Ints, likely: Floats) -> tuple[Ints, Floats]:
     """Each pair once, with the likeness in its best orientation."""
-    once, place = np.unique(pairs, axis=0, return_inverse=True)
-    best = np.full(len(once), -2, np.float32)
+    distinct, place = np.unique(pairs, axis=0, return_inverse=True)
+    best = np.full(len(distinct), -2, np.float32)
     np.maximum.at(best, place.ravel(), likely)
-    return once, best
+    return distinct, best
 
 
-def _standing_out(n: int, pairs: Ints, likely: Floats) -> NDArray[np.bool_]:
-    """Which pairs are near copies: alike, and where many resemble either picture, much closer than those."""
+def _stand_out(n: int, pairs: Ints, likely: Floats) -> NDArray[np.bool_]:
+    """Which pairs are near duplicates: alike, and where many resemble either image, much closer than those."""
     distance = 1 - likely
     unsure = likely < SURE
     crowd = _crowd(n, pairs[unsure], distance[unsure])
@@ -243,14 +243,14 @@ def _crowd(n: int, pairs: Ints, distance: Floats) -> Floats:
     order = np.lexsort((values, ends))
     ends, values = ends[order], values[order]
     starts = np.searchsorted(ends, np.arange(n))
-    there = np.bincount(ends, minlength=n) >= _CROWD
+    crowded = np.bincount(ends, minlength=n) >= _CROWD
     crowd = np.full(n, np.inf, np.float32)
-    crowd[there] = values[starts[there] + _CROWD - 1]
+    crowd[crowded] = values[starts[crowded] + _CROWD - 1]
     return crowd
 
 
 def _components(n: int, pairs: Ints) -> Iterator[list[int]]:
-    """The rows of each set that confirmed pairs hold together."""
+    """The rows of each set that confirmed pairs connect."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -263,7 +263,7 @@ def _components(n: int, pairs: Ints) -> Iterator[list[int]]:
 def _stars(
     grey: NDArray[np.uint8], low: Floats, members: list[int], pairs: Ints
 ) -> Iterator[tuple[tuple[int, ...], tuple[float, ...]]]:
-    """A component as groups around leading pictures, each member compared with its leading picture itself."""
+    """A component as groups around leading images, each member compared with its leading image itself."""
     linked = np.bincount(pairs.ravel(), minlength=len(grey))
     rest = sorted(members, key=lambda row: (-linked[row], row))
     while len(rest) > 1:
@@ -278,8 +278,8 @@ def _stars(
 def _against(grey: NDArray[np.uint8], low: Floats, leader: int, others: list[int]) -> list[float]:
     """The likeness of each row to one row, in its best orientation."""
     pairs = np.stack([np.full(len(others), leader), np.array(others)], axis=1).astype(np.int64)
-    pairs, orientation = _with_orientations(low, [_oriented(low, o) for o in range(ORIENTATIONS)], pairs)
-    likely = _compared(grey, pairs, orientation)
+    pairs, orientation = _with_orientations(low, [_orient(low, o) for o in range(ORIENTATIONS)], pairs)
+    likely = _compare(grey, pairs, orientation)
     best = dict.fromkeys(others, -1.0)
     for row, value in zip(pairs[:, 1].tolist(), likely.tolist(), strict=True):
         best[row] = max(best[row], value)

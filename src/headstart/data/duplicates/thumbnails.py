@@ -1,7 +1,7 @@
-"""A thumbnail of each picture and a few facts of its quality: decoded once, kept between runs.
+"""Makes a thumbnail of each image and measures a few facts of its quality; decoded once, cached by content.
 
-`looks` takes pictures with their fingerprints and returns `Looks`: grey thumbnails, sizes, darkest and brightest grey,
-and how much fine and coarse detail there is. What cannot be read is named with the reason. It judges nothing.
+`make_thumbnails` takes samples and returns `Thumbnails`: grey thumbnails, sizes, darkest and brightest grey, and how
+much fine and coarse detail there is. An image that cannot be read is named with the reason. Nothing is judged here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from headstart.records.arrays import Floats
 from headstart.records.samples import Failure, ImageSource, Samples
 
 _NEAR = 256
-"""Detail is measured where the shorter side is at most this, in pixels, whatever the picture's size."""
+"""The shorter side at which detail is measured is at most this, in pixels, whatever the image's size."""
 _COARSER = 4
 _TAIL = 0.001
 """The share of pixels that the darkest and the brightest grey leave out at their ends."""
@@ -33,7 +33,7 @@ _CHUNK = 32
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Of one picture.
+    """What is measured of one image.
 
     width, height: of the file, in pixels. darkest, brightest: grey levels (0..255) that all but 0.1 % of the pixels
     reach. fine, coarse: variance of the Laplacian, in squared grey levels, at a shorter side of at most 256 pixels and
@@ -50,10 +50,10 @@ class ImageFacts:
 
 @dataclass(frozen=True, eq=False)
 class Thumbnails:
-    """Thumbnails and facts of pictures, row by row.
+    """Thumbnails and facts of images, row by row.
 
-    grey: (n, 64, 64) uint8, the whole picture squeezed into a square. facts: (n, 6) in the order of `Facts`. rows: (n,)
-    which of the asked pictures each is. failures: those that cannot be read.
+    grey: (n, 64, 64) uint8, the whole image squeezed into a square. facts: (n, 6) in the order of `ImageFacts`.
+    rows: (n,) row of each among the samples. failures: samples that cannot be read.
     """
 
     grey: NDArray[np.uint8]
@@ -62,7 +62,7 @@ class Thumbnails:
     failures: tuple[Failure, ...]
 
     def fact(self, name: str) -> Floats:
-        """One fact of every row, by its name in `Facts`."""
+        """One fact of every row, by its name in `ImageFacts`: (n,)."""
         column: Floats = self.facts[:, [field.name for field in fields(ImageFacts)].index(name)]
         return column
 
@@ -70,49 +70,51 @@ class Thumbnails:
 def make_thumbnails(samples: Samples, *, cache: bool = True) -> Thumbnails:
     """The thumbnails and facts of all samples that can be read.
 
-    cache: keep them in the cache folder for the next run, by content.
+    cache: look them up in the cache folder by content, and store the new ones.
 
     >>> from headstart.data.sources.in_memory import unlabelled_samples
     >>> make_thumbnails(unlabelled_samples([np.zeros((48, 32), np.uint8)]), cache=False).grey.shape
     (1, 64, 64)
     """
-    kept = thumbnail_cache.find_thumbnails(samples.content) if cache else {}
-    missing = {name: row for row, name in enumerate(samples.content) if name not in kept}
-    fresh, reasons = _made(samples, missing)
+    cached = thumbnail_cache.find_thumbnails(samples.content) if cache else {}
+    missing = {name: row for row, name in enumerate(samples.content) if name not in cached}
+    fresh, reasons = _make_missing(samples, missing)
     if cache:
         thumbnail_cache.store_thumbnails(fresh)
-    found = {**kept, **fresh}
-    rows = [row for row, name in enumerate(samples.content) if name in found]
+    thumbnails = {**cached, **fresh}
+    rows = [row for row, name in enumerate(samples.content) if name in thumbnails]
     failures = tuple(
         Failure(row, samples.names[row], reasons[name]) for row, name in enumerate(samples.content) if name in reasons
     )
     grey = np.empty((len(rows), SIDE, SIDE), np.uint8)
     facts = np.empty((len(rows), len(fields(ImageFacts))), np.float32)
     for place, row in enumerate(rows):
-        grey[place], facts[place] = found[samples.content[row]]
+        grey[place], facts[place] = thumbnails[samples.content[row]]
     return Thumbnails(grey, facts, np.array(rows, np.int64), failures)
 
 
-def _made(samples: Samples, missing: dict[str, int]) -> tuple[dict[str, thumbnail_cache.Thumbnail], dict[str, str]]:
-    """The looks of the missing contents, and why some cannot be had."""
+def _make_missing(
+    samples: Samples, missing: dict[str, int]
+) -> tuple[dict[str, thumbnail_cache.Thumbnail], dict[str, str]]:
+    """Thumbnails and facts of the missing contents, and the reasons of those that cannot be read."""
     names = list(missing)
-    made: dict[str, thumbnail_cache.Thumbnail] = {}
+    fresh: dict[str, thumbnail_cache.Thumbnail] = {}
     reasons: dict[str, str] = {}
     chunks = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
-    with bar("looking", len(names)) as advance, ThreadPoolExecutor(threads()) as pool:
+    with bar("thumbnails", len(names)) as advance, ThreadPoolExecutor(threads()) as pool:
         for chunk, part in zip(
-            chunks, pool.map(lambda some: [_tried(samples, missing[n]) for n in some], chunks), strict=True
+            chunks, pool.map(lambda chunk: [_try(samples, missing[name]) for name in chunk], chunks), strict=True
         ):
-            for name, found in zip(chunk, part, strict=True):
-                if isinstance(found, str):
-                    reasons[name] = found
+            for name, result in zip(chunk, part, strict=True):
+                if isinstance(result, str):
+                    reasons[name] = result
                 else:
-                    made[name] = found
+                    fresh[name] = result
             advance(len(chunk))
-    return made, reasons
+    return fresh, reasons
 
 
-def _tried(samples: Samples, row: int) -> thumbnail_cache.Thumbnail | str:
+def _try(samples: Samples, row: int) -> thumbnail_cache.Thumbnail | str:
     try:
         return make_thumbnail(samples.images[row])
     except UnreadableImage as reason:
@@ -120,12 +122,12 @@ def _tried(samples: Samples, row: int) -> thumbnail_cache.Thumbnail | str:
 
 
 def make_thumbnail(source: ImageSource) -> thumbnail_cache.Thumbnail:
-    """A picture's thumbnail (64, 64) and its facts (6,); raises `UnreadableImage`."""
+    """An image's thumbnail (64, 64) and its facts (6,); raises `UnreadableImage`."""
     from PIL import Image
 
-    picture = read_image(source, near=_NEAR)
-    width, height = _size(source) or picture.size
-    grey = picture.convert("L")
+    image = read_image(source, near=_NEAR)
+    width, height = _size(source) or image.size
+    grey = image.convert("L")
     thumbnail = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     side = min(grey.size)
     if side > _NEAR:
@@ -138,11 +140,11 @@ def make_thumbnail(source: ImageSource) -> thumbnail_cache.Thumbnail:
 
 
 def _size(source: ImageSource) -> tuple[int, int] | None:
-    """The size that a file declares; None for a picture in memory."""
+    """The size that a file declares; None for an image in memory."""
     if not isinstance(source, Path):
         return None
-    with open_image(source) as picture:
-        return picture.size
+    with open_image(source) as image:
+        return image.size
 
 
 def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
@@ -151,14 +153,15 @@ def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
 
 def _ends(pixels: NDArray[np.uint8]) -> tuple[int, int]:
     """The grey levels between which all but a small share at each end lie."""
-    reached = np.cumsum(np.bincount(pixels.ravel(), minlength=256)) / pixels.size
-    return int(np.searchsorted(reached, _TAIL, side="right")), int(np.searchsorted(reached, 1 - _TAIL))
+    cumulative = np.cumsum(np.bincount(pixels.ravel(), minlength=256)) / pixels.size
+    return int(np.searchsorted(cumulative, _TAIL, side="right")), int(np.searchsorted(cumulative, 1 - _TAIL))
 
 
 def _detail(pixels: NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian (Pech-Pacheco et al. 2000); 0 for a picture of fewer than 3 pixels a side."""
+    """Variance of the Laplacian (Pech-Pacheco et al. 2000); 0 for an image of fewer than 3 pixels a side."""
     if min(pixels.shape) < 3:
         return 0.0
     p = pixels.astype(np.float32)
+    # four neighbours minus four times the pixel
     laplacian = p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:] - 4 * p[1:-1, 1:-1]
     return float(laplacian.var())

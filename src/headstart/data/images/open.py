@@ -1,9 +1,8 @@
-"""Opening an encoded picture: which formats, how large it may be, and why it cannot be read.
+"""Opens an encoded image; limits formats and size, and says why an image cannot be read.
 
-`opened` yields a PIL image whose pixels are not decoded yet, from a file or from bytes. Anything that goes
-wrong inside a `reasons` block (or while a picture is open) comes out as `UnreadableImage` with one readable
-phrase and no path. Only the formats listed here are tried, by their first bytes, whatever the file is
-called.
+`open_image` yields a PIL image whose pixels are not decoded yet, from a file or from bytes. Anything that goes wrong
+inside a `reasons` block (or while an image is open) is raised as `UnreadableImage` with one readable phrase and no
+path. Only the formats listed here are tried, by their first bytes, whatever the file is called.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from PIL import (
 from headstart.errors import UnreadableImage
 
 MAX_PIXELS = 250_000_000
-"""A picture that declares more pixels than this is not decoded: a small file may declare any size."""
+"""An image that declares more pixels than this is not decoded: a small file may declare any size."""
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
@@ -41,7 +40,7 @@ EXTENSIONS = frozenset(
 )
 """File name endings, in lower case, of the formats that can be read."""
 
-# The base class of JPEG, rather than Pillow's factory: a multi-picture JPEG is its first picture.
+# The base class of JPEG, rather than Pillow's factory: a multi-picture JPEG is its first image.
 _FORMATS: dict[str, type[ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
@@ -54,41 +53,41 @@ _FORMATS: dict[str, type[ImageFile.ImageFile]] = {
 _LOOKALIKES = (
     (b"ftyphei", "a HEIC photograph, which is not supported: convert it to JPEG"),
     (b"ftypmif1", "a HEIC photograph, which is not supported: convert it to JPEG"),
-    (b"ftypavif", "an AVIF picture, which is not supported: convert it to JPEG or PNG"),
+    (b"ftypavif", "an AVIF image, which is not supported: convert it to JPEG or PNG"),
     (b"<svg", "an SVG drawing, which is not supported: convert it to PNG"),
-    (b"<html", "a web page, not a picture"),
-    (b"<!doctype html", "a web page, not a picture"),
-    (b"%pdf", "a PDF document, not a picture"),
-    (b"pk\x03\x04", "a ZIP archive, not a picture"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the picture itself: run  git lfs pull"),
+    (b"<html", "a web page, not an image"),
+    (b"<!doctype html", "a web page, not an image"),
+    (b"%pdf", "a PDF document, not an image"),
+    (b"pk\x03\x04", "a ZIP archive, not an image"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the image itself: run  git lfs pull"),
 )
 
 
 @contextmanager
 def open_image(source: Path | bytes) -> Iterator[ImageFile.ImageFile]:
-    """The picture in a file or in bytes, size known, pixels not decoded yet; open inside the block."""
+    """The image in a file or in bytes, size known, pixels not decoded yet; open inside the block."""
     with reasons():
         if isinstance(source, Path):
             check_file(source)
             with source.open("rb") as stream:
-                yield _identified(stream)
+                yield _identify(stream)
         else:
-            yield _identified(io.BytesIO(source))
+            yield _identify(io.BytesIO(source))
 
 
 def check_file(path: Path) -> None:
     """Raise `UnreadableImage` unless `path` is an ordinary file with something in it (a pipe would block)."""
-    found = path.stat()
-    if stat.S_ISDIR(found.st_mode):
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
         raise UnreadableImage("it is a folder, not a file")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise UnreadableImage("it is a pipe or a device, not an ordinary file")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise UnreadableImage("the file is empty (0 bytes)")
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Raise `UnreadableImage` when a picture of this width and height has more than `MAX_PIXELS` pixels."""
+    """Raise `UnreadableImage` when an image of this width and height has more than `MAX_PIXELS` pixels."""
     width, height = size
     if width * height > MAX_PIXELS:
         raise UnreadableImage(
@@ -98,9 +97,9 @@ def check_size(size: tuple[int, int]) -> None:
 
 @contextmanager
 def reasons() -> Iterator[None]:
-    """Whatever goes wrong inside comes out as `UnreadableImage` with a phrase that a person can act on."""
+    """Raise whatever goes wrong inside as `UnreadableImage` with a phrase that a person can act on."""
     try:
-        _quieten()
+        _silence_pillow()
         yield
     except UnreadableImage:
         raise
@@ -115,13 +114,13 @@ def reasons() -> Iterator[None]:
 
 
 @functools.cache
-def _quieten() -> None:
-    """Leave out Pillow's remarks on odd metadata, unless this process has its own filter for them."""
+def _silence_pillow() -> None:
+    """Silence Pillow's warnings about odd metadata, unless this process has its own filter for them."""
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
 
 
-def _identified(stream: IO[bytes]) -> ImageFile.ImageFile:
-    """The picture by the decoder that knows its first bytes.
+def _identify(stream: IO[bytes]) -> ImageFile.ImageFile:
+    """The image by the decoder that knows its first bytes.
 
     Not `PIL.Image.open`: that tries formats which run outside programs, and has a process-wide pixel limit.
     """
@@ -132,9 +131,9 @@ def _identified(stream: IO[bytes]) -> ImageFile.ImageFile:
         accept = Image.OPEN[name][1]
         if accept is None or accept(start[:16]) is True:
             stream.seek(0)
-            picture = decoder(stream)
-            check_size(picture.size)
-            return picture
+            image = decoder(stream)
+            check_size(image.size)
+            return image
     raise UnreadableImage(_unknown(start))
 
 
@@ -143,7 +142,7 @@ def _unknown(start: bytes) -> str:
     for sign, phrase in _LOOKALIKES:
         if sign in lowered:
             return f"it is {phrase}"
-    return "it is not a picture in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"
+    return "it is not an image in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"
 
 
 def _phrase(error: OSError) -> str:
@@ -154,7 +153,7 @@ def _phrase(error: OSError) -> str:
     if "truncated" in str(error).lower():
         return f"the file is cut short ({_one_line(error)})"
     if isinstance(error, UnidentifiedImageError):
-        return "it is not a picture in a known format"
+        return "it is not an image in a known format"
     return f"it cannot be read ({error.strerror or _one_line(error)})"
 
 

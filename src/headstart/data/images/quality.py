@@ -1,8 +1,8 @@
-"""Pictures of doubtful quality: tiny or very long ones, near-black, near-white and even ones, blurred ones.
+"""Finds quality issues: tiny or very long images, near-black, near-white and even ones, blurred ones.
 
-`doubtful` takes the facts of pictures (`Looks`) and returns `Doubt`s: the row, the kind, a sentence and how severe it
-is. Thresholds are set for few false alarms; blur is judged against the rest of the data set, because a set may be soft
-all through. Nothing is decided here: a doubt is something to look at.
+`find_quality_issues` takes `Thumbnails` with their facts and returns `QualityIssue`s: the row, the kind, a sentence and
+the severity. Thresholds are set for few false alarms; blur is judged against the rest of the data set, because a set
+may be soft all through. Nothing is decided here: an issue is something to look at.
 """
 
 from __future__ import annotations
@@ -26,12 +26,16 @@ _EVEN = 10
 _BLUR_DEVIATIONS = -3.5
 _BLUR_RATIO = -2.0
 _FEWEST = 20
-"""With fewer pictures there is no telling how sharp the others are."""
+"""With fewer images there is no telling how sharp the others are."""
 
 
 @dataclass(frozen=True)
 class QualityIssue:
-    """row: among the pictures that were looked at. severity: from 0 to 1, of its kind."""
+    """What may be wrong with one image.
+
+    row: of the image among the samples. kind: one of `KINDS`. sentence: what was found. severity: from 0 to 1, to be
+    compared within a kind.
+    """
 
     row: int
     kind: str
@@ -39,24 +43,24 @@ class QualityIssue:
     severity: float
 
 
-def find_quality_issues(looks: Thumbnails) -> tuple[QualityIssue, ...]:
-    """What is doubtful about the pictures' quality; rows as in `looks.rows`."""
-    found = [*_sizes(looks), *_greys(looks), *_blurred(looks)]
-    return tuple(sorted(found, key=lambda doubt: (KINDS.index(doubt.kind), -doubt.severity, doubt.row)))
+def find_quality_issues(thumbnails: Thumbnails) -> tuple[QualityIssue, ...]:
+    """The quality issues by kind, the most severe first; rows as in `thumbnails.rows`."""
+    issues = [*_size_issues(thumbnails), *_grey_issues(thumbnails), *_blur_issues(thumbnails)]
+    return tuple(sorted(issues, key=lambda issue: (KINDS.index(issue.kind), -issue.severity, issue.row)))
 
 
-def blur(looks: Thumbnails) -> Floats:
-    """How soft each picture is: log of its fine detail over its coarse detail; lower is softer, whatever it shows.
+def sharpness_ratio(thumbnails: Thumbnails) -> Floats:
+    """Log of each image's fine detail over its coarse detail: (n,); lower is softer, whatever the image shows.
 
     Detail is the variance of the Laplacian (Pech-Pacheco et al. 2000). Its ratio between two scales does not depend on
     how much there is to see, which the variance itself does.
     """
-    ratio: Floats = np.log((looks.fact("fine") + 0.5) / (looks.fact("coarse") + 0.5))
+    ratio: Floats = np.log((thumbnails.fact("fine") + 0.5) / (thumbnails.fact("coarse") + 0.5))
     return ratio
 
 
-def _sizes(looks: Thumbnails) -> Iterator[QualityIssue]:
-    sides = np.stack([looks.fact("width"), looks.fact("height")])
+def _size_issues(thumbnails: Thumbnails) -> Iterator[QualityIssue]:
+    sides = np.stack([thumbnails.fact("width"), thumbnails.fact("height")])
     shorter, longer = sides.min(axis=0), sides.max(axis=0)
     if not len(shorter):
         return
@@ -66,16 +70,16 @@ def _sizes(looks: Thumbnails) -> Iterator[QualityIssue]:
         size = f"{width} x {height} pixels"
         if shorter[row] < least:
             sentence = f"It has only {size}; half of the images have a shorter side of {usual:.0f} or more."
-            yield QualityIssue(int(looks.rows[row]), TINY, sentence, 1 - float(shorter[row]) / least)
+            yield QualityIssue(int(thumbnails.rows[row]), TINY, sentence, 1 - float(shorter[row]) / least)
         aspect = float(longer[row] / shorter[row])
         if aspect > max(_LONG, _LONG_TIMES * usual_aspect):
             sentence = f"It is {aspect:.1f} times as long as it is wide ({size}): most of it is cut off or squeezed."
-            yield QualityIssue(int(looks.rows[row]), LONG, sentence, 1 - _LONG / aspect)
+            yield QualityIssue(int(thumbnails.rows[row]), LONG, sentence, 1 - _LONG / aspect)
 
 
-def _greys(looks: Thumbnails) -> Iterator[QualityIssue]:
-    ends = np.stack([looks.fact("darkest"), looks.fact("brightest")], axis=1).astype(int)
-    for row, (darkest, brightest) in zip(looks.rows.tolist(), ends.tolist(), strict=True):
+def _grey_issues(thumbnails: Thumbnails) -> Iterator[QualityIssue]:
+    ends = np.stack([thumbnails.fact("darkest"), thumbnails.fact("brightest")], axis=1).astype(int)
+    for row, (darkest, brightest) in zip(thumbnails.rows.tolist(), ends.tolist(), strict=True):
         span = f"its grey levels run from {darkest} to {brightest} of 0 to 255"
         if brightest < _DARK:
             yield QualityIssue(row, DARK, f"It is nearly black: {span}.", 1 - brightest / _DARK)
@@ -85,15 +89,16 @@ def _greys(looks: Thumbnails) -> Iterator[QualityIssue]:
             yield QualityIssue(row, EVEN, f"It shows nothing: {span}.", 1 - (brightest - darkest) / _EVEN)
 
 
-def _blurred(looks: Thumbnails) -> Iterator[QualityIssue]:
-    sharpness = blur(looks)
-    shows = looks.fact("brightest") - looks.fact("darkest") >= _EVEN
+def _blur_issues(thumbnails: Thumbnails) -> Iterator[QualityIssue]:
+    sharpness = sharpness_ratio(thumbnails)
+    shows = thumbnails.fact("brightest") - thumbnails.fact("darkest") >= _EVEN
     if shows.sum() < _FEWEST:
         return
     middle = float(np.median(sharpness[shows]))
+    # 1.4826 x median absolute deviation estimates a normal's standard deviation
     spread = max(1.4826 * float(np.median(np.abs(sharpness[shows] - middle))), 0.1)
-    deviations = (sharpness - middle) / spread
+    deviations = (sharpness - middle) / spread  # robust z-scores
     for row in np.flatnonzero(shows & (deviations < _BLUR_DEVIATIONS) & (sharpness < _BLUR_RATIO)):
         times = float(np.exp(middle - sharpness[row]))
         sentence = f"It looks blurred: its fine detail is {times:.0f} times weaker than usual in these data."
-        yield QualityIssue(int(looks.rows[row]), BLURRED, sentence, float(1 + 3 / deviations[row]))
+        yield QualityIssue(int(thumbnails.rows[row]), BLURRED, sentence, float(1 + 3 / deviations[row]))

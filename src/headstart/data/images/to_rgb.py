@@ -1,9 +1,9 @@
-"""From whatever a picture holds to eight-bit grey or RGB.
+"""Converts any pixel format to eight-bit grey or RGB.
 
-`from_image` takes a PIL image of any mode, `from_array` an array of numbers; both return a PIL image of
-mode L or RGB. Transparency goes over white, 16-bit values are scaled by their whole range (never clipped),
-and what has no sure meaning (32-bit numbers, floats outside 0..1) is refused with what was found. Nothing
-here opens files, turns or resizes.
+`from_image` takes a PIL image of any mode, `from_array` an array of numbers; both return a PIL image of mode L or RGB.
+Transparency is laid over white, 16-bit values are scaled by their whole range (never clipped), and formats without a
+sure meaning (32-bit numbers, floats outside 0..1) are refused with what was found. Nothing here opens files, turns or
+resizes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_16_BIT = 65535
 
 
 def from_image(image: Image.Image) -> Image.Image:
-    """The picture in mode L or RGB; raises `UnreadableImage` for a pixel format without a sure meaning."""
+    """The image in mode L or RGB; raises `UnreadableImage` for a pixel format without a sure meaning."""
     mode = image.mode
     if mode.startswith("I"):
         return _grey(_eight_bit_from_integers(np.asarray(image), image.info.get("transparency")))
@@ -39,7 +39,7 @@ def from_image(image: Image.Image) -> Image.Image:
 
 
 def from_array(array: NDArray[Any]) -> Image.Image:
-    """The picture in mode L or RGB from numbers of shape (height, width) or (height, width, 1 | 3 | 4).
+    """The image in mode L or RGB from numbers of shape (height, width) or (height, width, 1 | 3 | 4).
 
     uint8 is taken as it is, uint16 scaled from 0..65535, floats from 0..1, booleans are black and white; a
     fourth channel is opacity, laid over white. Raises `UnreadableImage` for anything else.
@@ -54,12 +54,12 @@ def from_array(array: NDArray[Any]) -> Image.Image:
 
 
 def _shaped(array: NDArray[Any]) -> NDArray[Any]:
-    """The array without a single last channel, once its shape is sure to be a picture's."""
+    """The array without a single last channel, once its shape is sure to be an image's."""
     fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
     if not fits or 0 in array.shape:
         hint = "; move the channels last" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
         raise UnreadableImage(
-            f"an array of shape {array.shape} is not a picture: (height, width) or (height, width, 1, 3 or "
+            f"an array of shape {array.shape} is not an image: (height, width) or (height, width, 1, 3 or "
             f"4) was expected{hint}"
         )
     return array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
@@ -75,7 +75,7 @@ def _eight_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype.kind == "f":
         return _eight_bit_from_floats(array)
     raise UnreadableImage(
-        f"an array of {array.dtype} is not a picture: uint8, uint16, bool or floats from 0 to 1 were expected"
+        f"an array of {array.dtype} is not an image: uint8, uint16, bool or floats from 0 to 1 were expected"
     )
 
 

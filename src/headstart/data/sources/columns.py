@@ -1,4 +1,4 @@
-"""Which column of a table is which: found by name, or named by the user.
+"""Chooses which column of a table is which: by name, or as the user says.
 
 `choose_columns` takes the names that a table has and those that the user gave, and returns `Columns`. It
 reads no rows.
@@ -60,14 +60,14 @@ def choose_columns(
     Columns(path='File Name', label='Class', group=None, split=None)
     """
     return Columns(
-        path=_named(path, names, where, "path") or _required("path", names, where),
-        label=(_named(label, names, where, "label") or _required("label", names, where)) if labelled else "",
-        group=_named(group, names, where, "group") or _by_name("group", names),
-        split=_named(split, names, where, "split") or (_by_name("split", names) if labelled else None),
+        path=_by_user(path, names, where, "path") or _required("path", names, where),
+        label=(_by_user(label, names, where, "label") or _required("label", names, where)) if labelled else "",
+        group=_by_user(group, names, where, "group") or _by_name("group", names),
+        split=_by_user(split, names, where, "split") or (_by_name("split", names) if labelled else None),
     )
 
 
-def _named(wanted: str | None, names: Sequence[str], where: str, role: str) -> str | None:
+def _by_user(wanted: str | None, names: Sequence[str], where: str, role: str) -> str | None:
     if wanted is None or wanted in names:
         return wanted
     hint = suggest(wanted, names, 1)
@@ -78,13 +78,13 @@ def _named(wanted: str | None, names: Sequence[str], where: str, role: str) -> s
 
 
 def _required(role: str, names: Sequence[str], where: str) -> str:
-    found = _by_name(role, names)
-    if found is None:
+    column = _by_name(role, names)
+    if column is None:
         raise DataError(
             f"{where} has no column that looks like a {role} (such as {join_words(_KNOWN[role].split()[:4])}); "
             f"it has {join_words(names)}: name the right one with --{role}-column."
         )
-    return found
+    return column
 
 
 def _by_name(role: str, names: Sequence[str]) -> str | None:

@@ -1,6 +1,6 @@
-"""What every source hands on: `Loaded`, and how rows of plain values become one.
+"""`Dataset`, what every source returns, and the assembly of `Samples` from plain values.
 
-`assemble` takes pictures with class, group and split words and returns checked `Samples`: classes sorted by
+`assemble_dataset` takes images with names of class, group and split and returns checked `Samples`: classes sorted by
 name, content fingerprinted in threads. It reads each file once and decodes none.
 """
 
@@ -34,10 +34,12 @@ _CHUNK = 64
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled images, with what was left out on the way.
+    """Labelled images from one source, with what was left out on the way.
 
+    samples: the images with labels, and groups and splits where there are any.
     ignored: what was passed over, kind → count (`hidden`, `not an image (.txt)`, ...).
-    notes: sentences for the user. together: rows that a plan holds together, besides the samples' own groups.
+    notes: sentences for the user.
+    together: rows that a cleaning plan holds together, besides the samples' own groups.
     """
 
     samples: Samples
@@ -47,7 +49,7 @@ class Dataset:
 
 
 def split_of(word: str) -> str | None:
-    """The split that a folder's or a cell's word names, whatever its case; None for any other word.
+    """The split that the name of a folder or the text of a cell means, whatever its case; None for any other.
 
     >>> split_of("Validation"), split_of("cats")
     ('val', None)
@@ -63,13 +65,13 @@ def assemble_dataset(
     groups: Sequence[str] | None = None,
     splits: Sequence[str] | None = None,
 ) -> Samples:
-    """Samples from one name, class, group and split a picture; without `labels`, unlabelled.
+    """Samples from one name, class, group and split an image; without `labels`, unlabelled.
 
     An empty group is a group of its own. A single split is no split. Bytes of a file's name that are not UTF-8 are
     spelt out in names and classes, so that both can be written anywhere.
     """
-    names = [_writable(name) for name in names]
-    labels = None if labels is None else [_writable(label) for label in labels]
+    names = [_escape(name) for name in names]
+    labels = None if labels is None else [_escape(label) for label in labels]
     classes = tuple(sorted(set(labels or ())))
     position = {name: i for i, name in enumerate(classes)}
     numbers = [position[label] for label in labels] if labels is not None else [UNLABELLED] * len(images)
@@ -79,24 +81,24 @@ def assemble_dataset(
         names=tuple(names),
         content=hash_contents(images, names),
         target=Classes(np.array(numbers, dtype=np.int64), classes),
-        groups=None if groups is None else _numbered(groups),
+        groups=None if groups is None else _number_groups(groups),
         splits=np.array(splits, dtype=np.str_) if several else None,
     )
 
 
-def _writable(word: str) -> str:
+def _escape(word: str) -> str:
     return word.encode("utf-8", "backslashreplace").decode()
 
 
 def hash_contents(images: Sequence[ImageSource], names: Sequence[str]) -> tuple[str, ...]:
-    """Each picture's fingerprint; one that cannot be read gets one of its own (decoding it will say why)."""
+    """Each image's fingerprint; one that cannot be read gets one of its own (decoding it will say why)."""
     chunks = [range(i, min(i + _CHUNK, len(images))) for i in range(0, len(images), _CHUNK)]
-    found: list[str] = []
+    contents: list[str] = []
     with bar("reading", len(images)) as advance, ThreadPoolExecutor(2 * threads()) as pool:
         for part in pool.map(lambda rows: [_content(images[i], i, names[i]) for i in rows], chunks):
-            found += part
+            contents += part
             advance(len(part))
-    return tuple(found)
+    return tuple(contents)
 
 
 def _content(image: ImageSource, row: int, name: str) -> str:
@@ -106,7 +108,7 @@ def _content(image: ImageSource, row: int, name: str) -> str:
         return fingerprint.hash_parts("unreadable", row, name)
 
 
-def _numbered(groups: Sequence[str]) -> Ints:
+def _number_groups(groups: Sequence[str]) -> Ints:
     """Equal words, equal numbers; every empty word a number of its own."""
     position = {word: i for i, word in enumerate(dict.fromkeys(word for word in groups if word))}
     alone = iter(range(len(position), len(position) + len(groups)))
@@ -115,17 +117,17 @@ def _numbered(groups: Sequence[str]) -> Ints:
 
 def check_splits(labels: Sequence[str], splits: Sequence[str], where: str) -> tuple[str, ...]:
     """Raise `DataError` for classes that the train split lacks; note those that another split lacks."""
-    seen: dict[str, set[str]] = {split: set() for split in SPLITS}
+    classes: dict[str, set[str]] = {split: set() for split in SPLITS}
     for label, split in zip(labels, splits, strict=True):
-        seen[split].add(label)
+        classes[split].add(label)
     notes = []
     for split in ("val", "test"):
-        if extra := sorted(seen[split] - seen["train"]):
+        if extra := sorted(classes[split] - classes["train"]):
             raise DataError(
                 f"{where}: the {split} split has the classes {join_words(extra)}, which the train split lacks "
-                f"(train has {join_words(sorted(seen['train']))}): add training images for them, or take them "
+                f"(train has {join_words(sorted(classes['train']))}): add training images for them, or take them "
                 "out."
             )
-        if seen[split] and (lacking := sorted(seen["train"] - seen[split])):
+        if classes[split] and (lacking := sorted(classes["train"] - classes[split])):
             notes.append(f"The {split} split has no image of {join_words(lacking)}.")
     return tuple(notes)

@@ -1,8 +1,8 @@
-"""A folder of class folders, with or without train/val/test folders around them.
+"""Loads a folder of class folders, with or without train/val/test folders around them.
 
-`load_folder` returns the images under each class folder, at any depth, in a fixed order. Classes of split
-folders are matched by name. Hidden files, the litter of operating systems and what is not an image are
-passed over and counted.
+`load_folder` returns the images under each class folder, at any depth, in a fixed order. Classes of split folders are
+matched by name. Hidden files, files that operating systems leave behind and what is not an image are passed over and
+counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@ea
 
 
 @dataclass(frozen=True)
-class _Found:
+class _ClassFolder:
     """Images of one class, in the folder of one split ('' without splits)."""
 
     split: str
@@ -37,17 +37,17 @@ def load_folder(root: Path) -> Dataset:
     A folder is split when it has a train folder with folders in it, and nothing but split folders beside.
     """
     ignored: Counter[str] = Counter()
-    loose, folders = listing(root, ignored)
+    loose, folders = list_folder(root, ignored)
     splits = _split_folders(root, folders)
     if splits:
-        found = [part for split, folder in splits.items() for part in _split(folder, split, ignored)]
-        _check_same_classes(root, found)
+        folders_read = [part for split, folder in splits.items() for part in _split(folder, split, ignored)]
+        _check_same_classes(root, folders_read)
     else:
         _check_layout(root, folders, loose, ignored)
-        found = [_class(folder, "", ignored) for folder in folders]
-    _check_not_empty(root, found)
+        folders_read = [_class(folder, "", ignored) for folder in folders]
+    _check_not_empty(root, folders_read)
     notes = _notes(root, loose, ignored)
-    rows = [(path, part.label, part.split) for part in found for path in part.images]
+    rows = [(path, part.label, part.split) for part in folders_read for path in part.images]
     images, labels, parts = (list(column) for column in zip(*rows, strict=True))
     names = [path.relative_to(root).as_posix() for path in images]
     return Dataset(
@@ -57,7 +57,7 @@ def load_folder(root: Path) -> Dataset:
     )
 
 
-def listing(folder: Path, ignored: Counter[str]) -> tuple[list[Path], list[Path]]:
+def list_folder(folder: Path, ignored: Counter[str]) -> tuple[list[Path], list[Path]]:
     """The images directly in a folder and the folders inside, both sorted; counts what is passed over."""
     images, folders = [], []
     try:
@@ -86,7 +86,7 @@ def images_under(folder: Path, ignored: Counter[str]) -> Iterator[Path]:
             ignored["seen before"] += 1
             continue
         entered.add((place.st_dev, place.st_ino))
-        images, folders = listing(current, ignored)
+        images, folders = list_folder(current, ignored)
         yield from images
         waiting += reversed(folders)
 
@@ -109,7 +109,7 @@ def _split_folders(root: Path, folders: list[Path]) -> dict[str, Path]:
     named = [(split_of(folder.name), folder) for folder in folders]
     trains = [folder for split, folder in named if split == "train"]
     others = [folder.name for split, folder in named if split is None]
-    if not any(listing(folder, Counter())[1] for folder in trains):
+    if not any(list_folder(folder, Counter())[1] for folder in trains):
         return {}
     if others:
         if not any(split in ("val", "test") for split, _ in named):
@@ -117,19 +117,19 @@ def _split_folders(root: Path, folders: list[Path]) -> dict[str, Path]:
         raise DataError(
             f"{root} has split folders and, beside them, {join_words(others)}: move these away, or into the splits."
         )
-    found: dict[str, Path] = {}
+    by_split: dict[str, Path] = {}
     for split, folder in named:
-        if split in found:
+        if split in by_split:
             raise DataError(
-                f"{root} has two folders for its {split} split, {found[split].name!r} and {folder.name!r}: keep one."
+                f"{root} has two folders for its {split} split, {by_split[split].name!r} and {folder.name!r}: keep one."
             )
         if split is not None:
-            found[split] = folder
-    return {split: found[split] for split in SPLITS if split in found}
+            by_split[split] = folder
+    return {split: by_split[split] for split in SPLITS if split in by_split}
 
 
-def _split(folder: Path, split: str, ignored: Counter[str]) -> list[_Found]:
-    loose, folders = listing(folder, ignored)
+def _split(folder: Path, split: str, ignored: Counter[str]) -> list[_ClassFolder]:
+    loose, folders = list_folder(folder, ignored)
     if not folders:
         raise DataError(
             f"the {split} folder {folder} has no class folders ({quantity(len(loose), 'image')} lie loose in "
@@ -140,8 +140,8 @@ def _split(folder: Path, split: str, ignored: Counter[str]) -> list[_Found]:
     return [_class(sub, split, ignored) for sub in folders]
 
 
-def _class(folder: Path, split: str, ignored: Counter[str]) -> _Found:
-    return _Found(split, folder.name, tuple(images_under(folder, ignored)))
+def _class(folder: Path, split: str, ignored: Counter[str]) -> _ClassFolder:
+    return _ClassFolder(split, folder.name, tuple(images_under(folder, ignored)))
 
 
 def _check_layout(root: Path, folders: list[Path], loose: list[Path], ignored: Counter[str]) -> None:
@@ -155,7 +155,7 @@ def _check_layout(root: Path, folders: list[Path], loose: list[Path], ignored: C
     if not folders:
         what = f"no images ({quantity(sum(ignored.values()), 'other file')})" if ignored else "nothing"
         raise DataError(f"{root} holds {what}: {wanted}.")
-    inner = {folder.name: listing(folder, Counter()) for folder in folders}
+    inner = {folder.name: list_folder(folder, Counter()) for folder in folders}
     if all(split_of(name) and subs and not images for name, (images, subs) in inner.items()):
         raise DataError(
             f"{root} has the split folders {join_words(list(inner))} but none called 'train': add one, or give "
@@ -168,9 +168,9 @@ def _check_layout(root: Path, folders: list[Path], loose: list[Path], ignored: C
         )
 
 
-def _check_not_empty(root: Path, found: list[_Found]) -> None:
-    empty = [f"{part.split}/{part.label}" if part.split else part.label for part in found if not part.images]
-    if len(empty) == len(found):
+def _check_not_empty(root: Path, parts: list[_ClassFolder]) -> None:
+    empty = [f"{part.split}/{part.label}" if part.split else part.label for part in parts if not part.images]
+    if len(empty) == len(parts):
         raise DataError(f"{root} holds no images: its folders {join_words(empty)} are all without one.")
     if empty:
         raise DataError(
@@ -178,10 +178,10 @@ def _check_not_empty(root: Path, found: list[_Found]) -> None:
         )
 
 
-def _check_same_classes(root: Path, found: list[_Found]) -> None:
+def _check_same_classes(root: Path, parts: list[_ClassFolder]) -> None:
     """Raise `DataError` unless every split has the same class folders, by name."""
     classes: dict[str, set[str]] = {}
-    for part in found:
+    for part in parts:
         classes.setdefault(part.split, set()).add(part.label)
     for split, names in classes.items():
         differences = []

@@ -1,7 +1,7 @@
-"""A Hugging Face `datasets.Dataset`, or a `DatasetDict` with its splits, as labelled images.
+"""Loads a Hugging Face `datasets.Dataset`, or a `DatasetDict` with its splits.
 
 Recognised by what it offers (`features`, `column_names`), so the `datasets` package is never imported here.
-Pictures stay encoded in memory, as one-dimensional uint8 arrays of their file's bytes, and are decoded when
+Images stay encoded in memory, as one-dimensional uint8 arrays of their file's bytes, and are decoded when
 they are needed.
 """
 
@@ -32,10 +32,12 @@ class _Row:
 
 def is_hub_dataset(source: Any) -> bool:
     """Whether `source` is a dataset, or a mapping from split names to datasets."""
-    return _is_one(source) or (isinstance(source, Mapping) and bool(source) and all(map(_is_one, source.values())))
+    return _is_dataset(source) or (
+        isinstance(source, Mapping) and bool(source) and all(map(_is_dataset, source.values()))
+    )
 
 
-def _is_one(source: Any) -> bool:
+def _is_dataset(source: Any) -> bool:
     return hasattr(source, "features") and hasattr(source, "column_names")
 
 
@@ -100,12 +102,12 @@ def _row(values: Mapping[str, Any], name: str, part: str, columns: Columns, clas
     if classes is not None:
         label = classes[label] if label is not None and 0 <= label < len(classes) else None
     group = values[columns.group] if columns.group else None
-    found = str(values[columns.split]) if columns.split else part
-    split = split_of(found)
-    if split is None and (found or columns.split):
-        raise DataError(f"{name} lies in the split {found!r}: 'train', 'val' or 'test' was expected.")
+    word = str(values[columns.split]) if columns.split else part
+    split = split_of(word)
+    if split is None and (word or columns.split):
+        raise DataError(f"{name} lies in the split {word!r}: 'train', 'val' or 'test' was expected.")
     return _Row(
-        _picture(values[columns.path], name),
+        _source(values[columns.path], name),
         name,
         label_text(label, f"the label of {name}"),
         "" if group is None else str(group),
@@ -113,8 +115,8 @@ def _row(values: Mapping[str, Any], name: str, part: str, columns: Columns, clas
     )
 
 
-def _picture(value: Any, name: str) -> ImageSource:
-    """An encoded picture's bytes as an array, or its path."""
+def _source(value: Any, name: str) -> ImageSource:
+    """An encoded image's bytes as an array, or its path."""
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):

@@ -1,8 +1,7 @@
-"""Pictures with labels from Python: paths, PIL images, arrays, or one array of them all.
+"""Reads images with labels from Python: paths, PIL images, arrays, or one array of them all.
 
-`load_pictures` returns labelled `Loaded`, `unlabelled` the same pictures as unlabelled `Samples`. Nothing
-is opened or decoded here beyond what a fingerprint needs; a path that does not exist is reported when it is
-decoded.
+`load_images` returns a labelled `Dataset`, `unlabelled_samples` the same images as unlabelled `Samples`. Nothing is
+opened or decoded here beyond what a fingerprint needs; a path that does not exist is reported when it is decoded.
 """
 
 from __future__ import annotations
@@ -20,24 +19,26 @@ from headstart.errors import DataError, OptionError
 from headstart.records.samples import ImageSource, Samples
 
 
-def load_images(pictures: Any, labels: Any, *, groups: Any = None) -> Dataset:
-    """Labelled pictures: paths, PIL images, arrays, or one array (n, height, width[, 1|3|4]); a label each.
+def load_images(images: Any, labels: Any, *, groups: Any = None) -> Dataset:
+    """Labelled images: paths, PIL images, arrays, or one array (n, height, width[, 1|3|4]); a label each.
 
     Labels are names or whole numbers (which become text); groups likewise. Raises `DataError` for a label
-    that is missing or not one a picture, `OptionError` without labels.
+    that is missing or not one an image, `OptionError` without labels.
     """
     if labels is None:
         raise OptionError("labels must be given with a sequence of images, one for each; found none.")
-    images, names = _named(pictures)
-    given = zip(_same(labels, images, "label"), names, strict=True)
-    words = [label_text(label, f"the label of {name}") for label, name in given]
-    parts = None if groups is None else ["" if _absent(g) else str(g) for g in _same(groups, images, "group")]
-    return Dataset(assemble_dataset(images, names, words, groups=parts))
+    sources, names = _named_sources(images)
+    pairs = zip(_one_each(labels, sources, "label"), names, strict=True)
+    label_texts = [label_text(label, f"the label of {name}") for label, name in pairs]
+    group_texts = None
+    if groups is not None:
+        group_texts = ["" if _absent(group) else str(group) for group in _one_each(groups, sources, "group")]
+    return Dataset(assemble_dataset(sources, names, label_texts, groups=group_texts))
 
 
-def unlabelled_samples(pictures: Any) -> Samples:
-    """The pictures without labels."""
-    return assemble_dataset(*_named(pictures), None)
+def unlabelled_samples(images: Any) -> Samples:
+    """The images without labels."""
+    return assemble_dataset(*_named_sources(images), None)
 
 
 def label_text(label: Any, what: str) -> str:
@@ -60,26 +61,25 @@ def _absent(value: Any) -> bool:
     return value is None or (isinstance(value, (float, np.floating)) and not np.isfinite(value))
 
 
-def _named(pictures: Any) -> tuple[list[ImageSource], list[str]]:
-    images = [_source(item, row) for row, item in enumerate(_items(pictures))]
-    if not images:
+def _named_sources(images: Any) -> tuple[list[ImageSource], list[str]]:
+    sources = [_source(item, row) for row, item in enumerate(_items(images))]
+    if not sources:
         raise DataError("a sequence of images was expected; found an empty one.")
-    parents = [str(image.parent) for image in images if isinstance(image, Path)]
-    base = _common(parents)
-    return images, [_name(image, row, base) for row, image in enumerate(images)]
+    base = _common_folder([str(source.parent) for source in sources if isinstance(source, Path)])
+    return sources, [_name(source, row, base) for row, source in enumerate(sources)]
 
 
-def _items(pictures: Any) -> Iterable[Any]:
-    if isinstance(pictures, np.ndarray):
-        if pictures.dtype.kind in "buif" and not _is_batch(pictures.shape):
+def _items(images: Any) -> Iterable[Any]:
+    if isinstance(images, np.ndarray):
+        if images.dtype.kind in "buif" and not _is_batch(images.shape):
             raise DataError(
-                f"an array of shape {pictures.shape} is not a set of pictures: (n, height, width) or (n, "
+                f"an array of shape {images.shape} is not a set of images: (n, height, width) or (n, "
                 "height, width, 1, 3 or 4) was expected."
             )
-        return list(pictures)
-    if isinstance(pictures, (str, bytes, os.PathLike, Image.Image)) or not hasattr(pictures, "__len__"):
-        raise DataError(f"a sequence of images was expected; found a {type(pictures).__name__}.")
-    return list(pictures)
+        return list(images)
+    if isinstance(images, (str, bytes, os.PathLike, Image.Image)) or not hasattr(images, "__len__"):
+        raise DataError(f"a sequence of images was expected; found a {type(images).__name__}.")
+    return list(images)
 
 
 def _is_batch(shape: tuple[int, ...]) -> bool:
@@ -94,7 +94,7 @@ def _source(item: Any, row: int) -> ImageSource:
     raise DataError(f"image {row} is a {type(item).__name__}: a path, a PIL image or a numpy array was expected.")
 
 
-def _common(parents: Sequence[str]) -> str | None:
+def _common_folder(parents: Sequence[str]) -> str | None:
     """The folder that all paths lie in, to leave out of their names; None where there is no such folder."""
     try:
         return os.path.commonpath(parents)
@@ -108,7 +108,7 @@ def _name(image: ImageSource, row: int, base: str | None) -> str:
     return Path(os.path.relpath(image, base)).as_posix() if base else image.as_posix()
 
 
-def _same(values: Any, images: Sequence[Any], noun: str) -> Sequence[Any]:
+def _one_each(values: Any, images: Sequence[Any], noun: str) -> Sequence[Any]:
     listed = list(values)
     if len(listed) != len(images):
         raise DataError(

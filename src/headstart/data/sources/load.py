@@ -1,8 +1,8 @@
-"""Where labelled images come from: a folder, a table, a sequence in Python, or a Hugging Face dataset.
+"""Loads labelled images from a folder, a table, a sequence in Python, or a Hugging Face dataset.
 
-`load_dataset` tells them apart and returns a `Dataset`: samples, what was passed over, and notes for the user.
-`find_images` returns unlabelled samples for prediction. Neither decodes a picture; both read each file
-once, for its fingerprint.
+`load_dataset` tells the sources apart and returns a `Dataset`: samples, what was passed over, and notes for the user.
+`find_images` returns unlabelled samples for prediction. Neither decodes an image; both read each file once, for its
+fingerprint.
 """
 
 from __future__ import annotations
@@ -34,13 +34,18 @@ def load_dataset(
     group_column: str | None = None,
     split_column: str | None = None,
 ) -> Dataset:
-    """Labelled images from wherever they are.
+    """The labelled images of a source.
 
     source: a folder of class folders (with or without train/val/test inside); a CSV, TSV or Parquet table; a
-    `datasets.Dataset` or `DatasetDict`; a sequence of paths, PIL images or arrays, with `labels` and optional `groups`
-    (images of one group are never parted); or a `Dataset`, which is returned as it is. The column options name a
-    table's or dataset's columns where their names do not tell. Raises `DataError` when the data cannot be used,
-    `OptionError` for an option that does not fit the source, `MissingExtra` for Parquet without pyarrow.
+        `datasets.Dataset` or `DatasetDict`; a sequence of paths, PIL images or arrays; or a
+        `Dataset`, which is returned as it is.
+    labels: of a sequence, one for each image: names or whole numbers.
+    groups: of a sequence, one for each image; images of one group are never split between folds.
+    path_column, label_column, group_column, split_column: a table's or dataset's columns, where their names do not
+        tell.
+
+    Raises `DataError` when the data cannot be used, `OptionError` for an option that does not fit the source,
+    `MissingExtra` for Parquet without pyarrow.
     """
     columns = {
         "path_column": path_column,
@@ -70,35 +75,34 @@ def load_dataset(
 
 
 def _refuse(options: dict[str, Any], what: str) -> None:
-    given = [name for name, value in options.items() if value is not None]
-    if given:
-        raise OptionError(f"{join_words(given)} cannot be given with {what}: leave it out.")
+    misplaced = [name for name, value in options.items() if value is not None]
+    if misplaced:
+        raise OptionError(f"{join_words(misplaced)} cannot be given with {what}: leave it out.")
 
 
 def find_images(paths: str | os.PathLike[str] | Iterable[Any]) -> Samples:
-    """Unlabelled images: files, folders (looked through at any depth) and globs, or pictures in memory.
+    """Unlabelled images: files, folders (looked through at any depth) and globs, or images in memory.
 
-    Each file comes once, in the order given. Raises `DataError` when a path is not there or nothing is
-    found. A file that is named itself is taken whatever its ending; one that is no picture is reported when
-    it is decoded.
+    Each file comes once, in the order of `paths`. A file that is named itself is taken whatever its ending; one that is
+    no image is reported when it is decoded. Raises `DataError` when a path is not there or no image is found.
     """
     items = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if items and not all(isinstance(item, (str, os.PathLike)) for item in items):
         return unlabelled_samples(items)
     ignored: Counter[str] = Counter()
-    found = dict.fromkeys(image for item in items for image in _expanded(Path(item), ignored))
-    if not found:
+    images = dict.fromkeys(image for item in items for image in _expand(Path(item), ignored))
+    if not images:
         others = f" ({', '.join(f'{count:,} {kind}' for kind, count in ignored.items())})" if ignored else ""
         raise DataError(f"no images were found in {join_words([str(item) for item in items], 3)}{others}.")
-    return assemble_dataset(list(found), [image.as_posix() for image in found], None)
+    return assemble_dataset(list(images), [image.as_posix() for image in images], None)
 
 
-def _expanded(path: Path, ignored: Counter[str]) -> list[Path]:
+def _expand(path: Path, ignored: Counter[str]) -> list[Path]:
     if os.path.isdir(path):
         return list(images_under(path, ignored))
     if not os.path.exists(path) and glob.has_magic(str(path)):
         matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-        return [image for match in matches for image in _expanded(match, ignored)]
+        return [image for match in matches for image in _expand(match, ignored)]
     return [existing_path(path)]
 
 

@@ -1,7 +1,7 @@
-"""A table of images: CSV, TSV or Parquet with a path and a label a row, and where wanted a group and a split.
+"""Loads a table of images: CSV, TSV or Parquet with a path and a label a row, and where wanted a group and a split.
 
-`load_table` finds the columns by name, takes relative paths from the table's own folder, and returns labelled
-`Loaded`. A few missing files are named and left out; more than 5 % of them are an error.
+`load_table` finds the columns by name, takes relative paths from the table's own folder, and returns a
+labelled `Dataset`. A few missing files are named and left out; more than 5 % of them are an error.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def load_table(
     columns = choose_columns(
         names, str(table), path=path_column, label=label_column, group=group_column, split=split_column
     )
-    return _listed(table, names, lines, columns)
+    return _dataset_of_rows(table, names, lines, columns)
 
 
 def load_unlabelled_table(table: Path, *, path_column: str | None = None, group_column: str | None = None) -> Dataset:
@@ -65,15 +65,17 @@ def load_unlabelled_table(table: Path, *, path_column: str | None = None, group_
     """
     names, lines = _read(table)
     columns = choose_columns(names, str(table), path=path_column, group=group_column, labelled=False)
-    return _listed(table, names, lines, columns)
+    return _dataset_of_rows(table, names, lines, columns)
 
 
-def _listed(table: Path, names: Sequence[str], lines: Iterator[tuple[str, Sequence[Any]]], columns: Columns) -> Dataset:
+def _dataset_of_rows(
+    table: Path, names: Sequence[str], lines: Iterator[tuple[str, Sequence[Any]]], columns: Columns
+) -> Dataset:
     folder = table.parent
     rows = [_row(line, dict(zip(names, values, strict=True)), columns, folder) for line, values in lines]
     if not rows:
         raise DataError(f"{table} has a heading but no rows: give it one row for each image.")
-    rows, notes = _existing(rows, table)
+    rows, notes = _drop_missing(rows, table)
     splits = [row.split for row in rows] if columns.split else None
     labels = [row.label for row in rows]
     if splits and set(splits) <= {"val", "test"} and len(set(splits)) == 1:
@@ -110,17 +112,17 @@ def _text(value: Any) -> str:
     return "" if value is None or value != value else str(value).strip()
 
 
-def _split_word(line: str, found: str) -> str:
-    split = split_of(found)
+def _split_word(line: str, word: str) -> str:
+    split = split_of(word)
     if split is None:
-        raise DataError(f"{line} has the split {found!r}: 'train', 'val' or 'test' was expected.")
+        raise DataError(f"{line} has the split {word!r}: 'train', 'val' or 'test' was expected.")
     return split
 
 
-def _existing(rows: Sequence[_Row], table: Path) -> tuple[list[_Row], tuple[str, ...]]:
+def _drop_missing(rows: Sequence[_Row], table: Path) -> tuple[list[_Row], tuple[str, ...]]:
     """The rows whose file is there, with a note on the others."""
-    there = [row for row in rows if os.path.exists(row.image)]
-    kept = set(map(id, there))
+    existing = [row for row in rows if os.path.exists(row.image)]
+    kept = set(map(id, existing))
     missing = [f"{row.image} ({row.line})" for row in rows if id(row) not in kept]
     if len(missing) > MOST_MISSING * len(rows):
         raise DataError(
@@ -128,8 +130,8 @@ def _existing(rows: Sequence[_Row], table: Path) -> tuple[list[_Row], tuple[str,
             f"first {join_words(missing[:3])}: relative paths start at the table's folder {table.parent}."
         )
     if not missing:
-        return there, ()
-    return there, (f"Left out: {quantity(len(missing), 'listed file')} not there, {join_words(missing, 5)}.",)
+        return existing, ()
+    return existing, (f"Left out: {quantity(len(missing), 'listed file')} not there, {join_words(missing, 5)}.",)
 
 
 def _read(table: Path) -> tuple[list[str], Iterator[tuple[str, Sequence[Any]]]]:
@@ -156,7 +158,7 @@ def _read_text(table: Path) -> tuple[list[str], Iterator[tuple[str, Sequence[Any
     names = [name.strip() for name in names]
     if len(set(names)) < len(names):
         raise DataError(f"{table} has two columns of one name among {join_words(names)}: rename one.")
-    return names, _checked(rows, len(names))
+    return names, _check_widths(rows, len(names))
 
 
 def _lines(reader: Any, table: Path) -> Iterator[tuple[str, list[str]]]:
@@ -169,7 +171,7 @@ def _lines(reader: Any, table: Path) -> Iterator[tuple[str, list[str]]]:
         raise DataError(f"{table} line {reader.line_num} is not valid CSV ({error}).") from error
 
 
-def _checked(rows: Iterator[tuple[str, list[str]]], width: int) -> Iterator[tuple[str, Sequence[Any]]]:
+def _check_widths(rows: Iterator[tuple[str, list[str]]], width: int) -> Iterator[tuple[str, Sequence[Any]]]:
     for line, values in rows:
         if len(values) != width:
             raise DataError(

@@ -1,7 +1,7 @@
-"""A batch of new images, without labels: a folder, files, globs, a table, or pictures in memory.
+"""Loads a batch of new images without labels: a folder, files, globs, a table, or images in memory.
 
-`find_batch` returns unlabelled `Samples`, each picture once, with groups where a table names them, and notes. It is
-`data.sources.load.find_images` with tables beside; labels that a table or folders may hold are not looked at.
+`load_unlabelled` returns a `Dataset` of unlabelled samples, each image once, with groups where a table names them. It
+is `data.sources.load.find_images` with tables beside; labels that a table or folders may hold are ignored.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from headstart.records.targets import Classes
 def load_unlabelled(source: Any, *, path_column: str | None = None, group_column: str | None = None) -> Dataset:
     """The images of a batch.
 
-    source: what `find_images` takes, or one CSV, TSV or Parquet table, or a `Loaded`, whose labels are left aside.
-    Further copies of a picture (the same bytes) are left out with a note: they would count as more than they are.
+    source: what `find_images` takes, or one CSV, TSV or Parquet table, or a `Dataset`, whose labels are ignored.
+    Exact duplicates (equal bytes) are left out with a note: they would count as more than they are.
     Raises `DataError` where no image is found, `OptionError` for a column where there is no table.
     """
     table = _table(source)
     if table is not None:
-        found = load_unlabelled_table(table, path_column=path_column, group_column=group_column)
+        dataset = load_unlabelled_table(table, path_column=path_column, group_column=group_column)
     elif path_column is not None or group_column is not None:
         raise OptionError("--path-column and --group-column are for a table; give one, or leave them out.")
     else:
-        found = source if isinstance(source, Dataset) else Dataset(find_images(source))
-    samples, notes = _once(_unlabelled(found.samples))
-    return Dataset(samples, found.ignored, (*found.notes, *notes))
+        dataset = source if isinstance(source, Dataset) else Dataset(find_images(source))
+    samples, notes = _drop_duplicates(_without_labels(dataset.samples))
+    return Dataset(samples, dataset.ignored, (*dataset.notes, *notes))
 
 
 def _table(source: Any) -> Path | None:
@@ -52,13 +52,13 @@ def _table(source: Any) -> Path | None:
     return existing_path(path)
 
 
-def _unlabelled(samples: Samples) -> Samples:
+def _without_labels(samples: Samples) -> Samples:
     return replace(samples, target=Classes(np.full(len(samples), UNLABELLED, np.int64), ()), splits=None)
 
 
-def _once(samples: Samples) -> tuple[Samples, tuple[str, ...]]:
+def _drop_duplicates(samples: Samples) -> tuple[Samples, tuple[str, ...]]:
     rows = sorted({content: row for row, content in reversed(list(enumerate(samples.content)))}.values())
-    copies = len(samples) - len(rows)
-    if not copies:
+    duplicates = len(samples) - len(rows)
+    if not duplicates:
         return samples, ()
-    return samples.take(rows), (f"Left out: {quantity(copies, 'further copy', 'further copies')} of the same picture.",)
+    return samples.take(rows), (f"Left out: {quantity(duplicates, 'exact duplicate')} of other images.",)

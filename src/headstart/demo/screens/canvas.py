@@ -172,7 +172,7 @@ class Canvas:
         """How many lines `wrapped` would draw in a box of this width."""
         return len(list(_lines(words, font_of(round(self.size * scale)), width)))
 
-    def wrapped(self, box: Box, words: str, colour: Colour | None = None, *, scale: float = 1.0) -> int:
+    def wrap_text(self, box: Box, words: str, colour: Colour | None = None, *, scale: float = 1.0) -> int:
         """Draw words broken over lines as wide as a box; returns the y below the last line."""
         font, y = font_of(round(self.size * scale)), box.top
         for line in _lines(words, font, box.width):

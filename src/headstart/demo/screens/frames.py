@@ -1,7 +1,7 @@
 """Windows around the drawn screens: none, a title bar with its buttons left or right, or a browser.
 
-`framed` draws one on a canvas and returns the box that is left for the tool. Every kind of screen may stand in every
-frame, so that no frame tells the kinds apart.
+`draw_frame` draws one on a canvas and returns the box that is left for the tool. Every kind of screen may stand in
+every frame, so that no frame tells the kinds apart.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from headstart.demo.screens.themes import mix
 _FRAMES = ("none", "left", "right", "right", "browser")
 
 
-def framed(canvas: Canvas, title: str) -> Box:
+def draw_frame(canvas: Canvas, title: str) -> Box:
     """Draw a window's frame, or none, and return the box inside."""
     frame = canvas.random.choice(_FRAMES)
     canvas.rect(canvas.box, canvas.theme.page)
@@ -21,10 +21,10 @@ def framed(canvas: Canvas, title: str) -> Box:
         return canvas.box
     if frame == "browser":
         return _browser(canvas, title)
-    return _titled(canvas, title, buttons=frame)
+    return _draw_title(canvas, title, buttons=frame)
 
 
-def _titled(canvas: Canvas, title: str, *, buttons: str) -> Box:
+def _draw_title(canvas: Canvas, title: str, *, buttons: str) -> Box:
     high = round(2 * canvas.size)
     bar = Box(0, 0, canvas.box.right, high)
     fill = canvas.random.choice(

@@ -1,8 +1,8 @@
 """Generated screenshots of five kinds of security tools, and of screens that belong to none of them.
 
 `generate` fills a folder: known/ with one folder a kind, for training, and unseen/ beside it, to try what a model says
-of something it has never met. It takes a folder, a number and a seed. Every picture depends on the seed, its kind and
-its number alone, so an unfinished folder is finished with the very pictures it would have had. The same seed gives the
+of something it has never met. It takes a folder, a number and a seed. Every image depends on the seed, its kind and
+its number alone, so an unfinished folder is finished with the very images it would have had. The same seed gives the
 same bytes wherever the same build of Pillow (with its font, JPEG and PNG libraries) draws them.
 """
 
@@ -46,7 +46,7 @@ _MOST = 100_000
 
 @dataclass(frozen=True)
 class Screens:
-    """What `generate` made: the folders, how many pictures lie in them, and how many of these were drawn just now."""
+    """What `generate` made: the folders, how many images lie in them, and how many of these were drawn just now."""
 
     known: Path
     unseen: Path
@@ -68,29 +68,29 @@ def generate(folder: str | Path, per_class: int = 40, seed: int = 0) -> Screens:
     at_least("seed", seed, 0)
     root = Path(folder)
     _open(root, {"version": _VERSION, "per_class": per_class, "seed": seed})
-    wanted = list(_wanted(root, per_class))
-    missing = [each for each in wanted if not each[0].exists()]
+    files = list(_files(root, per_class))
+    missing = [file for file in files if not file[0].exists()]
     with bar("drawing", len(missing)) as advance:
         for path, kind, number in missing:
             write_atomically(path, screenshot(kind, number, seed))
             advance(1)
     _mark(root, {"version": _VERSION, "per_class": per_class, "seed": seed, "finished": True})
-    return Screens(root / "known", root / _UNSEEN, len(wanted), len(missing))
+    return Screens(root / "known", root / _UNSEEN, len(files), len(missing))
 
 
 def screenshot(kind: str, number: int, seed: int) -> bytes:
-    """The encoded picture (JPEG, or PNG at every fourth number) of a kind (one of `KINDS`, or 'unseen')."""
+    """The encoded image (JPEG, or PNG at every fourth number) of a kind (one of `KINDS`, or 'unseen')."""
     random = Random(f"headstart screens {_VERSION} {seed} {kind} {number}")
-    image = _shown(_drawn(kind, number, random), random)
-    written = io.BytesIO()
-    if _ending(number) == "png":
-        image.save(written, "PNG")
+    image = _capture(_draw_window(kind, number, random), random)
+    encoded = io.BytesIO()
+    if _suffix(number) == "png":
+        image.save(encoded, "PNG")
     else:
-        image.save(written, "JPEG", quality=random.randint(35, 92))
-    return written.getvalue()
+        image.save(encoded, "JPEG", quality=random.randint(35, 92))
+    return encoded.getvalue()
 
 
-def _drawn(kind: str, number: int, random: Random) -> Image.Image:
+def _draw_window(kind: str, number: int, random: Random) -> Image.Image:
     """The whole window of a kind."""
     width, height = random.choice(_SIZES)
     size = random.choice((11, 12, 13, 14, 16, 18))
@@ -101,7 +101,7 @@ def _drawn(kind: str, number: int, random: Random) -> Image.Image:
     return image
 
 
-def _shown(image: Image.Image, random: Random) -> Image.Image:
+def _capture(image: Image.Image, random: Random) -> Image.Image:
     """The window as somebody kept it: most of it, often made smaller."""
     if random.random() < 0.6:
         left, top, right, bottom = (random.uniform(0, most) for most in (0.03, 0.09, 0.12, 0.09))
@@ -115,31 +115,31 @@ def _shown(image: Image.Image, random: Random) -> Image.Image:
     return image
 
 
-def _ending(number: int) -> str:
+def _suffix(number: int) -> str:
     return "png" if number % 4 == 3 else "jpg"
 
 
-def _wanted(root: Path, per_class: int) -> Iterator[tuple[Path, str, int]]:
-    """Every picture with its kind and number."""
+def _files(root: Path, per_class: int) -> Iterator[tuple[Path, str, int]]:
+    """Every image with its kind and number."""
     folders = {kind: root / "known" / kind for kind in KINDS} | {_UNSEEN: root / _UNSEEN}
     for kind, folder in folders.items():
         for number in range(per_class):
-            yield folder / f"{number:05d}.{_ending(number)}", kind, number
+            yield folder / f"{number:05d}.{_suffix(number)}", kind, number
 
 
-def _open(root: Path, asked: dict[str, int]) -> None:
+def _open(root: Path, facts: dict[str, int]) -> None:
     """Mark a new folder as begun; raises `DataError` where the folder holds something else."""
     if root.exists() and not root.is_dir():
         raise DataError(f"{root} is a file: name a folder for the screenshots.")
     begun = f".{MARK}."  # what a run that was killed at its very first file leaves
-    if not root.exists() or all(each.name.startswith(begun) for each in root.iterdir()):
-        _mark(root, asked | {"finished": False})
+    if not root.exists() or all(file.name.startswith(begun) for file in root.iterdir()):
+        _mark(root, facts | {"finished": False})
         return
-    found = _read_mark(root)
-    if found is None:
+    marked = _read_mark(root)
+    if marked is None:
         raise DataError(f"{root} is not empty and was not made by this generator: name a new or an empty folder.")
-    if different := [name for name, value in asked.items() if found.get(name) != value]:
-        differences = ", ".join(f"{name} {found.get(name)} instead of {asked[name]}" for name in different)
+    if different := [name for name, value in facts.items() if marked.get(name) != value]:
+        differences = ", ".join(f"{name} {marked.get(name)} instead of {facts[name]}" for name in different)
         raise DataError(
             f"{root} holds other generated screenshots ({differences}): name a new folder, or ask for these again."
         )
@@ -152,7 +152,7 @@ def _mark(root: Path, facts: dict[str, int]) -> None:
 def _read_mark(root: Path) -> dict[str, object] | None:
     """What the folder says it was made of; None where it does not say so."""
     try:
-        found = json.loads((root / MARK).read_bytes())
+        marked = json.loads((root / MARK).read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return marked if isinstance(marked, dict) else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from headstart.demo.screens import content
 from headstart.demo.screens.canvas import Box, Canvas
-from headstart.demo.screens.frames import framed
+from headstart.demo.screens.frames import draw_frame
 from headstart.demo.screens.tables import bar_of_words
 from headstart.demo.screens.themes import mix, on
 
@@ -50,7 +50,7 @@ def draw(canvas: Canvas) -> None:
 
 def _sheet(canvas: Canvas) -> None:
     random, u, theme = canvas.random, canvas.size, canvas.theme
-    box = framed(canvas, f"{content.word(random)}-{random.randint(2018, 2025)}.sheet")
+    box = draw_frame(canvas, f"{content.word(random)}-{random.randint(2018, 2025)}.sheet")
     bar_of_words(canvas, Box(box.left, box.top, box.right, box.top + 2 * u), _MENU, chosen=1)
     line = Box(box.left, box.top + 2 * u, box.right, box.top + 4 * u)
     canvas.rect(line, theme.panel, theme.line)
@@ -104,7 +104,7 @@ def _value(pane: Canvas, cell: Box, column: int, line: int, used: tuple[int, int
 
 def _chat(canvas: Canvas) -> None:
     random, u, theme = canvas.random, canvas.size, canvas.theme
-    box = framed(canvas, random.choice(("Chat", "Team chat", f"Chat with {random.choice(_NAMES)}")))
+    box = draw_frame(canvas, random.choice(("Chat", "Team chat", f"Chat with {random.choice(_NAMES)}")))
     if box.width > 50 * u:
         side = Box(box.left, box.top, box.left + 14 * u, box.bottom)
         _people(canvas, side)
@@ -152,7 +152,7 @@ def _remark(pane: Canvas, y: int, words: str, name: str | None) -> int:
     fill = theme.tint(theme.line, 0.35) if name else theme.selected
     bubble = Box(left, y, left + wide, y + round((1.45 * pane.lines(words, wide - 2 * u) + 0.8) * u))
     pane.rect(bubble, fill, radius=u // 2)
-    pane.wrapped(Box(left + u, y + u // 3, left + wide - u, 0), words, on(fill))
+    pane.wrap_text(Box(left + u, y + u // 3, left + wide - u, 0), words, on(fill))
     if name:
         _face(pane, u, y, name)
     return max(bubble.bottom, y + 2 * u) + round(0.8 * u)

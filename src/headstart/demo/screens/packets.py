@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from headstart.demo.screens import content
 from headstart.demo.screens.canvas import Box, Canvas
-from headstart.demo.screens.frames import framed
+from headstart.demo.screens.frames import draw_frame
 from headstart.demo.screens.tables import bar_of_words, head_row, table_row
 from headstart.demo.screens.themes import Colour, on
 
@@ -31,7 +31,9 @@ def draw(canvas: Canvas) -> None:
     """Draw a packet capture over the whole canvas."""
     random, u = canvas.random, canvas.size
     name = f"{content.short_host(random)}-{random.randint(1, 999):03d}.pcap"
-    box = framed(canvas, random.choice((name, f"{name} - Packet view", f"Capturing from eth{random.randint(0, 3)}")))
+    box = draw_frame(
+        canvas, random.choice((name, f"{name} - Packet view", f"Capturing from eth{random.randint(0, 3)}"))
+    )
     box = _bars(canvas, box)
     status = Box(box.left, box.bottom - round(1.7 * u), box.right, box.bottom)
     body = Box(box.left, box.top, box.right, status.top)

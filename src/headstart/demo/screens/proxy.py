@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from headstart.demo.screens import content
 from headstart.demo.screens.canvas import Box, Canvas
-from headstart.demo.screens.frames import framed
+from headstart.demo.screens.frames import draw_frame
 from headstart.demo.screens.tables import bar_of_words, head_row, spread, table_row
 from headstart.demo.screens.themes import mix
 
@@ -34,7 +34,7 @@ _STATUS |= {404: "Not Found", 500: "Internal Server Error"}
 def draw(canvas: Canvas) -> None:
     """Draw a request inspector over the whole canvas."""
     random, u = canvas.random, canvas.size
-    box = framed(
+    box = draw_frame(
         canvas,
         random.choice(("Proxy - Temporary project", "Request inspector", f"Proxy - {content.word(random)}.session")),
     )
@@ -43,7 +43,7 @@ def draw(canvas: Canvas) -> None:
     box = _tools(canvas, Box(box.left, tabs.bottom, box.right, box.bottom))
     method, path, host = random.choice(("GET", "POST", "PUT")), content.path(random), content.site(random)
     if random.random() < 0.8:
-        listing, box = _divided(canvas, box)
+        listing, box = _divide(canvas, box)
         with canvas.pane(listing) as pane:
             _list(pane, (method, path, host))
     panes = (box.columns if box.width > 44 * u else box.rows)(1, random.uniform(0.8, 1.3))
@@ -51,7 +51,7 @@ def draw(canvas: Canvas) -> None:
     _message(canvas, panes[1], "Response", _response(random))
 
 
-def _divided(canvas: Canvas, box: Box) -> list[Box]:
+def _divide(canvas: Canvas, box: Box) -> list[Box]:
     """The boxes of the list and of the messages: beside one another in some wide windows, else above."""
     if box.width > 1.5 * box.height and canvas.random.random() < 0.3:
         return box.columns(1, canvas.random.uniform(0.9, 1.3))
@@ -160,7 +160,7 @@ def _request(random: Random, method: str, path: str, host: str) -> Iterator[list
         "Cookie", f"session={content.hexadecimal(random, random.choice((16, 32)))}; theme={content.word(random)}"
     )
     yield _header("User-Agent", content.agent(random))
-    for name, value in _some(
+    for name, value in _sample_fields(
         random,
         (
             ("Accept", "*/*"),
@@ -198,7 +198,7 @@ def _response(random: Random) -> Iterator[list[_Part]]:
     yield _header("Date", content.http_date(content.moment(random)))
     yield _header("Content-Type", f"{_KINDS[kind]}; charset=utf-8")
     yield _header("Server", random.choice(("httpd", "edge", "gateway")) + f"/{content.version(random)}")
-    for name, value in _some(
+    for name, value in _sample_fields(
         random,
         (
             ("Set-Cookie", f"session={content.hexadecimal(random, 32)}; Secure; HttpOnly"),
@@ -219,7 +219,7 @@ def _header(name: str, value: str) -> list[_Part]:
     return [(name, "notice"), (f": {value}", "text")]
 
 
-def _some(random: Random, headers: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+def _sample_fields(random: Random, headers: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
     return random.sample(headers, random.randint(1, len(headers)))
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from headstart.demo.screens import content
 from headstart.demo.screens.canvas import Box, Canvas
-from headstart.demo.screens.frames import framed
+from headstart.demo.screens.frames import draw_frame
 from headstart.demo.screens.themes import mix, on
 
 _TITLES = (
@@ -28,7 +28,7 @@ _Found: TypeAlias = tuple[str, str, float]
 def draw(canvas: Canvas) -> None:
     """Draw a report over the whole canvas."""
     random, u, theme = canvas.random, canvas.size, canvas.theme
-    box = framed(canvas, f"{random.choice(_TITLES)} - {content.word(random)}")
+    box = draw_frame(canvas, f"{random.choice(_TITLES)} - {content.word(random)}")
     canvas.rect(box, random.choice((theme.page, theme.chrome, theme.panel)))
     wide = min(box.width - u, random.choice((46, 60, 75, 95)) * u)
     left = box.left + (box.width - wide) // 2
@@ -81,7 +81,7 @@ def _title(pane: Canvas, edge: Box) -> int:
     y += 2 * u
     if random.random() < 0.7:
         y = _heading(pane, edge._replace(top=y), "Executive summary")
-        y = pane.wrapped(edge._replace(top=y), content.paragraph(random, random.randint(2, 4))) + u
+        y = pane.wrap_text(edge._replace(top=y), content.paragraph(random, random.randint(2, 4))) + u
     return y
 
 
@@ -193,7 +193,7 @@ def _finding(pane: Canvas, edge: Box, number: int, found: _Found) -> int:
     pane.text((edge.left, y), vector, theme.muted, width=edge.width)
     y += round(1.7 * u)
     text = f"{meaning.capitalize()}. {content.paragraph(random, random.randint(1, 4))}"
-    y = pane.wrapped(edge._replace(top=y), text) + u // 2
+    y = pane.wrap_text(edge._replace(top=y), text) + u // 2
     if random.random() < 0.6:
         y = _evidence(pane, edge._replace(top=y))
     return _advice(pane, edge._replace(top=y)) + u
@@ -230,5 +230,5 @@ def _advice(pane: Canvas, edge: Box) -> int:
                 f"Change the {content.word(random)} secrets and watch their use.",
             )
         )
-        y = pane.wrapped(Box(edge.left + round(1.5 * u), y, edge.right, 0), words)
+        y = pane.wrap_text(Box(edge.left + round(1.5 * u), y, edge.right, 0), words)
     return y + u // 2

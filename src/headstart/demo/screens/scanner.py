@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from headstart.demo.screens import content
 from headstart.demo.screens.canvas import Box, Canvas
-from headstart.demo.screens.frames import framed
+from headstart.demo.screens.frames import draw_frame
 from headstart.demo.screens.tables import bar_of_words
 
 _Part: TypeAlias = tuple[str, str]
@@ -52,7 +52,7 @@ def draw(canvas: Canvas) -> None:
     """Draw a terminal with port scans over the whole canvas."""
     random, u = canvas.random, canvas.size
     who = f"{content.user(random)}@{content.short_host(random)}"
-    box = framed(canvas, random.choice((f"{who}: ~", "Terminal", f"{who}: ~/scans", "Shell")))
+    box = draw_frame(canvas, random.choice((f"{who}: ~", "Terminal", f"{who}: ~/scans", "Shell")))
     if random.random() < 0.3:
         bar = Box(box.left, box.top, box.right, box.top + round(1.8 * u))
         bar_of_words(

@@ -11,7 +11,7 @@ from random import Random
 from headstart.demo.screens import content
 from headstart.demo.screens.canvas import Box, Canvas
 from headstart.demo.screens.charts import bars, columns, curves, grid, ring
-from headstart.demo.screens.frames import framed
+from headstart.demo.screens.frames import draw_frame
 from headstart.demo.screens.tables import bar_of_words, head_row, spread, table_row
 from headstart.demo.screens.themes import mix
 
@@ -52,7 +52,7 @@ def draw(canvas: Canvas) -> None:
     """Draw a dashboard over the whole canvas."""
     random, u = canvas.random, canvas.size
     title = random.choice(_TITLES)
-    box = framed(canvas, title)
+    box = draw_frame(canvas, title)
     if random.random() < 0.55 and box.width > 45 * u:
         side = Box(box.left, box.top, box.left + round(random.choice((3, 10)) * u), box.bottom)
         _side(canvas, side)

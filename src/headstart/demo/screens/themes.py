@@ -91,15 +91,15 @@ def theme(name: str, random: Random) -> Theme:
     """A theme of this name (one of `NAMES`) in a tint drawn at random."""
     hue, accent = random.random(), random.random()
     if name == "light":
-        return _made(name, _light(hue, random.uniform(0.0, 0.3)), accent, lightness=0.42, saturation=0.7)
+        return _make_theme(name, _light(hue, random.uniform(0.0, 0.3)), accent, lightness=0.42, saturation=0.7)
     if name == "dark":
         deep = random.uniform(0.05, 0.16)
-        return _made(name, _dark(hue, random.uniform(0.0, 0.35), deep), accent, lightness=0.6, saturation=0.6)
+        return _make_theme(name, _dark(hue, random.uniform(0.0, 0.35), deep), accent, lightness=0.6, saturation=0.6)
     if random.random() < 0.6:
         surfaces = ((0, 0, 0), (0, 0, 0), (20, 20, 20), (235, 235, 235), (255, 255, 255), (225, 225, 150))
-        return _made(name, surfaces, accent, lightness=0.6, saturation=1.0)
+        return _make_theme(name, surfaces, accent, lightness=0.6, saturation=1.0)
     surfaces = ((255, 255, 255), (255, 255, 255), (235, 235, 235), (0, 0, 0), (0, 0, 0), (40, 40, 60))
-    return _made(name, surfaces, accent, lightness=0.34, saturation=1.0)
+    return _make_theme(name, surfaces, accent, lightness=0.34, saturation=1.0)
 
 
 def _light(hue: float, saturation: float) -> tuple[Colour, ...]:
@@ -114,7 +114,7 @@ def _dark(hue: float, saturation: float, deep: float) -> tuple[Colour, ...]:
     return tuple(hsl(hue, saturation * (1 if level < 0.5 else 0.4), level) for level in levels)
 
 
-def _made(name: str, surfaces: tuple[Colour, ...], hue: float, *, lightness: float, saturation: float) -> Theme:
+def _make_theme(name: str, surfaces: tuple[Colour, ...], hue: float, *, lightness: float, saturation: float) -> Theme:
     page, panel, chrome, line, text, muted = surfaces
     accent = hsl(hue, saturation, lightness)
     strong = [hsl(of, saturation, lightness) for of in (0.0, 0.07, 0.135, 0.37, 0.58)]

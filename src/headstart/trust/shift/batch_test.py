@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.checks import at_least, between, quantity
+from headstart.data.sampling import random_rows
 from headstart.errors import DataError
 from headstart.metrics.classes import estimate_score
 from headstart.metrics.intervals import Estimate
@@ -69,7 +70,7 @@ def draw_reference(X: Any, *, groups: Ints | None = None, most: int = MOST_ROWS,
             f"drift needs at least {LEAST_REFERENCE} reference images to compare with; found {len(X)}: give more."
         )
     groups = np.arange(len(X)) if groups is None else numbers(groups, len(X), "groups")
-    positions = np.sort(np.random.default_rng(seed).permutation(len(X))[:most]).astype(np.int64)
+    positions = random_rows(len(X), most, seed)
     # In units of the mean size, which float16 resolves best; the largest must stay below its end, 65,504.
     unit = np.float32(max(float(np.abs(X).mean()), float(np.abs(X).max()) / 60_000, 1e-30))
     return ReferenceSample((X[positions] / unit).astype(np.float16), float(unit), positions, groups[positions])
@@ -216,8 +217,8 @@ class _Pool:
 
 def _pool(reference: ReferenceSample, batch: Floats, groups: Ints, seed: int) -> _Pool:
     random = np.random.default_rng(seed)
-    first = np.sort(random.permutation(len(reference.rows))[:_MOST_TESTED])
-    second = np.sort(random.permutation(len(batch))[:_MOST_TESTED])
+    first = random_rows(len(reference.rows), _MOST_TESTED, random)
+    second = random_rows(len(batch), _MOST_TESTED, random)
     sides = [reference.rows[first].astype(np.float32), reference.rounded(batch[second])]
     first_groups = np.unique(reference.groups[first], return_inverse=True)[1]
     second_groups = np.unique(groups[second], return_inverse=True)[1] + first_groups.max() + 1

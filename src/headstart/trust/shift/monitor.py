@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.checks import quantity
-from headstart.data.sampling import one_per_group
+from headstart.data.sampling import one_per_group, random_rows
 from headstart.heads.forms.arrays import unit_rows
 from headstart.records.arrays import Floats, Ints
 from headstart.records.predictions import Drawn
@@ -88,9 +88,7 @@ def reference_rows(X: Any, groups: Ints | None = None, *, seed: int = 0) -> Refe
 
 def subsample(X: Floats, seed: int = 0) -> Drawn:
     """At most 500 random rows of a batch's embeddings (n, d): what `check_shift` needs of it."""
-    rows = np.arange(len(X))
-    if len(X) > MOST_DRAWN:
-        rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_DRAWN])
+    rows = random_rows(len(X), MOST_DRAWN, seed)
     return Drawn(rows, X[rows])
 
 
@@ -104,7 +102,7 @@ def check_shift(reference: ReferenceSample, batch: Drawn, *, seed: int = 0) -> S
     X, radius = reference.rounded(batch.X), float(_nearest(reference).min())
     training_image = _training_images(X, reference, radius)
     new = np.flatnonzero(~training_image)[thin_rows(X[~training_image], _SAME * radius, seed)]
-    sample = new[np.sort(np.random.default_rng(seed).permutation(len(new))[: len(reference.rows)])]
+    sample = new[random_rows(len(new), len(reference.rows), seed)]
     sample = sample[thin_rows(X[sample], radius, seed)]
     p = None
     if len(batch.rows) >= LEAST and len(sample) >= LEAST_BATCH:

@@ -23,15 +23,15 @@ from headstart.choose.prior_knowledge.similarity import (
 )
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.duplicates.resolve import resolve_duplicates
+from headstart.data.sampling import random_rows_of_every_class
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
-from headstart.data.splits import check_enough, divide, folds_for, repeats_for
+from headstart.data.splits import FOLDS_OF_FINE_TUNES, check_enough, divide, folds_for, repeats_for
 from headstart.errors import DataError, MissingExtra, OptionError
 from headstart.pipeline.candidates import tap_views
 from headstart.pipeline.comparison import compare_views
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, prepare
-from headstart.records.arrays import Ints
 from headstart.records.samples import Failure, Samples
 from headstart.verbs.advise.forecast import Forecast, forecast_fine_tunes, forecast_heads
 
@@ -47,7 +47,6 @@ MOST = 500
 """Images that are looked at: the position needs no more, and the verb stays quick."""
 _A_CLASS = 4
 HEADS = ("probe", "ridge", "svm", "mlp")
-_FOLDS_OF_FINE_TUNES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,20 +172,9 @@ def _training_samples(samples: Samples) -> Samples:
 def embed_subsample(dataset: Dataset, options: Options) -> Prepared:
     """At most about `MOST` images, embedded by the reference and by the backbone to be trained."""
     samples = dataset.samples
-    subsample = samples.take(subsample_rows(samples.labels, len(samples.classes), options.seed))
+    rows = random_rows_of_every_class(samples.labels, len(samples.classes), MOST, least=_A_CLASS, seed=options.seed)
     names = tuple(dict.fromkeys((REFERENCE, *options.backbones)))
-    return prepare(replace(dataset, samples=subsample), names, options.run)
-
-
-def subsample_rows(labels: Ints, classes: int, seed: int) -> Ints:
-    """Rows of at most `MOST` images drawn at random, a few of each class at least."""
-    if len(labels) <= MOST:
-        return np.arange(len(labels))
-    order = np.random.default_rng(seed).permutation(len(labels))
-    first = [order[labels[order] == number][:_A_CLASS] for number in range(classes)]
-    smallest = np.concatenate(first)
-    rest = order[~np.isin(order, smallest)]
-    return np.sort(np.concatenate([smallest, rest[: max(0, MOST - len(smallest))]]))
+    return prepare(replace(dataset, samples=samples.take(rows)), names, options.run)
 
 
 def _similarity(prepared: Prepared, options: Options) -> ImageNetSimilarity:
@@ -230,7 +218,7 @@ def _forecasts(
             prepared.embedded[-1].last,
             prepared.samples,
             images=images,
-            folds=options.folds or _FOLDS_OF_FINE_TUNES,
+            folds=options.folds or FOLDS_OF_FINE_TUNES,
             device=options.run.choose_device(),
         )
     except MissingExtra as error:

@@ -22,8 +22,9 @@ from headstart.data.sources.load import load_dataset
 from headstart.data.splits import check_enough
 from headstart.errors import DataError
 from headstart.model.facts import AccuracyClaims
+from headstart.pipeline.candidates import LAYERS
 from headstart.pipeline.prepare import find_duplicates
-from headstart.pipeline.probe import LAYERS, MANY_COPIES, accuracy_claims, probe_probabilities
+from headstart.pipeline.probe import MANY_COPIES, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Floats, Ints
 from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Failure, Samples

@@ -23,7 +23,7 @@ from headstart.records.samples import Samples
 from headstart.storage.files import write_atomically
 
 UNREADABLE, CONTRADICTION, LEAK = "unreadable", "contradictory labels", "leak across splits"
-EXACT, NEAR, MISLABEL, IMBALANCE = "exact copy", "near copy", "likely mislabelled", "class imbalance"
+EXACT, NEAR, MISLABEL, IMBALANCE = "exact duplicate", "near duplicate", "label issue", "class imbalance"
 KINDS = (UNREADABLE, CONTRADICTION, LEAK, MISLABEL, EXACT, NEAR, *quality.KINDS, IMBALANCE)
 """In the order in which they matter."""
 LOOK = "look at"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.checks import at_least, between, quantity
-from headstart.data.sampling import one_row_per_group
+from headstart.data.sampling import one_per_small_group, random_rows
 from headstart.data.sources.unlabelled import load_unlabelled
 from headstart.embed.features import EmbeddedParts, embed_parts
 from headstart.errors import DataError
@@ -158,7 +158,7 @@ def _subsample(samples: Samples, run: Run) -> tuple[Samples, tuple[str, ...]]:
     """At most 1,000 images at random."""
     if len(samples) <= MOST_EMBEDDED:
         return samples, ()
-    rows = np.sort(np.random.default_rng(run.seed).permutation(len(samples))[:MOST_EMBEDDED])
+    rows = random_rows(len(samples), MOST_EMBEDDED, run.seed)
     return samples.take(rows), (f"Of {len(samples):,} images {MOST_EMBEDDED:,} were drawn at random and looked at.",)
 
 
@@ -175,7 +175,7 @@ def _check_size(number: int, total: int, failures: Sequence[Failure] = ()) -> No
 def _one_per_group(embedded: EmbeddedParts, run: Run) -> tuple[EmbeddedParts, tuple[str, ...]]:
     """One image of each group where groups are small; large groups stay for the test to keep whole."""
     groups = embedded.samples.groups
-    rows = None if groups is None else one_row_per_group(groups, LEAST_BATCH, run.seed)
+    rows = None if groups is None else one_per_small_group(groups, LEAST_BATCH, run.seed)
     if rows is None:
         return embedded, ()
     further = len(embedded.samples) - len(rows)

@@ -17,7 +17,7 @@ import numpy as np
 
 from headstart import fingerprint
 from headstart.checks import quantity
-from headstart.data.sampling import one_row_per_group
+from headstart.data.sampling import one_per_small_group
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.hub import is_hub_dataset
 from headstart.data.sources.load import load_dataset
@@ -67,7 +67,7 @@ class Comparison:
 
 def is_fine_tuned(predictor: Predictor) -> bool:
     """Whether a part of the network was trained on the model's own images."""
-    return any(part.backbone.changes is not None for part in predictor.parts)
+    return any(part.backbone.delta is not None for part in predictor.parts)
 
 
 def compare_with_training(predictor: Predictor, bundle: Bundle, run: Run) -> Comparison:
@@ -220,7 +220,7 @@ def _out_of_fold(predictor: Predictor, bundle: Bundle, X: Floats, labels: Ints, 
 
 def _draw(X: Floats, groups: Ints | None, run: Run) -> tuple[ReferenceSample, Ints]:
     """At most 500 random rows, and the rows that its positions count."""
-    rows = None if groups is None else one_row_per_group(groups, LEAST_REFERENCE, run.seed)
+    rows = None if groups is None else one_per_small_group(groups, LEAST_REFERENCE, run.seed)
     if rows is None:
         return draw_reference(X, groups=groups, seed=run.seed), np.arange(len(X))
     return draw_reference(X[rows], seed=run.seed), rows

@@ -302,7 +302,7 @@ def _origin(saved: bundle.Bundle, rows: Rows) -> dict[str, Any]:
 
 def _cautions(predictor: Predictor, report: BeforeAfter) -> list[str]:
     notes = []
-    tuned = sorted({part.backbone.name for part in predictor.parts if part.backbone.changes is not None})
+    tuned = sorted({part.backbone.name for part in predictor.parts if part.backbone.delta is not None})
     if tuned:
         notes.append(
             f"{join_words(tuned)} was fine-tuned on the old images: it was not trained on the new ones, and its "

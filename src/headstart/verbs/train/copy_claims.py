@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.data.sampling import random_groups
 from headstart.data.splits import folds_for
 from headstart.errors import DataError
 from headstart.heads.catalog import HEADS
 from headstart.model.facts import AccuracyClaims
-from headstart.pipeline.probe import HEAD, LAYERS, MANY_COPIES, accuracy_claims, probe_probabilities
+from headstart.pipeline.candidates import LAYERS
+from headstart.pipeline.probe import HEAD, MANY_COPIES, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Ints
 from headstart.records.run import Run
 
@@ -36,34 +38,34 @@ def duplicate_claims(prepared: Prepared, fit: Ints, *, seed: int = 0, cache: boo
     data's own groups hold the copies together anyway, where the probe would take too long, or where the folds cannot
     be laid.
     """
-    samples, copies = prepared.samples.take(fit), prepared.copies.take(fit)
-    if samples.groups is None or not copies.further or copies.further < MANY_COPIES * len(fit):
+    samples, duplicates = prepared.samples.take(fit), prepared.duplicates.take(fit)
+    if samples.groups is None or not duplicates.redundant or duplicates.redundant < MANY_COPIES * len(fit):
         return None
-    if copies.named is not None and len(np.unique(copies.named)) == len(np.unique(samples.groups)):
+    if duplicates.data_groups is not None and len(np.unique(duplicates.data_groups)) == len(np.unique(samples.groups)):
         return None
     embedded = prepared.embedded[0]
     taps = list(embedded.taps)[-LAYERS:]
-    rows = _some(copies.families, sum(embedded.taps[tap].shape[1] for tap in taps), len(samples.classes), seed)
+    rows = _affordable_rows(
+        duplicates.groups, sum(embedded.taps[tap].shape[1] for tap in taps), len(samples.classes), seed
+    )
     if not len(rows):
         return None
     X, labels = embedded.take(fit[rows]).joined(taps), samples.labels[rows]
     try:
         run = Run(seed=seed, cache=cache)
         group_aware = probe_probabilities(X, labels, samples.groups[rows], run)
-        named = None if copies.named is None else copies.named[rows]
-        leaky = probe_probabilities(X, labels, named, run)
+        data_groups = None if duplicates.data_groups is None else duplicates.data_groups[rows]
+        leaky = probe_probabilities(X, labels, data_groups, run)
     except DataError:
         return None
     return accuracy_claims(leaky, group_aware, labels)
 
 
-def _some(families: Ints, width: int, classes: int, seed: int) -> Ints:
-    """All rows, or those of families drawn at random where all would take too long; none where any would."""
-    order = np.random.default_rng(seed).permutation(int(families.max()) + 1)[families]
-    for most in (len(families), *(size for size in _SIZES if size < len(families))):
+def _affordable_rows(groups: Ints, width: int, classes: int, seed: int) -> Ints:
+    """All rows, or those of random groups where all would take too long; none where any would."""
+    for most in (len(groups), *(size for size in _SIZES if size < len(groups))):
         if HEADS[HEAD].seconds(most, width, classes, folds_for(most, classes)) <= _SECONDS:
-            first = np.argsort(order, kind="stable")[:most]
-            return np.sort(first)
+            return random_groups(groups, most, seed)
     return np.zeros(0, np.int64)
 
 

@@ -84,7 +84,7 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     clock.lap("fitting")
     suspects = _suspects(loaded, prepared, division, calibration)
     notes = (
-        *claim_notes(prepared.notes, prepared.copies.note, claims),
+        *claim_notes(prepared.notes, prepared.duplicates.note, claims),
         *division.notes,
         *notes,
         *(note for strategy in strategies for note in strategy.notes),

@@ -1,0 +1,107 @@
+"""What a vision network expects of its input: size, resize, crop, interpolation, and mean and std of the channels.
+
+`ImageSpec` is the image's `InputSpec`: it loads an image as pixels, makes empty batches, and has a fingerprint for
+caches. It holds the normalisation for the graph, which applies it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import fingerprint
+from headstart.data.images.decode import DECODING, FILTERS, decode
+from headstart.errors import BundleError, OptionError
+from headstart.records.samples import ImageSource
+
+_MOST_SIDE = 8192
+
+Channels: TypeAlias = tuple[float, float, float]
+"""A number for each of red, green and blue."""
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """What a vision network expects of its input; it travels with the weights.
+
+    size: side of the centre crop, in pixels.
+    resize: what the shorter side becomes before the crop, in pixels; at least `size`.
+    mean, std: of each channel, in units of 0..255; applied inside the graph.
+    interpolation: `bicubic` or `bilinear`.
+
+    Raises `OptionError` for values outside these.
+
+    >>> ImageSpec(size=224, resize=256, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0)).interpolation
+    'bicubic'
+    """
+
+    size: int
+    resize: int
+    mean: Channels
+    std: Channels
+    interpolation: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        if fault := _fault(self):
+            raise OptionError(f"an image specification {fault}.")
+
+    def load(self, item: ImageSource) -> NDArray[np.uint8]:
+        """The pixels of an image as the network takes them: (size, size, 3) uint8, RGB, read-only.
+
+        Raises `UnreadableImage`.
+        """
+        return decode(item, size=self.size, resize=self.resize, interpolation=self.interpolation)
+
+    def buffer(self, count: int) -> NDArray[np.uint8]:
+        """An empty batch for `count` images: zeros, (count, size, size, 3) uint8."""
+        return np.zeros((count, self.size, self.size, 3), np.uint8)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The specification as JSON-like values; `from_dict` reads them back."""
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: object) -> ImageSpec:
+        """The specification from `to_dict`'s values; raises `BundleError` for anything else."""
+        names = {field.name for field in fields(cls)}
+        if not isinstance(values, Mapping) or set(values) != names:
+            found = sorted(map(str, values)) if isinstance(values, Mapping) else type(values).__name__
+            raise BundleError(f"an image specification must have the fields {sorted(names)}; found {found}.")
+        checked: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        try:
+            return cls(**checked)
+        except OptionError as error:
+            raise BundleError(f"{error} The saved model is damaged or foreign.") from error
+
+    def fingerprint(self) -> str:
+        """Names the pixels that `load` makes and the normalisation after it."""
+        return fingerprint.hash_parts("image", DECODING, self.to_dict())
+
+
+def _fault(spec: ImageSpec) -> str | None:
+    """What is wrong with a specification, if anything."""
+    for name in ("size", "resize"):
+        side = getattr(spec, name)
+        if type(side) is not int or not 1 <= side <= _MOST_SIDE:
+            return f"needs '{name}' as a whole number from 1 to {_MOST_SIDE}; found {side!r}"
+    if spec.resize < spec.size:
+        return f"cannot crop a square of {spec.size} pixels from a shorter side of {spec.resize}"
+    for name in ("mean", "std"):
+        if not _is_triple(getattr(spec, name)):
+            return f"needs '{name}' as three finite numbers; found {getattr(spec, name)!r}"
+    if min(spec.std) <= 0:
+        return f"needs 'std' above zero; found {spec.std!r}"
+    if spec.interpolation not in FILTERS:
+        return f"needs 'interpolation' to be one of {sorted(FILTERS)}; found {spec.interpolation!r}"
+    return None
+
+
+def _is_triple(values: object) -> bool:
+    if not isinstance(values, tuple) or len(values) != 3:
+        return False
+    return all(type(v) in (int, float) and math.isfinite(v) for v in values)
