@@ -161,7 +161,7 @@ def right(one: Case, number: int, setting: Any) -> np.ndarray:
         place = [literal_eval(text) for text in record["settings"]].index(dict(setting))
         return record["test"][place].argmax(1) == one.truth
     own = one.plans[number]
-    head = make_head(own.head, root=own.root, seed=0, setting=setting).fit(own.candidate.X, one.y)
+    head = make_head(own.head, signed_sqrt=own.signed_sqrt, seed=0, configuration=setting).fit(own.candidate.X, one.y)
     return head.form_.scores(one.tested[number]).argmax(1) == one.truth
 
 

@@ -44,7 +44,9 @@ def measure(samples: Samples, shots: int, seed: int) -> dict[str, float]:
     bare = race([replace(each.candidate, prior=0.0) for each in plans], y, folds, classes=classes, seed=seed)
     tested = []
     for each, entry in zip(plans, built.entries, strict=True):
-        head = make_head(each.head, root=each.root, seed=seed, setting=entry.setting).fit(each.candidate.X, y)
+        head = make_head(each.head, signed_sqrt=each.signed_sqrt, seed=seed, configuration=entry.setting).fit(
+            each.candidate.X, y
+        )
         X = join_parts([of[part.backbone.name] for part in each.parts], [part.taps for part in each.parts]).X[rest]
         tested.append(float((head.form_.scores(X).argmax(axis=1) == samples.labels[rest]).mean()))
     return {name: tested[winner] for name, winner in picks(built, bare).items()} | {"best on the test": max(tested)}

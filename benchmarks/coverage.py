@@ -89,7 +89,7 @@ def embedded(folder: Path) -> Population:
 def candidates(population: Population, rows: Ints, fold_by_fold: bool) -> list[Candidate]:
     """Every cheap head on every set of features; only linear heads on several layers."""
     found = [
-        Candidate(name, words, X[rows], make_head(name, root=root), cost)
+        Candidate(name, words, X[rows], make_head(name, signed_sqrt=root), cost)
         for words, (X, cost, root) in population.features.items()
         for name in (HEADS[:2] if root else HEADS)
     ]
@@ -118,7 +118,7 @@ def truths(population: Population, rows: Ints, found: RaceResult) -> list[float]
     result = []
     for entry in found.entries:
         X, _, root = population.features[entry.features]
-        head = make_head(entry.name, root=root, setting=entry.setting).fit(X[rows], y[rows])
+        head = make_head(entry.name, signed_sqrt=root, configuration=entry.setting).fit(X[rows], y[rows])
         result.append(float((head.predict(X[rest]) == y[rest]).mean()))
     return result
 

@@ -48,7 +48,9 @@ def test_the_line_of_each_candidate_is_there_in_the_order_given(found) -> None:
     assert found.best.status == "chosen"
     assert found.best.gain.value == 0
     assert [entry.status for entry in found.entries].count("chosen") == 1
-    assert found.configurations == sum(len(make_head(e.name).path_scores(X, Y, FOLDS).settings) for e in found.entries)
+    assert found.configurations == sum(
+        len(make_head(e.name).path_scores(X, Y, FOLDS).configurations) for e in found.entries
+    )
 
 
 def test_noise_is_behind_and_near_equals_are_ties(found) -> None:
@@ -66,7 +68,7 @@ def test_the_estimate_is_not_above_the_raw_score_by_more_than_noise(found) -> No
 
 
 def test_the_winners_out_of_fold_scores_give_its_card(found) -> None:
-    path = make_head(found.best.name, setting=found.setting).path_scores(X, Y, FOLDS)
+    path = make_head(found.best.name, configuration=found.setting).path_scores(X, Y, FOLDS)
     assert found.out_of_fold.shape == (90, 3)
     assert np.allclose(found.out_of_fold, path.scores[0].mean(axis=0), atol=1e-4)
     answers = path.scores[0].argmax(axis=-1)

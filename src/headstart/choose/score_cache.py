@@ -99,7 +99,7 @@ def _keep(path: Path, found: PathScores) -> None:
     if found.scores.nbytes > _LARGEST:
         return
     with contextlib.suppress(OSError, TypeError):
-        facts = {"settings": json.dumps(found.settings), "fingerprint": fingerprint.hash_array(found.scores)}
+        facts = {"settings": json.dumps(found.configurations), "fingerprint": fingerprint.hash_array(found.scores)}
         write_atomically(path, save({"scores": found.scores}, facts))
         _trim(path.parent)
 

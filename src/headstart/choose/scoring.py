@@ -113,7 +113,7 @@ def score_whole(
     seconds = clock() - start
     _check(candidate, path, folds, classes)
     everywhere = np.ones(len(y), bool)
-    return summarise_scores(path.settings, path.scores, y, everywhere, metric, int(folds.max()) + 1, seconds)
+    return summarise_scores(path.configurations, path.scores, y, everywhere, metric, int(folds.max()) + 1, seconds)
 
 
 def summarise_scores(
@@ -175,7 +175,7 @@ class FoldwiseRun:
         path = self.candidate.head.path_scores(self.candidate.X, self.y, own)
         _check(self.candidate, path, own, self.classes)
         if self._scores is None:
-            self._scores, self._settings = np.zeros_like(path.scores), path.settings
+            self._scores, self._settings = np.zeros_like(path.scores), path.configurations
         rows = own[0] == 0
         self._scores[:, :, rows] = path.scores[:, :, rows]
         self.seconds.append(self.clock() - start)
@@ -191,7 +191,7 @@ class FoldwiseRun:
 
 
 def _check(candidate: Candidate, path: PathScores, folds: Ints, classes: int) -> None:
-    if path.scores.shape != (len(path.settings), *folds.shape, classes) or not np.isfinite(path.scores).all():
+    if path.scores.shape != (len(path.configurations), *folds.shape, classes) or not np.isfinite(path.scores).all():
         raise InternalError(f"the head {candidate.name!r} gave scores that are not finite or of a wrong shape.")
 
 

@@ -41,7 +41,7 @@ class Plan:
 
     candidate: Candidate
     head: str
-    root: bool
+    signed_sqrt: bool
     parts: tuple[Part, ...]
     tuned: FineTune | None = None
 
@@ -100,7 +100,7 @@ def plan_heads(
             left_out.append(LeftOut(title, view.words, f"about {seconds:,.0f} s; ask for it with --heads {name}"))
             continue
         spent += seconds
-        head = make_head(name, root=view.several, class_weight=class_weight, seed=seed)
+        head = make_head(name, signed_sqrt=view.several, class_weight=class_weight, seed=seed)
         runner = head if remember is None else CachedStrategy(head, mark, remember)
         names = tuple(part.backbone.name for part in view.parts)
         prior = _prior(view, name)

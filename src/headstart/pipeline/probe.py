@@ -31,10 +31,10 @@ def probe_probabilities(X: Floats, labels: Ints, groups: Ints | None, *, seed: i
     """
     classes = int(labels.max()) + 1 if len(labels) else 0
     laid = assign_folds(labels, groups, count=folds_for(len(labels), classes), repeats=1, seed=seed)
-    head = make_head(HEAD, root=True, seed=seed)
+    head = make_head(HEAD, signed_sqrt=True, seed=seed)
     runner = CachedStrategy(head, fingerprint.hash_array(X), default_folder()) if cache else head
     path = runner.path_scores(X, labels, laid)
-    best = min(range(len(path.settings)), key=lambda i: float(row_losses(path.scores[i], labels).mean()))
+    best = min(range(len(path.configurations)), key=lambda i: float(row_losses(path.scores[i], labels).mean()))
     return crossed_probabilities(path.scores[best], labels, laid)[0]  # type: ignore[no-any-return]
 
 

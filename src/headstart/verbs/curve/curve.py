@@ -213,7 +213,7 @@ class _Plan:
             _several(embedded)[self.rows],
             self.labels,
             self.folds,
-            head=lambda: make_head(HEAD, root=True),
+            head=lambda: make_head(HEAD, signed_sqrt=True),
             sizes=sizes,
             fits=fits,
             groups=self.groups,

@@ -271,7 +271,7 @@ def _measured(
     report = before_after(
         rows.labels,
         _renumbered(former.scores[0].argmax(axis=-1), old.classes, rows.classes),
-        found.scores[found.settings.index(dict(setting))].argmax(axis=-1),
+        found.scores[found.configurations.index(dict(setting))].argmax(axis=-1),
         rows.classes,
         sorted(set(rows.classes) - set(old.classes)),
         groups=rows.groups,
@@ -289,7 +289,7 @@ def _plan(recipe: HeadRecipe, X: Floats, predictor: Predictor, saved: bundle.Bun
     head = saved.manifest["head"]
     name = recipe.name if recipe.tuned else str(head["candidate"])
     candidate = Candidate(name, str(head["features"]), X, recipe.head({}), prediction_cost(predictor.parts))
-    return Plan(candidate, recipe.name, recipe.root, predictor.parts)
+    return Plan(candidate, recipe.name, recipe.signed_sqrt, predictor.parts)
 
 
 def _held_out(predictor: Predictor, added: NewRows) -> Evaluation | None:

@@ -257,10 +257,10 @@ def _fitted(
         return Predictor(tuple(classes), (tuned.part,), tuned.form, calibration), tuned.notes
     head = make_head(
         winner.head,
-        root=winner.root,
+        signed_sqrt=winner.signed_sqrt,
         class_weight=options.class_weight,
         seed=options.seed,
-        setting=found.setting,
+        configuration=found.setting,
     )
     head.fit(winner.candidate.X, labels)
     return Predictor(tuple(classes), winner.parts, head.form_, calibration), ()
