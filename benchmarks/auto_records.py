@@ -64,7 +64,7 @@ def record(word: str, samples: Samples, tested: Ints, X: Floats, seed: int) -> d
         "seconds": np.array(seconds),
         "test": test,
         "test_seconds": np.array(time.process_time() - start),
-        "settings": np.array([str(setting) for setting in part.settings]),
+        "settings": np.array([str(setting) for setting in part.configurations]),
     }
 
 

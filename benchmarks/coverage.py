@@ -122,7 +122,7 @@ def truths(population: Population, rows: Ints, found: RaceResult) -> list[float]
     result = []
     for entry in found.lines:
         X, _, root = population.features[entry.features]
-        head = make_head(entry.name, root=root, setting=entry.configuration).fit(X[rows], y[rows])
+        head = make_head(entry.name, signed_sqrt=root, configuration=entry.configuration).fit(X[rows], y[rows])
         result.append(float((head.predict(X[rest]) == y[rest]).mean()))
     return result
 

@@ -83,7 +83,7 @@ def measure_point(
     number = int(folds.max()) + 1
     seconds = [HEADS["ridge"].seconds(size * classes, X.shape[1], classes, 1) for size in sizes]
     fits = [number if count else fits_for(each, number, allowance=ALLOWANCE) for each in seconds]
-    return measure(X, y, folds, head=lambda: make_head("ridge", root=True), sizes=sizes, fits=fits, seed=seed)
+    return measure(X, y, folds, head=lambda: make_head("ridge", signed_sqrt=True), sizes=sizes, fits=fits, seed=seed)
 
 
 def problems(X: Floats, y: Ints, halves: int) -> Iterator[tuple[Floats, Ints]]:

@@ -93,15 +93,15 @@ def measure(net: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     for word in options.strategies:
         trained = product.ask("trains", word)
         same = next((line for line in lines if line["trained"] == trained), None)
-        found = {**same, "same": same["strategy"]} if same else compared(word, product, plain, options.rounds)
+        found = {**same, "same": same["strategy"]} if same else compare(word, product, plain, options.rounds)
         lines.append({**found, "net": net, "strategy": word, "images": images, "trained": trained})
-        print(told(lines[-1]), flush=True)
+        print(format_line(lines[-1]), flush=True)
     product.close()
     plain.close()
     return lines
 
 
-def compared(word: str, product: Child, plain: Child, rounds: int) -> dict[str, Any]:
+def compare(word: str, product: Child, plain: Child, rounds: int) -> dict[str, Any]:
     """The facts of a strategy, seconds of each way by round, and the ratios' medians and ranges."""
     facts = product.ask("prepare", word)
     plain.ask("prepare", word)
@@ -135,7 +135,7 @@ HEADER = heading(
 )
 
 
-def told(line: dict[str, Any]) -> str:
+def format_line(line: dict[str, Any]) -> str:
     """A line of the table."""
     median = {name: statistics.median(found) for name, found in line["seconds"].items()}
     ratios = {name: f"{middle:.1f}× ({low:.1f}–{high:.1f})" for name, (middle, low, high) in line["ratios"].items()}

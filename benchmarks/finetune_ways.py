@@ -88,11 +88,11 @@ class Product:
             feed.close()
         strategy = parse_strategy(word)
         found = make_freeze_plan(strategy, self.stages, self.backbone.name)
-        settings = settle_recipe(Recipe(batch=self.batch), strategy, len(self.samples))
-        self.settings = dataclasses.replace(settings, epochs=1, patience=0)
+        config = settle_recipe(Recipe(batch=self.batch), strategy, len(self.samples))
+        self.config = dataclasses.replace(config, epochs=1, patience=0)
         boundary = found.phases[0].boundary
-        start = linear_init(self.backbone.last.width, len(self.samples.classes))
-        self.tail = build_tail(self.stages, found.phases[0], start, torch_head(start), settings)
+        head_init = linear_init(self.backbone.last.width, len(self.samples.classes))
+        self.tail = build_tail(self.stages, found.phases[0], head_init, torch_head(head_init), config)
         facts = self._open(boundary, cache_folder() / "of this strategy" / word)
         sample = next(iter(self.feeds["recomputed"].batches([(np.arange(self.batch), np.zeros(self.batch, int))])))
         with folded_batchnorm(self.pairs):
@@ -106,13 +106,13 @@ class Product:
         from headstart.finetune.batches import CachedBatches, open_batches
 
         arguments = (self.samples, self.stages.blocks(), boundary, self.backbone.spec)
-        opened = partial(open_batches, *arguments, epochs=10**6, device=self.device, augment=self.settings.augment)
+        opened = partial(open_batches, *arguments, epochs=10**6, device=self.device, augment=self.config.augment)
         begin = time.perf_counter()
         self.feeds = {"recomputed": opened(cache=False)}
         facts = {"set_up": time.perf_counter() - begin, "kept": "", "build": None}
         if boundary:
             begin = time.perf_counter()
-            feed = opened(views=self.settings.views, folder=folder)
+            feed = opened(views=self.config.views, folder=folder)
             if isinstance(feed, CachedBatches):
                 self.feeds["cached"] = feed
                 facts["build"] = (time.perf_counter() - begin) / len(self.samples) * SCALE
@@ -122,17 +122,17 @@ class Product:
     def time(self, way: str) -> float:
         """Seconds of one epoch of the product's loop, for 1,500 images."""
         from headstart.finetune.fold_batchnorm import folded_batchnorm
-        from headstart.finetune.loop import Work, train_tail
+        from headstart.finetune.loop import TrainingJob, train_tail
 
         rows = np.arange(len(self.samples))
         if way == "cached":
             rows = np.tile(rows, -(-CACHED_PASSES // len(rows)))
         labels = self.samples.labels
         classes = len(self.samples.classes)
-        work = Work(self.feeds[way], labels, rows, None, classes, 0, 0, 0.0, {}, self.autocast)
+        work = TrainingJob(self.feeds[way], labels, rows, None, classes, 0, 0, 0.0, {}, self.autocast)
         times: list[float] = []
         with folded_batchnorm(self.pairs):
-            stopped = train_tail(self.tail, work, self.settings, None, lambda done: times.append(time.perf_counter()))
+            stopped = train_tail(self.tail, work, self.config, None, lambda done: times.append(time.perf_counter()))
         if stopped:
             raise SystemExit(f"training stopped: {stopped}")
         return (times[-1] - times[0]) / len(rows) * SCALE

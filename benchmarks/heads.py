@@ -95,7 +95,7 @@ def compare(
             timed(lambda: whole_search(rows, y, folds[0], strengths, tol)) if whole else timed(lambda: None)
         )
         theirs.append(seconds)
-    C = probe.setting_["C"]
+    C = probe.configuration_["C"]
     single = LogisticRegression(C=C, tol=tol, max_iter=2000)
     single.fit(rows, y)
     if not whole:

@@ -107,7 +107,8 @@ def with_head(name: str, samples: Samples, folds: np.ndarray, backbone: Backbone
     several = name.startswith("multi-layer ")
     taps = tuple(tap.name for tap in backbone.taps[-5:]) if several else (backbone.last.name,)
     X, held = join_parts([found], [taps]).X, folds[0] == 0
-    head = make_head(name.removeprefix("multi-layer "), root=several, seed=seed).fit(X[~held], samples.labels[~held])
+    head = make_head(name.removeprefix("multi-layer "), signed_sqrt=several, seed=seed)
+    head.fit(X[~held], samples.labels[~held])
     return head.form_.scores(X[held]), time.perf_counter() - start
 
 

@@ -48,7 +48,8 @@ def test_the_line_of_each_candidate_is_there_in_the_order_given(found) -> None:
     assert found.best.status == "chosen"
     assert found.best.gain.value == 0
     assert [entry.status for entry in found.lines].count("chosen") == 1
-    assert found.configurations == sum(len(make_head(e.name).path_scores(X, Y, FOLDS).settings) for e in found.lines)
+    paths = [make_head(line.name).path_scores(X, Y, FOLDS) for line in found.lines]
+    assert found.configurations == sum(len(path.configurations) for path in paths)
 
 
 def test_noise_is_behind_and_near_equals_are_ties(found) -> None:
@@ -66,7 +67,7 @@ def test_the_estimate_is_not_above_the_raw_score_by_more_than_noise(found) -> No
 
 
 def test_the_winners_out_of_fold_scores_give_its_card(found) -> None:
-    path = make_head(found.best.name, setting=found.configuration).path_scores(X, Y, FOLDS)
+    path = make_head(found.best.name, configuration=found.configuration).path_scores(X, Y, FOLDS)
     assert found.out_of_fold.shape == (2, 90, 3)
     assert np.allclose(found.out_of_fold, path.scores[0], atol=1e-4)
     answers = path.scores[0].argmax(axis=-1)

@@ -25,7 +25,7 @@ def test_what_is_read_back_is_what_was_computed(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(type(second_run.head), "path_scores", None)
     second = second_run.path_scores(X, Y, FOLDS)
     np.testing.assert_array_equal(first.scores, second.scores)
-    assert list(first.settings) == list(second.settings)
+    assert list(first.configurations) == list(second.configurations)
 
 
 def test_other_rows_labels_folds_or_heads_are_not_mistaken_for_it(tmp_path: Path) -> None:

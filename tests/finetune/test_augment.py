@@ -13,7 +13,7 @@ from headstart.data.images.decode import hash_content
 from headstart.data.images.spec import ImageSpec
 from headstart.errors import OptionError, UnreadableImage
 from headstart.finetune import augment
-from headstart.finetune.augment import KINDS, augment_image, view, whole
+from headstart.finetune.augment import KINDS, augment_image, read_source, view
 
 SPEC = ImageSpec(size=32, resize=36, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
 AUGMENTED = KINDS[1:]
@@ -125,7 +125,7 @@ def test_the_exif_turn_is_applied_once(tmp_path: Path) -> None:
 
 def test_many_views_can_be_made_of_one_reading(cell_files: dict[str, list[Path]]) -> None:
     path = cell_files["defective"][1]
-    picture = whole(path, SPEC, "strong")
+    picture = read_source(path, SPEC, "strong")
     for number in range(1, 6):
         once = augment_image(picture, SPEC, "strong", seed=3, content="c", number=number)
         assert np.array_equal(once, seen(path, "strong", number, seed=3))

@@ -52,7 +52,7 @@ def samples(cells: Path) -> Samples:
 
 @pytest.fixture
 def opened(lite0: Backbone, stages: Stages, samples: Samples, tmp_path: Path):
-    """Opens a feed of eight photographs into a folder of its own; closes it."""
+    """Opens a source of eight photographs into a folder of its own; closes it."""
     made: list[BatchSource] = []
 
     def open_one(frozen: int = CUT, **options: object) -> BatchSource:
@@ -252,7 +252,7 @@ def test_a_picture_that_is_gone_is_named(opened, samples: Samples, cache: bool) 
 def test_rows_and_views_that_are_not_there_are_our_fault(opened) -> None:
     kept = opened()
     for rows, views in (([8], [0]), ([-1], [0]), ([0], [3]), ([0], [-1])):
-        with pytest.raises(InternalError, match="a feed of 8 images with 3 views was asked for others"):
+        with pytest.raises(InternalError, match="a source of 8 images with 3 views was asked for others"):
             list(kept.batches(order((rows, views))))
 
 
@@ -345,7 +345,7 @@ def test_clean_views_are_decoded_once_where_they_fit(
     keeping_them = Views(samples, lite0.spec, "light", 0, keep=True)
     assert np.array_equal(keeping_them.load(1, 0), keeping_them.load(1, 0))
     assert len(decoded) == 1
-    monkeypatch.setattr(pictures, "MOST_KEPT", 8 * 224 * 224 * 3 - 1)
+    monkeypatch.setattr(pictures, "MOST_BYTES", 8 * 224 * 224 * 3 - 1)
     too_many = Views(samples, lite0.spec, "light", 0, keep=True)
     too_many.load(1, 0)
     too_many.load(1, 0)
@@ -356,8 +356,8 @@ def test_several_views_of_a_picture_read_it_once(
     samples: Samples, lite0: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    whole = pictures.augment.whole
-    monkeypatch.setattr(pictures.augment, "whole", lambda *given: read.append(1) or whole(*given))
+    read_source = pictures.augment.read_source
+    monkeypatch.setattr(pictures.augment, "read_source", lambda *given: read.append(1) or read_source(*given))
     some = Views(samples, lite0.spec, "light", 0)
     for row in (0, 1):
         for number in (1, 2, 3):

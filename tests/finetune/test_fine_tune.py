@@ -120,15 +120,15 @@ class Killed(BaseException):
 def killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
     """Let the process die at the end of the nth epoch, after it was kept."""
     done: list[int] = []
-    finish = loop._Run.finish_epoch
+    finish = loop._PhaseRun.finish_epoch
 
-    def finish_and_die(self: Any, epoch: int, keeper: Any) -> None:
-        finish(self, epoch, keeper)
+    def finish_and_die(self: Any, epoch: int, checkpoint_store: Any) -> None:
+        finish(self, epoch, checkpoint_store)
         done.append(epoch)
         if len(done) == epochs:
             raise Killed
 
-    monkeypatch.setattr(loop._Run, "finish_epoch", finish_and_die)
+    monkeypatch.setattr(loop._PhaseRun, "finish_epoch", finish_and_die)
 
 
 @pytest.mark.parametrize(
@@ -160,11 +160,11 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
         with pytest.raises(Killed):
             fitted(samples, X, lite0, word, cache=True, **recipe)
     trained: list[int] = []
-    finish = loop._Run.finish_epoch
-    monkeypatch.setattr(loop._Run, "finish_epoch", lambda s, e, k: (finish(s, e, k), trained.append(e)))
+    finish = loop._PhaseRun.finish_epoch
+    monkeypatch.setattr(loop._PhaseRun, "finish_epoch", lambda s, e, k: (finish(s, e, k), trained.append(e)))
     made, resumed = fitted(samples, X, lite0, word, cache=True, **recipe)
     assert equal(whole, resumed)
-    assert 0 < len(trained) < made._settled(len(X)).epochs * len(made.plan.phases)
+    assert 0 < len(trained) < made._config(len(X)).epochs * len(made.plan.phases)
     trained.clear()
     _, again = fitted(samples, X, lite0, word, cache=True, **recipe)
     assert equal(whole, again)
@@ -190,11 +190,11 @@ def test_a_fine_tune_starts_from_the_probe(samples: Samples, X: Floats, lite0: B
     assert found.form.scores(X) == pytest.approx(probe.form_.scores(X), abs=1e-3)
 
 
-def test_every_mixture_and_strength_is_scored_out_of_fold(samples: Samples, X: Floats, lite0: Backbone) -> None:
+def test_every_mixture_and_l2sp_weight_is_scored_out_of_fold(samples: Samples, X: Floats, lite0: Backbone) -> None:
     folds = np.arange(len(X))[None] % 2
     found = tuned(samples, lite0, "last-1", epochs=1, l2sp=(0.0, 0.1)).path_scores(X, samples.labels, folds)
-    assert found.settings[0] == {"l2sp": 0.0, "wise_ft": 1.0}
-    assert [tuple(setting.values()) for setting in found.settings[3:5]] == [(0.0, 0.25), (0.1, 1.0)]
+    assert found.configurations[0] == {"l2sp": 0.0, "wise_ft": 1.0}
+    assert [tuple(configuration.values()) for configuration in found.configurations[3:5]] == [(0.0, 0.25), (0.1, 1.0)]
     assert found.scores.shape == (8, 1, len(X), 2)
     assert len({found.scores[i].tobytes() for i in range(8)}) == 8
 

@@ -16,7 +16,7 @@ from headstart.device import Device
 from headstart.embed.openvino_engine import OpenVINOEngine, compiled_networks
 from headstart.errors import OptionError
 from headstart.finetune import frozen_prefix as prefixes
-from headstart.finetune.batches import _shaped
+from headstart.finetune.batches import _reshape
 from headstart.finetune.frozen_prefix import Prefix, TorchPrefix, freeze, open_prefix
 
 CPU = Device("cpu", "f32", "the tests compare numbers")
@@ -56,7 +56,7 @@ def test_the_tail_of_prefix_rows_is_the_embedding_of_the_whole(
     assert (rows.shape, rows.dtype) == ((4, 112 * 14 * 14), np.float32)
     embedding = copy.deepcopy(stages.tail(6)[:-1])
     with torch.no_grad():
-        found = embedding(_shaped(torch.from_numpy(rows), prefix.shape)).numpy()
+        found = embedding(_reshape(torch.from_numpy(rows), prefix.shape)).numpy()
     assert close(found, whole, 1e-4)
 
 
@@ -79,7 +79,7 @@ def test_a_network_of_tokens_is_cut_between_its_blocks(images: np.ndarray) -> No
     prefix = freeze(stages, 5, small.spec)
     assert (prefix.name, prefix.shape) == ("blocks.3", (10, 192))
     with torch.no_grad():
-        found = stages.tail(5)(_shaped(torch.from_numpy(rows_of(prefix, pictures)), prefix.shape))
+        found = stages.tail(5)(_reshape(torch.from_numpy(rows_of(prefix, pictures)), prefix.shape))
         wanted = stages.network((torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - _mean(small)) / _std(small))
     assert close(found.numpy(), wanted.numpy(), 1e-4)
 
@@ -127,14 +127,14 @@ def test_the_recipe_names_weights_cut_precision_and_preprocessing(lite0: Backbon
     from dataclasses import replace
 
     prefix = freeze(stages, 3, lite0.spec)
-    assert prefix.recipe(CPU) == freeze(cut_network(build_network(lite0)), 3, lite0.spec).recipe(CPU)
+    assert prefix.cache_key(CPU) == freeze(cut_network(build_network(lite0)), 3, lite0.spec).cache_key(CPU)
     other = replace(lite0.spec, mean=(0.0, 0.0, 0.0))
     recipes = {
-        prefix.recipe(CPU),
-        prefix.recipe(Device("cpu", "bf16", "")),
-        prefix.recipe(Device("cuda", "bf16", "")),
-        freeze(stages, 2, lite0.spec).recipe(CPU),
-        freeze(stages, 3, other).recipe(CPU),
+        prefix.cache_key(CPU),
+        prefix.cache_key(Device("cpu", "bf16", "")),
+        prefix.cache_key(Device("cuda", "bf16", "")),
+        freeze(stages, 2, lite0.spec).cache_key(CPU),
+        freeze(stages, 3, other).cache_key(CPU),
     }
     assert len(recipes) == 5
 
@@ -146,7 +146,7 @@ def test_the_converted_prefix_is_kept_for_the_next_run(
     prefix = freeze(stages, 1, lite0.spec)
     wanted = rows_of(prefix, images)
     assert len(list(compiled_networks().folder.iterdir())) == 1
-    monkeypatch.setattr(prefixes, "_converted", None)  # would raise
+    monkeypatch.setattr(prefixes, "_convert", None)  # would raise
     assert np.array_equal(rows_of(prefix, images), wanted)
 
 

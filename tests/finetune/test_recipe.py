@@ -21,7 +21,7 @@ from headstart.finetune.strategies import parse_strategy
         ({"batch": 0}, "batch must be at least 1"),
         ({"clip": 0.0}, "clip must be above 0"),
         ({"smoothing": 1.0}, "smoothing must be at least 0 and below 1"),
-        ({"l2sp": (0.1, 0.1)}, "l2sp must be one or more different strengths"),
+        ({"l2sp": (0.1, 0.1)}, "l2sp must be one or more different weights"),
         ({"augment": "mild"}, "augment must be one of 'none', 'light', 'medium', 'strong'; found 'mild'"),
         ({"precision": "f16"}, "precision must be one of"),
         ({"norms": "frosen"}, "Did you mean 'frozen'"),
@@ -48,7 +48,7 @@ def test_the_size_of_the_data_decides_epochs_and_stopping(images: int, epochs: i
 def test_from_scratch_trains_longer_at_one_rate_and_moves_its_norms() -> None:
     found = settle_recipe(Recipe(), parse_strategy("scratch"), 300)
     assert (found.epochs, found.backbone_rate, found.layer_decay) == (60, 1e-3, 1.0)
-    assert (found.norms, found.start, found.augment) == ("trained", "random", "medium")
+    assert (found.norms, found.head_init, found.augment) == ("trained", "random", "medium")
 
 
 def test_gradual_unfreezing_has_five_epochs_a_step() -> None:

@@ -56,10 +56,10 @@ def test_path_scores_are_those_of_a_head_trained_without_the_fold(name, K):
     X, y = blobs(n=80, d=10, K=K)
     folds = np.stack([internal_folds(y, seed=seed)[0] for seed in (0, 1)])
     path = quick(name).path_scores(X, y, folds)
-    assert path.scores.shape == (len(path.settings), 2, 80, K)
+    assert path.scores.shape == (len(path.configurations), 2, 80, K)
     assert path.scores.dtype == np.float32
     held = folds[1] == 2
-    alone = quick(name).set_params(**path.settings[0]).fit(X[~held], y[~held])
+    alone = quick(name).set_params(**path.configurations[0]).fit(X[~held], y[~held])
     agreement = (alone.predict(X[held]) == path.scores[0, 1, held].argmax(axis=1)).mean()
     assert agreement >= 0.9  # standardisation differs: the path's statistics are those of all rows
 
@@ -95,7 +95,7 @@ def test_one_class_is_refused_in_one_sentence():
 
 
 @pytest.mark.parametrize(
-    ("name", "setting", "message"),
+    ("name", "configuration", "message"),
     [
         ("probe", {"C": -1.0}, "C must be 'auto' or above 0; found -1.0"),
         ("ridge", {"alpha": 0}, "alpha must be 'auto' or above 0; found 0"),
@@ -107,15 +107,15 @@ def test_one_class_is_refused_in_one_sentence():
         ("svm", {"class_weight": "even"}, "class_weight must be None, 'balanced' or a mapping; found 'even'"),
     ],
 )
-def test_a_bad_option_is_named(name, setting, message):
+def test_a_bad_option_is_named(name, configuration, message):
     with pytest.raises(OptionError, match=message):
-        make_head(name, setting=setting).fit(*blobs())
+        make_head(name, configuration=configuration).fit(*blobs())
 
 
 def test_a_machine_that_stops_short_says_nothing_and_leaves_the_filters_of_warnings_as_they_were():
     random = np.random.default_rng(0)
     X, y = random.standard_normal((200, 300)).astype(np.float32), random.integers(0, 3, 200)
-    head = make_head("linear-svm", setting={"C": 100.0})
+    head = make_head("linear-svm", configuration={"C": 100.0})
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         before = list(warnings.filters)
@@ -139,10 +139,10 @@ def test_balanced_classes_find_more_of_the_rare_one(name):
     y = (np.arange(400) % 16 == 0).astype(int)
     X = random.standard_normal((400, 6)).astype(np.float32) + 0.9 * y[:, None].astype(np.float32)
     folds = internal_folds(y)
-    setting = {"epochs": 3} if name == "mlp" else {"k": 20} if name == "knn" else {}
+    configuration = {"epochs": 3} if name == "mlp" else {"k": 20} if name == "knn" else {}
 
     def recall(class_weight):
-        head = quick(name).set_params(class_weight=class_weight, **setting)
+        head = quick(name).set_params(class_weight=class_weight, **configuration)
         scores = head.path_scores(X, y, folds).scores[:, 0]
         return (scores[:, y == 1].argmax(axis=-1) == 1).mean()
 

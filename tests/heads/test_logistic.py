@@ -120,7 +120,7 @@ def test_path_scores_are_those_of_single_fits():
     rows = standardise(X).apply(X)
     held = folds[0] == 1
     for s in (0, 5):
-        theirs = LogisticRegression(C=path.settings[s]["C"], tol=1e-10, max_iter=9999).fit(rows[~held], y[~held])
+        theirs = LogisticRegression(C=path.configurations[s]["C"], tol=1e-10, max_iter=9999).fit(rows[~held], y[~held])
         np.testing.assert_allclose(path.scores[s, 0, held], theirs.decision_function(rows[held]), atol=5e-3)
 
 
@@ -144,7 +144,7 @@ def test_a_constant_feature_and_a_repeated_one_do_no_harm():
 def test_the_root_is_taken_where_asked():
     X, y = embeddings(80, 10, 2)
     signed = np.copysign(np.sqrt(np.abs(X)), X)
-    one, two = LogisticProbe(C=0.1, root=True).fit(X, y), LogisticProbe(C=0.1).fit(signed, y)
+    one, two = LogisticProbe(C=0.1, signed_sqrt=True).fit(X, y), LogisticProbe(C=0.1).fit(signed, y)
     np.testing.assert_allclose(one.predict_proba(X), two.predict_proba(signed), atol=1e-5)
 
 
@@ -155,8 +155,8 @@ def test_a_first_step_that_is_far_too_long_does_not_end_the_search(n: int, K: in
     rng = np.random.default_rng(0)
     y = np.arange(n) % K
     X = np.abs((rng.standard_normal((n, d)) + rng.standard_normal((K, d))[y]) / np.sqrt(1 + np.arange(d)) * 10)
-    found = LogisticProbe(C=C, root=True).fit(X.astype(np.float32), y)
-    exact = LogisticProbe(C=C, root=True, tol=1e-8).fit(X.astype(np.float32), y)
+    found = LogisticProbe(C=C, signed_sqrt=True).fit(X.astype(np.float32), y)
+    exact = LogisticProbe(C=C, signed_sqrt=True, tol=1e-8).fit(X.astype(np.float32), y)
     assert found.objective_ <= exact.objective_ * (1 + 1e-3)
 
 

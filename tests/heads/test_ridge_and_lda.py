@@ -28,11 +28,11 @@ def test_leave_one_out_is_leaving_one_out(n, d, class_weight):
     rows = standardise(X).apply(X).astype(np.float64)
     weights = (n / (3 * np.bincount(y)))[y] if class_weight else np.ones(n)
     targets = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
-    settings = head._settings(X, y)
+    configurations = head._configurations(X, y)
     for s in (4, 8, 11):
         for i in (0, n // 2, n - 1):
             kept = np.arange(n) != i
-            model = Ridge(alpha=settings[s]["alpha"]).fit(rows[kept], targets[kept], sample_weight=weights[kept])
+            model = Ridge(alpha=configurations[s]["alpha"]).fit(rows[kept], targets[kept], sample_weight=weights[kept])
             np.testing.assert_allclose(head.loo_scores_[s, i] / 5, model.predict(rows[i : i + 1])[0], atol=2e-3)
 
 
@@ -45,7 +45,7 @@ def test_path_scores_are_ridge_without_the_fold(n, d, K):
     targets = np.where(y[:, None] == np.arange(K), 1.0, -1.0)
     held = folds[0] == 2
     for s in (0, 7, 12):
-        model = Ridge(alpha=path.settings[s]["alpha"]).fit(rows[~held], targets[~held])
+        model = Ridge(alpha=path.configurations[s]["alpha"]).fit(rows[~held], targets[~held])
         np.testing.assert_allclose(path.scores[s, 0, held] / 5, model.predict(rows[held]), atol=2e-3)
 
 
@@ -65,7 +65,7 @@ def test_given_folds_choose_the_strength_instead():
     X, y = rows_of(60, 10, 3)
     head = RidgeProbe().fit(X, y, folds=internal_folds(y, seed=3))
     assert not hasattr(head, "loo_scores_")
-    assert head.setting_["alpha"] > 0
+    assert head.configuration_["alpha"] > 0
 
 
 @pytest.mark.parametrize(("n", "d"), [(90, 8), (30, 50)])
@@ -87,6 +87,6 @@ def test_lda_path_scores_are_lda_without_the_fold():
     path = ShrinkageLDA().path_scores(X, y, folds)
     held = folds[0] == 1
     alone = ShrinkageLDA(shrinkage=0.6).fit(X[~held], y[~held])
-    s = [setting["shrinkage"] for setting in path.settings].index(0.6)
+    s = [configuration["shrinkage"] for configuration in path.configurations].index(0.6)
     agreement = (path.scores[s, 0, held].argmax(axis=1) == alone.predict(X[held])).mean()
     assert agreement >= 0.9

@@ -25,7 +25,9 @@ Picture = NDArray[np.uint8]
 ONE = Options(backbones=("lite0",), heads=("ridge",), repeats=1)
 NAMES = ("functional", "defective")
 LABELS = [name for name in NAMES for _ in range(10)]
-COPIES = "(exactly, or turned, mirrored, cropped, brightened or saved anew); the intervals do not take duplicates for indep"
+COPIES = (
+    "(exactly, or turned, mirrored, cropped, brightened or saved anew); the intervals do not take duplicates for indep"
+)
 
 
 def samples_of(images: Sequence[object], labels: Sequence[str]) -> Samples:

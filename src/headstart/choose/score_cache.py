@@ -84,7 +84,7 @@ class CachedStrategy:
 def _pack(path: PathScores) -> bytes | None:
     """None where a configuration holds what JSON cannot."""
     try:
-        return dump_arrays({"scores": path.scores}, {"settings": json.dumps(path.settings)})
+        return dump_arrays({"scores": path.scores}, {"settings": json.dumps(path.configurations)})
     except TypeError:
         return None
 

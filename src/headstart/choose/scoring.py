@@ -87,7 +87,7 @@ def summarise_scores(
     losses[:, scored] = [task.losses(scores[:, scored], target) for scores in path.scores]
     pool = Pool(target, predictions[:, :, scored], losses[:, scored], metric)
     best = int(best_columns(pool.whole[None], pool.whole_losses[None])[0])
-    return ScoredStrategy(path.settings, predictions, losses, path.scores[best].copy(), scored, folds, seconds)
+    return ScoredStrategy(path.configurations, predictions, losses, path.scores[best].copy(), scored, folds, seconds)
 
 
 @dataclass(eq=False)
@@ -145,6 +145,6 @@ class FoldwiseRun:
 
 
 def _check(strategy: Strategy, path: PathScores, rows: Rows) -> None:
-    wanted = (len(path.settings), *rows.folds.shape, len(rows.target.names))
+    wanted = (len(path.configurations), *rows.folds.shape, len(rows.target.names))
     if path.scores.shape != wanted or not np.isfinite(path.scores).all():
         raise InternalError(f"{strategy.about.name!r} gave scores that are not finite or of a wrong shape.")

@@ -33,9 +33,9 @@ _TEXT = {
     "precision": "auto (timed), f32 or bf16.",
     "compile": "Use torch.compile: mostly slower.",
     "norms": "Batch-norm statistics of trained stages: frozen or trained; default: frozen, from scratch trained.",
-    "l2sp": "L2-SP strengths, comma-separated: the pull back to the start; several are compared.",
-    "interpolate": "Compare mixtures of start and end (WiSE-FT).",
-    "start": "The head's first weights: probe (LP-FT) or random.",
+    "l2sp": "L2-SP weights, comma-separated: they hold the network near its initial weights; several are compared.",
+    "interpolate": "Compare mixtures of initial and final weights (WiSE-FT).",
+    "head_init": "The head's initial weights: probe (LP-FT) or random.",
     "rank": "Rank of low-rank adapters.",
 }
 _KINDS: dict[str, Any] = {"int": int, "int | None": int, "float": float, "float | None": float}

@@ -1,9 +1,9 @@
-"""Whether the activations of frozen stages are kept on the disk, how many views, and the sentence that says why.
+"""Decides whether the activations of frozen stages are cached on disk, and of how many views, and fills the cache.
 
 Keeping V augmented views beside the clean one costs 1 + V passes through the frozen stages, once; streaming costs one
-an epoch. So activations are kept where 1 + V passes are fewer than the epochs and they fit the room that `allowance`
-grants, if need be with fewer views. What an earlier run left saves passes and decides nothing: the same command trains
-on the same views whatever lies on the disk. This module fills the file; it trains nothing.
+an epoch. So activations are kept where 1 + V passes are fewer than the epochs and they fit the disk budget
+(`storage.disk_budget`), if need be with fewer views. What an earlier run left saves passes and decides nothing: the
+same command trains on the same views whatever lies on the disk. It trains nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BATCHES_AHEAD = 4
 
 @dataclass(frozen=True, eq=False)
 class CachedActivations:
-    """A full file of activations: row `image * (1 + views) + view`, and why it was worth its disk."""
+    """A full file of activations, with row `image * (1 + views) + view`, and the sentence that says why it is kept."""
 
     file: RowFile
     views: int
@@ -43,7 +43,7 @@ class CachedActivations:
 
 def cache_activations(
     prefix: Prefix,
-    pictures: Views,
+    images: Views,
     device: Device,
     *,
     views: int,
@@ -51,52 +51,52 @@ def cache_activations(
     limit: int | None = None,
     folder: Path | None = None,
 ) -> CachedActivations:
-    """The activations of all pictures, computed where an earlier run has not left them.
+    """The activations of all images, computed where an earlier run has not left them.
 
-    views: augmented views a picture, 0 for the clean one alone. epochs: how often each picture will be asked for.
-    limit, folder: see `open_activations`. Raises `NoRoom`, with the reason, when they are not to be kept.
+    views: augmented views an image, 0 for the clean one alone. epochs: how often each image will be asked for.
+    limit, folder: see `open_row_file`. Raises `OverBudget`, with the reason, when they are not to be kept.
     """
-    refused = ""
+    refusal = ""
     for count in range(views, min(views, 1) - 1, -1):
-        key = _key(prefix, pictures, device, count)
+        key = _key(prefix, images, device, count)
         if 1 + count >= epochs:
-            raise OverBudget(refused or _no_gain(count, epochs))
+            raise OverBudget(refusal or _no_gain(count, epochs))
         try:
-            file = open_row_file(key, len(pictures.samples) * (1 + count), prefix.numbers, limit=limit, folder=folder)
+            file = open_row_file(key, len(images.samples) * (1 + count), prefix.numbers, limit=limit, folder=folder)
             with _closed_on_error(file):
-                return _filled(file, prefix, pictures, device, count, refused)
+                return _fill_missing(file, prefix, images, device, count, refusal)
         except OverBudget as error:
-            refused = refused or str(error)
-    raise OverBudget(refused)
+            refusal = refusal or str(error)
+    raise OverBudget(refusal)
 
 
 def _no_gain(views: int, epochs: int) -> str:
-    kept, passes = quantity(1 + views, "view"), quantity(1 + views, "pass", "passes")
-    return f"keeping the activations of {kept} of each would take {passes}, and there are {quantity(epochs, 'epoch')}"
+    number, passes = quantity(1 + views, "view"), quantity(1 + views, "pass", "passes")
+    return f"keeping the activations of {number} of each would take {passes}, and there are {quantity(epochs, 'epoch')}"
 
 
-def _key(prefix: Prefix, pictures: Views, device: Device, views: int) -> str:
+def _key(prefix: Prefix, images: Views, device: Device, views: int) -> str:
     """Names all that the rows of a file depend on; the clean views depend on no augmentation and no seed."""
-    drawn = (AUGMENTING, pictures.kind, pictures.seed, views) if views else ()
-    return fingerprint.hash_parts(list(pictures.samples.content), prefix.recipe(device), *drawn)
+    augmentation = (AUGMENTING, images.kind, images.seed, views) if views else ()
+    return fingerprint.hash_parts(list(images.samples.content), prefix.cache_key(device), *augmentation)
 
 
-def _filled(
-    file: RowFile, prefix: Prefix, pictures: Views, device: Device, views: int, refused: str
+def _fill_missing(
+    file: RowFile, prefix: Prefix, images: Views, device: Device, views: int, refusal: str
 ) -> CachedActivations:
     with file.filling() as absent:
         if len(absent):
-            _fill(file, absent, 1 + views, pictures, open_prefix(prefix, device))
-    return CachedActivations(file, views, _reason(file, prefix, len(pictures.samples), views, len(absent), refused))
+            _fill(file, absent, 1 + views, images, open_prefix(prefix, device))
+    return CachedActivations(file, views, _reason(file, prefix, len(images.samples), views, len(absent), refusal))
 
 
-def _fill(file: RowFile, absent: Ints, each: int, pictures: Views, engine: Engine) -> None:
+def _fill(file: RowFile, absent: Ints, views_per_image: int, images: Views, engine: Engine) -> None:
     def load(place: int) -> NDArray[np.uint8]:
         """The view at one place of the file, (size, size, 3) uint8."""
-        return pictures.load(*divmod(place, each))
+        return images.load(*divmod(place, views_per_image))
 
     with bar("frozen stages", len(absent), unit="views") as advance:
-        batches = batching.run_batches(load, absent.tolist(), pictures.spec, engine, ahead=_BATCHES_AHEAD)
+        batches = batching.run_batches(load, absent.tolist(), images.spec, engine, ahead=_BATCHES_AHEAD)
         with contextlib.closing(batches):
             for done in batches:
                 file.fill(done.positions, done.rows)
@@ -115,9 +115,11 @@ def _closed_on_error(file: RowFile) -> Iterator[None]:
         raise
 
 
-def _reason(file: RowFile, prefix: Prefix, images: int, views: int, computed: int, refused: str) -> str:
+def _reason(file: RowFile, prefix: Prefix, n_images: int, views: int, computed: int, refusal: str) -> str:
     row, total = file.rows[:1].nbytes, file.rows.nbytes
-    size = f"{quantity(images, 'image')} × {quantity(1 + views, 'view')} × {row / 1e3:,.0f} kB = {format_bytes(total)}"
+    size = (
+        f"{quantity(n_images, 'image')} × {quantity(1 + views, 'view')} × {row / 1e3:,.0f} kB = {format_bytes(total)}"
+    )
     came = "all from an earlier run" if computed == 0 else f"{quantity(computed, 'pass', 'passes')} now"
-    fewer = f"; with more views {refused}" if refused else ""
+    fewer = f"; with more views {refusal}" if refusal else ""
     return f"activations after {prefix.name} are kept on the disk for all epochs: {size}, {came}{fewer}."

@@ -1,9 +1,10 @@
-"""What a training loop reads from: batches of what flows into the trained part of a network.
+"""Batches for the training loop: the inputs of the trained part of a network.
 
-`open_feed` decides how the batches come about, and says why. Either the frozen stages run once per image and view, and
-their activations lie on the disk for all epochs (`CachedFeed`); or images are decoded, augmented and passed through the
-frozen stages each time they are asked for (`StreamedFeed`), with new views for ever. Both give the same numbers for the
-same row and view, but for the rounding of what is kept to bfloat16. Training itself is not here. Needs torch.
+`open_batches` decides how the batches are made, and says why. Either the frozen stages run once per image and view, and
+their activations lie on the disk for all epochs (`CachedBatches`); or images are decoded, augmented and passed through
+the frozen stages each time they are asked for (`StreamedBatches`), with new views in every epoch. Both give the same
+numbers for the same row and view, but for the rounding of cached ones to bfloat16. Training itself is not here. Needs
+torch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from headstart.embed.engine import Engine
 from headstart.errors import InternalError
 from headstart.finetune.activation_cache import CachedActivations, cache_activations
 from headstart.finetune.augment import KINDS
-from headstart.finetune.frozen_prefix import Normalised, Prefix, TorchPrefix, freeze, open_prefix
+from headstart.finetune.frozen_prefix import Normaliser, Prefix, TorchPrefix, freeze, open_prefix
 from headstart.finetune.views import Views, prefetch
 from headstart.records.arrays import Floats, Ints
 from headstart.records.samples import Samples
@@ -45,8 +46,8 @@ class BatchSource(ABC):
     """Activations, or images, by row and view.
 
     shape: of one image's numbers as torch has them: (channels, rows, columns) of a map or an image, (tokens, channels).
-    views: how many augmented views there are beside the clean view 0; None: as many as one likes. reason: a sentence
-    for the user: kept or streamed, how large, and why.
+    views: how many augmented views there are beside the clean view 0; None: without limit. reason: a sentence for the
+    user: cached or streamed, how large, and why.
     """
 
     shape: tuple[int, ...]
@@ -57,12 +58,12 @@ class BatchSource(ABC):
     def batches(self, order: Iterable[BatchRequest]) -> Iterator[Tensor]:
         """A batch for each (rows, views): float32 (len(rows), *shape) on the device, maps with channels last.
 
-        order may be endless; a few batches are read ahead. Raises `DataError` when a picture cannot be read any more.
+        order may be endless; a few batches are read ahead. Raises `DataError` when an image cannot be read any more.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is open; no more batches."""
+        """Close files; there are no more batches."""
 
 
 def open_batches(
@@ -80,13 +81,13 @@ def open_batches(
     limit: int | None = None,
     folder: Path | None = None,
 ) -> BatchSource:
-    """A feed of what flows into the stages after the first `frozen` ones, for all samples.
+    """Batches of the inputs of the stages after the first `frozen` ones, for all samples.
 
     stages: the network as it is now; the frozen stages are copied. spec: what the network expects. epochs: how often
-    each picture will be asked for, over all that the feed is used for. augment: one of `augment.KINDS`. seed: of the
-    views. views: augmented views of a picture where activations are kept; fewer when they do not fit. cache: False
-    streams anyway. limit: bytes that all kept activations may take (`allowance.limit()`). folder: where they lie.
-    Raises `OptionError` for a wrong option and `DataError` when a picture cannot be read.
+    each image will be asked for, in all. augment: one of `augment.KINDS`. seed: of the views. views: augmented views of
+    an image where activations are cached; fewer when they do not fit. cache: False streams anyway. limit: bytes that
+    all cached activations may take; None for the disk budget's. folder: where they lie.
+    Raises `OptionError` for a wrong option and `DataError` when an image cannot be read.
     """
     one_of("augmentation", augment, KINDS)
     at_least("views", views, 0)
@@ -101,10 +102,10 @@ def open_batches(
     try:
         if not cache:
             raise OverBudget("keeping activations was switched off")
-        pictures = Views(samples, spec, augment, seed)
+        images = Views(samples, spec, augment, seed)
         views = 0 if augment == "none" else views
-        kept = cache_activations(prefix, pictures, device, views=views, epochs=epochs, limit=limit, folder=folder)
-        return CachedBatches(kept, prefix.shape, device)
+        cached = cache_activations(prefix, images, device, views=views, epochs=epochs, limit=limit, folder=folder)
+        return CachedBatches(cached, prefix.shape, device)
     except OverBudget as error:
         through = quantity(frozen, "frozen stage")
         reason = f"images are streamed, every epoch through the {through} again: {error}."
@@ -114,34 +115,34 @@ def open_batches(
 class CachedBatches(BatchSource):
     """Rows from a file of activations; `shape` is theirs as torch has it."""
 
-    def __init__(self, kept: CachedActivations, shape: tuple[int, ...], device: Device) -> None:
-        self.shape, self.views, self.reason = shape, kept.views, kept.reason
-        self._file, self._device = kept.file, device
-        self._each = 1 + kept.views
+    def __init__(self, cached: CachedActivations, shape: tuple[int, ...], device: Device) -> None:
+        self.shape, self.views, self.reason = shape, cached.views, cached.reason
+        self._file, self._device = cached.file, device
+        self._views_per_image = 1 + cached.views
 
     def batches(self, order: Iterable[BatchRequest]) -> Iterator[Tensor]:
         """As the contract says."""
         import torch
 
-        for (bits,) in prefetch(self._read, ([wanted] for wanted in order), workers=1, depth=_BATCHES_AHEAD):
+        for (bits,) in prefetch(self._read, ([request] for request in order), workers=1, depth=_BATCHES_AHEAD):
             rows = bits.to(self._device.kind, non_blocking=True).view(torch.bfloat16).float()
-            yield _shaped(rows, self.shape)
+            yield _reshape(rows, self.shape)
 
-    def _read(self, wanted: BatchRequest) -> Tensor:
+    def _read(self, request: BatchRequest) -> Tensor:
         """The bits of some rows, (n, numbers) int16; for a GPU in memory that it can fetch from by itself."""
         import torch
 
         file = self._file.rows.view(np.int16)
-        places = self._places(*wanted)
-        bits = torch.empty(len(places), file.shape[1], dtype=torch.int16, pin_memory=self._device.kind == "cuda")
-        np.take(file, places, axis=0, out=bits.numpy(), mode="clip")  # "raise" would copy everything twice
+        positions = self._positions(*request)
+        bits = torch.empty(len(positions), file.shape[1], dtype=torch.int16, pin_memory=self._device.kind == "cuda")
+        np.take(file, positions, axis=0, out=bits.numpy(), mode="clip")  # "raise" would copy everything twice
         return bits
 
-    def _places(self, rows: Ints, views: Ints) -> Ints:
-        images = len(self._file.rows) // self._each
-        if np.any((rows < 0) | (rows >= images) | (views < 0) | (views >= self._each)):
-            raise InternalError(f"a feed of {images} images with {self._each} views was asked for others.")
-        return rows.astype(np.int64) * self._each + views
+    def _positions(self, rows: Ints, views: Ints) -> Ints:
+        images = len(self._file.rows) // self._views_per_image
+        if np.any((rows < 0) | (rows >= images) | (views < 0) | (views >= self._views_per_image)):
+            raise InternalError(f"a source of {images} images with {self._views_per_image} views was asked for others.")
+        return rows.astype(np.int64) * self._views_per_image + views
 
     def close(self) -> None:
         """As the contract says."""
@@ -149,62 +150,62 @@ class CachedBatches(BatchSource):
 
 
 class StreamedBatches(BatchSource):
-    """Pictures decoded, augmented and passed through the frozen stages (if any) when they are asked for."""
+    """Images decoded, augmented and passed through the frozen stages (if any) when they are asked for."""
 
-    def __init__(self, pictures: Views, prefix: Prefix | None, device: Device, reason: str) -> None:
-        size = pictures.spec.size
+    def __init__(self, images: Views, prefix: Prefix | None, device: Device, reason: str) -> None:
+        size = images.spec.size
         self.shape = (3, size, size) if prefix is None else prefix.shape
-        self.views = 0 if pictures.kind == "none" else None
+        self.views = 0 if images.kind == "none" else None
         self.reason = reason
-        self._pictures, self._device = pictures, device
+        self._images, self._device = images, device
         self._engine = None if prefix is None else open_prefix(prefix, device)
 
     def batches(self, order: Iterable[BatchRequest]) -> Iterator[Tensor]:
         """As the contract says."""
         if self._engine is None or isinstance(self._engine, TorchPrefix):
-            return self._through_torch(order, self._engine)
-        return self._through(order, self._engine)
+            return self._run_torch(order, self._engine)
+        return self._run_engine(order, self._engine)
 
-    def _through_torch(self, order: Iterable[BatchRequest], engine: TorchPrefix | None) -> Iterator[Tensor]:
+    def _run_torch(self, order: Iterable[BatchRequest], engine: TorchPrefix | None) -> Iterator[Tensor]:
         """The frozen stages run in this thread, between the steps of training: they share the device anyway."""
         import torch
 
-        made = engine.tensor if engine else Normalised(self._pictures.spec, torch.device(self._device.kind))
-        pieces = (_pieces(wanted, _IMAGES_A_PIECE) for wanted in order)
+        run = engine.tensor if engine else Normaliser(self._images.spec, torch.device(self._device.kind))
+        pieces = (_pieces(request, _IMAGES_A_PIECE) for request in order)
         for parts in prefetch(self._pixels, pieces, workers=2 * threads(), depth=_BATCHES_AHEAD):
             images = torch.from_numpy(np.concatenate(parts))
-            yield made(images.pin_memory() if self._device.kind == "cuda" else images)
+            yield run(images.pin_memory() if self._device.kind == "cuda" else images)
 
-    def _through(self, order: Iterable[BatchRequest], engine: Engine) -> Iterator[Tensor]:
+    def _run_engine(self, order: Iterable[BatchRequest], engine: Engine) -> Iterator[Tensor]:
         import torch
 
-        def work(piece: BatchRequest) -> Floats:
+        def run(piece: BatchRequest) -> Floats:
             """The activations of one piece, a row each."""
             return engine.run(self._pixels(piece, engine.batch), len(piece[0]))
 
-        pieces = (_pieces(wanted, engine.batch) for wanted in order)
-        for parts in prefetch(work, pieces, workers=engine.requests + threads(), depth=_BATCHES_AHEAD):
-            yield _shaped(torch.from_numpy(np.concatenate(parts)), self.shape)
+        pieces = (_pieces(request, engine.batch) for request in order)
+        for parts in prefetch(run, pieces, workers=engine.requests + threads(), depth=_BATCHES_AHEAD):
+            yield _reshape(torch.from_numpy(np.concatenate(parts)), self.shape)
 
     def _pixels(self, piece: BatchRequest, room: int = 0) -> NDArray[np.uint8]:
         """The views of a piece in a buffer for at least `room` images, (…, size, size, 3) uint8."""
         rows, views = piece
-        size = self._pictures.spec.size
-        images = np.zeros((max(len(rows), room), size, size, 3), np.uint8)
+        size = self._images.spec.size
+        pixels = np.zeros((max(len(rows), room), size, size, 3), np.uint8)
         for i, (row, number) in enumerate(zip(rows.tolist(), views.tolist(), strict=True)):
-            images[i] = self._pictures.load(row, number)
-        return images
+            pixels[i] = self._images.load(row, number)
+        return pixels
 
     def close(self) -> None:
         """As the contract says; nothing is open between batches."""
 
 
-def _pieces(wanted: BatchRequest, most: int) -> list[BatchRequest]:
-    rows, views = wanted
+def _pieces(request: BatchRequest, most: int) -> list[BatchRequest]:
+    rows, views = request
     return [(rows[i : i + most], views[i : i + most]) for i in range(0, len(rows), most)]
 
 
-def _shaped(rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+def _reshape(rows: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Rows (N, numbers), channels last, as (N, *shape); maps keep their channels last in memory."""
     if len(shape) != 3:
         return rows.reshape(-1, *shape)

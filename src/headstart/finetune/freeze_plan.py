@@ -1,8 +1,8 @@
 """Freeze plans: what a strategy trains in one network, and from which stage on (the boundary).
 
-`plan` takes a strategy and a network cut into stages, and returns a `FreezePlan`: one phase, or for gradual unfreezing
-several. A *unit* is what a person would call a stage: a stage of the network with what hangs on behind it (the last
-convolution, the last norm, the pooling). It trains nothing and changes nothing. Needs torch.
+`make_freeze_plan` takes a strategy and a network cut into stages, and returns a `FreezePlan`: one phase, or for gradual
+unfreezing several. A *unit* is what a person would call a stage: a stage of the network with what follows it before the
+next (the last convolution, the last norm, the pooling). It trains nothing and changes nothing. Needs torch.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ class Phase:
     """What trains at one time.
 
     boundary: how many blocks (stages of `Stages.blocks()`) come before the first that trains; they are frozen and run
-    once. trained: the names of the
-    parameters that train, as in the network's state dict (the new head always trains as well).
+    once. trained: the names of the parameters that train, as in the network's state dict (the new head always trains).
     """
 
     boundary: int
@@ -88,22 +87,23 @@ def make_freeze_plan(strategy: Strategy, stages: Stages, name: str) -> FreezePla
     return _PLANS[strategy.kind](strategy, stages, name)
 
 
-def _stages(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
-    found = units(stages)
-    _at_most(strategy, len(found), name, "stage", [unit.name for unit in found])
-    chosen = found[-strategy.count :]
-    words = f"the last {quantity(strategy.count, 'stage')} of {len(found)} ({_names(chosen)})"
+def _plan_stages(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
+    all_units = units(stages)
+    _check_count(strategy, len(all_units), name, "stage", [unit.name for unit in all_units])
+    chosen = all_units[-strategy.count :]
+    names = ", ".join(unit.name for unit in chosen)
+    words = f"the last {quantity(strategy.count, 'stage')} of {len(all_units)} ({names})"
     return FreezePlan(strategy, (_phase(stages, _parameters(stages, chosen)),), words)
 
 
-def _of_blocks(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
-    fine = stages.blocks()
-    found = [i for i, stage in enumerate(fine.body) if i == 0 or _is_block(stage)]
-    _at_most(strategy, len(found), name, "block", [fine.names[i] for i in found])
-    first = found[-strategy.count]
-    owners = _owners(fine)
+def _plan_blocks(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
+    finest = stages.blocks()
+    blocks = [i for i, stage in enumerate(finest.body) if i == 0 or _is_block(stage)]
+    _check_count(strategy, len(blocks), name, "block", [finest.names[i] for i in blocks])
+    first = blocks[-strategy.count]
+    owners = _owners(finest)
     trained = frozenset(p for p in _parameters(stages, units(stages)) if owners[p] >= first)
-    words = f"the last {quantity(strategy.count, 'block')} of {len(found)}, from {fine.names[first]}"
+    words = f"the last {quantity(strategy.count, 'block')} of {len(blocks)}, from {finest.names[first]}"
     return FreezePlan(strategy, (_phase(stages, trained),), words)
 
 
@@ -111,57 +111,60 @@ def _is_block(stage: Stage) -> bool:
     return bool(_NUMBERED.search(stage.name)) and any(True for _ in stage.forward.parameters())
 
 
-def _layers(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
-    layers = [layer for layer, _ in _leaves(stages)]
-    _at_most(strategy, len(layers), name, "layer", layers)
-    trained = frozenset(p for _, own in _leaves(stages)[-strategy.count :] for p in own)
+def _plan_layers(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
+    layers = [layer for layer, _ in _leaf_layers(stages)]
+    _check_count(strategy, len(layers), name, "layer", layers)
+    trained = frozenset(p for _, parameters in _leaf_layers(stages)[-strategy.count :] for p in parameters)
     words = (
         f"the last {quantity(strategy.count, 'layer')} with weights of {len(layers)}, from {layers[-strategy.count]}"
     )
     return FreezePlan(strategy, (_phase(stages, trained),), words)
 
 
-def _gradual(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
-    found = units(stages)
+def _plan_gradual(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
+    all_units = units(stages)
     phases = [Phase(_end(stages), frozenset())]
-    phases += [_phase(stages, _parameters(stages, found[-k:])) for k in range(1, len(found) + 1)]
-    return FreezePlan(strategy, tuple(phases), f"the head, then one more of {len(found)} stages at a time")
+    phases += [_phase(stages, _parameters(stages, all_units[-k:])) for k in range(1, len(all_units) + 1)]
+    return FreezePlan(strategy, tuple(phases), f"the head, then one more of {len(all_units)} stages at a time")
 
 
-def _full(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
+def _plan_full(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
     trained = _parameters(stages, units(stages))
     random = ", from random weights" if strategy.kind == "scratch" else ""
     return FreezePlan(strategy, (Phase(0, trained),), f"the whole network{random}")
 
 
-def _surgical(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
-    found = units(stages)
-    places = {"first": 0, "middle": len(found) // 2, "last": len(found) - 1}
-    names = {unit.name: i for i, unit in enumerate(found)}
-    number = names.get(strategy.stage, places.get(strategy.stage))
+def _plan_surgical(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
+    all_units = units(stages)
+    positions = {"first": 0, "middle": len(all_units) // 2, "last": len(all_units) - 1}
+    names = {unit.name: i for i, unit in enumerate(all_units)}
+    number = names.get(strategy.stage, positions.get(strategy.stage))
     if number is None:
         raise OptionError(
             f"strategy {strategy.name!r} names a stage that {name} does not have: "
             f"choose one of {join_words(list(names), 40)}."
         )
-    return FreezePlan(strategy, (_phase(stages, _parameters(stages, [found[number]])),), f"{found[number].name} alone")
+    unit = all_units[number]
+    return FreezePlan(strategy, (_phase(stages, _parameters(stages, [unit])),), f"{unit.name} alone")
 
 
-def _norm(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
-    trained = _of_modules(stages, _is_norm)
-    return _scattered(strategy, stages, name, trained, "normalisation layers")
+def _plan_norms(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
+    trained = _module_parameters(stages, _is_norm)
+    return _plan_parameters(strategy, stages, name, trained, "normalisation layers")
 
 
-def _bias(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
+def _plan_biases(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
     trained = frozenset(p for p in _parameters(stages, units(stages)) if p.rpartition(".")[2] == "bias")
-    return _scattered(strategy, stages, name, trained, "biases")
+    return _plan_parameters(strategy, stages, name, trained, "biases")
 
 
-def _lora(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
+def _plan_lora(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
     from torch import nn
 
     body = set(_parameters(stages, units(stages)[1:]))
-    weights = [p for p in _of_modules(stages, lambda module: isinstance(module, nn.Linear)) if p.endswith("weight")]
+    weights = [
+        p for p in _module_parameters(stages, lambda module: isinstance(module, nn.Linear)) if p.endswith("weight")
+    ]
     chosen = frozenset(weights) & body
     if not chosen or not any(stage.layout == "tokens" for stage in stages.stages):
         raise OptionError(
@@ -172,20 +175,20 @@ def _lora(strategy: Strategy, stages: Stages, name: str) -> FreezePlan:
 
 
 _PLANS: dict[str, Callable[[Strategy, Any, str], FreezePlan]] = {
-    "stages": _stages,
-    "blocks": _of_blocks,
-    "layers": _layers,
-    "gradual": _gradual,
-    "full": _full,
-    "scratch": _full,
-    "surgical": _surgical,
-    "norm": _norm,
-    "bias": _bias,
-    "lora": _lora,
+    "stages": _plan_stages,
+    "blocks": _plan_blocks,
+    "layers": _plan_layers,
+    "gradual": _plan_gradual,
+    "full": _plan_full,
+    "scratch": _plan_full,
+    "surgical": _plan_surgical,
+    "norm": _plan_norms,
+    "bias": _plan_biases,
+    "lora": _plan_lora,
 }
 
 
-def _scattered(strategy: Strategy, stages: Stages, name: str, trained: frozenset[str], what: str) -> FreezePlan:
+def _plan_parameters(strategy: Strategy, stages: Stages, name: str, trained: frozenset[str], what: str) -> FreezePlan:
     if not trained:
         raise OptionError(
             f"strategy {strategy.name!r} trains the {what}, and {name} has none: choose another strategy."
@@ -195,8 +198,8 @@ def _scattered(strategy: Strategy, stages: Stages, name: str, trained: frozenset
 
 def _phase(stages: Stages, trained: frozenset[str]) -> Phase:
     """The phase that trains these parameters: its boundary is the first block that holds one of them."""
-    of = _owners(stages.blocks())
-    return Phase(min((of[name] for name in trained), default=_end(stages)), trained)
+    owners = _owners(stages.blocks())
+    return Phase(min((owners[name] for name in trained), default=_end(stages)), trained)
 
 
 def _end(stages: Stages) -> int:
@@ -207,39 +210,40 @@ def _end(stages: Stages) -> int:
 def _owners(stages: Stages) -> dict[str, int]:
     """The first stage that holds each parameter, by the parameter's name."""
     names = {id(parameter): name for name, parameter in stages.network.named_parameters()}
-    found: dict[str, int] = {}
+    owners: dict[str, int] = {}
     for number, stage in enumerate(stages.stages):
         for parameter in stage.forward.parameters():
-            found.setdefault(names[id(parameter)], number)
-    return found
+            owners.setdefault(names[id(parameter)], number)
+    return owners
 
 
 def _parameters(stages: Stages, chosen: Iterable[Unit]) -> frozenset[str]:
+    """The names of the parameters that these units hold."""
     numbers = {number for unit in chosen for number in unit.stages}
     return frozenset(name for name, number in _owners(stages).items() if number in numbers)
 
 
-def _leaves(stages: Stages) -> list[tuple[str, list[str]]]:
-    """The layers that hold weights of their own, in order, with the names of these; without the original head."""
+def _leaf_layers(stages: Stages) -> list[tuple[str, list[str]]]:
+    """The layers that hold parameters directly, in order, with the names of these; without the original head."""
     body = _parameters(stages, units(stages))
-    found = []
+    layers = []
     for stage in stages.stages:
         for module in stage.forward.modules():
-            own = [name for name in _own(stages, module) if name in body]
-            if own:
-                found.append((own[0].rpartition(".")[0], own))
-    return found
+            parameters = [name for name in _direct_parameters(stages, module) if name in body]
+            if parameters:
+                layers.append((parameters[0].rpartition(".")[0], parameters))
+    return layers
 
 
-def _own(stages: Stages, module: nn.Module) -> list[str]:
+def _direct_parameters(stages: Stages, module: nn.Module) -> list[str]:
     names = {id(parameter): name for name, parameter in stages.network.named_parameters()}
     return [names[id(parameter)] for parameter in module.parameters(recurse=False)]
 
 
-def _of_modules(stages: Stages, wanted: Callable[[Any], bool]) -> frozenset[str]:
+def _module_parameters(stages: Stages, wanted: Callable[[Any], bool]) -> frozenset[str]:
     body = _parameters(stages, units(stages))
     modules = [module for stage in stages.stages for module in stage.forward.modules() if wanted(module)]
-    return frozenset(name for module in modules for name in _own(stages, module)) & body
+    return frozenset(name for module in modules for name in _direct_parameters(stages, module)) & body
 
 
 def _is_norm(module: Any) -> bool:
@@ -247,13 +251,9 @@ def _is_norm(module: Any) -> bool:
     return "Norm" in type(module).__name__
 
 
-def _at_most(strategy: Strategy, most: int, name: str, what: str, names: Sequence[str]) -> None:
+def _check_count(strategy: Strategy, most: int, name: str, what: str, names: Sequence[str]) -> None:
     if strategy.count > most:
         raise OptionError(
             f"strategy {strategy.name!r} was asked of {name}, which has {quantity(most, what)} "
             f"({join_words(names, 12)}): choose at most last-{most}{'' if what == 'stage' else f'-{what}s'}, or full."
         )
-
-
-def _names(chosen: Sequence[Unit]) -> str:
-    return ", ".join(unit.name for unit in chosen)

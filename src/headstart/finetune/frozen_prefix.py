@@ -55,7 +55,7 @@ class Prefix:
         """How many numbers a row has."""
         return math.prod(self.shape)
 
-    def recipe(self, device: Device) -> str:
+    def cache_key(self, device: Device) -> str:
         """Names all that an image's row depends on besides its pixels."""
         return fingerprint.hash_parts(
             self.weights, self.spec.fingerprint(), engine_for(device), device.kind, device.precision
@@ -71,7 +71,9 @@ def freeze(stages: Stages, count: int, spec: ImageSpec) -> Prefix:
     module = _cut_alike(network, stages).prefix(count)
     with torch.no_grad():
         shape = tuple(module(torch.zeros(1, 3, spec.size, spec.size)).shape[1:])
-    return Prefix(module, stages.names[count - 1], spec, shape, _weights(module, network, stages.names[:count]))
+    return Prefix(
+        module, stages.names[count - 1], spec, shape, _weights_fingerprint(module, network, stages.names[:count])
+    )
 
 
 def _cut_alike(network: nn.Module, stages: Stages) -> Stages:
@@ -79,13 +81,13 @@ def _cut_alike(network: nn.Module, stages: Stages) -> Stages:
     from headstart.backbones.conversion.families import cut_network
 
     coarse = cut_network(network)
-    for found in (coarse, coarse.blocks()):
-        if found.names == stages.names:
-            return found
+    for cut in (coarse, coarse.blocks()):
+        if cut.names == stages.names:
+            return cut
     raise InternalError(f"a {type(network).__name__} was cut into stages in a way that cannot be repeated.")
 
 
-def _weights(module: nn.Module, network: nn.Module, names: tuple[str, ...]) -> str:
+def _weights_fingerprint(module: nn.Module, network: nn.Module, names: tuple[str, ...]) -> str:
     """Two networks may have equal weights and run them in another way, so what prints differently is different."""
     arrays = {name: fingerprint.hash_array(value.numpy()) for name, value in module.state_dict().items()}
     return fingerprint.hash_parts(names, arrays, type(network).__name__, repr(module))
@@ -94,20 +96,20 @@ def _weights(module: nn.Module, network: nn.Module, names: tuple[str, ...]) -> s
 def open_prefix(prefix: Prefix, device: Device) -> Engine:
     """An engine that runs the prefix: rows (count, numbers), float32, channels last."""
     if engine_for(device) == "openvino":
-        return _openvino(prefix, device.precision)
+        return _open_openvino(prefix, device.precision)
     return TorchPrefix(prefix, device)
 
 
-def _openvino(prefix: Prefix, precision: str) -> Engine:
+def _open_openvino(prefix: Prefix, precision: str) -> Engine:
     from headstart.embed.openvino_engine import Requests, batch_for, compiled_network
 
     batch = batch_for(precision)
-    made_from = ("prefix", prefix.weights, prefix.spec.to_dict())
-    network = compiled_network(lambda: _converted(prefix, batch), *made_from, batch=batch, precision=precision)
+    identity = ("prefix", prefix.weights, prefix.spec.to_dict())
+    network = compiled_network(lambda: _convert(prefix, batch), *identity, batch=batch, precision=precision)
     return Requests(network, prefix.spec.buffer(batch))
 
 
-def _converted(prefix: Prefix, batch: int) -> Any:
+def _convert(prefix: Prefix, batch: int) -> Any:
     """The prefix as an OpenVINO model of one fixed batch size: uint8 pixels in, rows with channels last out."""
     import openvino
     import torch
@@ -117,13 +119,15 @@ def _converted(prefix: Prefix, batch: int) -> Any:
     side = prefix.spec.size
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     with torch.no_grad(), traceable(), static_padding(prefix.module):
-        content = export_onnx(_whole(prefix), example, ["rows"])  # OpenVINO's own converter would report to its makers
+        content = export_onnx(
+            _pixels_to_rows(prefix), example, ["rows"]
+        )  # OpenVINO's own converter would report to its makers
     model = openvino.Core().read_model(content)
     model.reshape({model.input(0): [batch, side, side, 3]})
     return model
 
 
-def _whole(prefix: Prefix) -> nn.Module:
+def _pixels_to_rows(prefix: Prefix) -> nn.Module:
     import torch
 
     from headstart.backbones.conversion.stages import piece
@@ -131,12 +135,12 @@ def _whole(prefix: Prefix) -> nn.Module:
     mean, std = (torch.tensor(values, dtype=torch.float32) for values in (prefix.spec.mean, prefix.spec.std))
 
     def run(image: Any) -> Any:
-        """Pictures (N, size, size, 3) uint8 → activations at the boundary, channels last."""
+        """Images (N, size, size, 3) uint8 → activations at the boundary, channels last."""
         pixels = (image.to(torch.float32) - mean) / std
         return channels_last(prefix.module(pixels.permute(0, 3, 1, 2)))
 
-    made: nn.Module = piece(run, network=prefix.module).eval()
-    return made
+    module: nn.Module = piece(run, network=prefix.module).eval()
+    return module
 
 
 def channels_last(activations: Tensor) -> Tensor:
@@ -155,8 +159,8 @@ class TorchPrefix(Engine):
         self._device = torch.device(device.kind)
         self._module = prefix.module.to(self._device, memory_format=torch.channels_last)
         self._dtype = None if device.kind == "cpu" else _DTYPES[device.precision]
-        self._normalised = Normalised(prefix.spec, self._device)
-        self._alone = threading.Lock()
+        self._normalise = Normaliser(prefix.spec, self._device)
+        self._lock = threading.Lock()
 
     def run(self, images: NDArray[np.uint8], count: int) -> Floats:
         """As the contract says; calls from several threads take turns."""
@@ -172,12 +176,12 @@ class TorchPrefix(Engine):
         cast = torch.autocast(
             self._device.type, dtype=getattr(torch, self._dtype or "bfloat16"), enabled=self._dtype is not None
         )
-        with self._alone, torch.no_grad(), cast:
-            made = self._module(self._normalised(images)).float()
-        return made.contiguous(memory_format=torch.channels_last) if made.ndim == 4 else made
+        with self._lock, torch.no_grad(), cast:
+            rows = self._module(self._normalise(images)).float()
+        return rows.contiguous(memory_format=torch.channels_last) if rows.ndim == 4 else rows
 
 
-class Normalised:
+class Normaliser:
     """uint8 pixels (N, size, size, 3) → float32 (N, 3, size, size) on a device, channels last in memory."""
 
     def __init__(self, spec: ImageSpec, device: Any) -> None:

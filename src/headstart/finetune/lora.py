@@ -37,5 +37,5 @@ def merge(network: nn.Module) -> None:
     for name, module in list(network.named_modules()):
         if isinstance(module, LoraLayer):
             module.merge()
-            parent, _, own = name.rpartition(".")
-            setattr(network.get_submodule(parent), own, module.get_base_layer())
+            parent, _, attribute = name.rpartition(".")
+            setattr(network.get_submodule(parent), attribute, module.get_base_layer())

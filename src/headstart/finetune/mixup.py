@@ -25,7 +25,7 @@ def soft_labels(labels: Ints, classes: int, smoothing: float, device: Any) -> Te
     return rows
 
 
-def mix_batch(x: Tensor, targets: Tensor, recipe: Recipe, draw: np.random.Generator) -> tuple[Tensor, Tensor]:
+def mix_batch(x: Tensor, targets: Tensor, recipe: Recipe, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Inputs and targets mixed with those of the batch in another order.
 
     Mixup (Zhang et al. 2018) blends whole inputs; cutmix (Yun et al. 2019) pastes a rectangle, and so only maps
@@ -33,26 +33,27 @@ def mix_batch(x: Tensor, targets: Tensor, recipe: Recipe, draw: np.random.Genera
     """
     import torch
 
-    cut = recipe.cutmix > 0 and x.ndim == 4 and (recipe.mixup == 0 or draw.random() < 0.5)
+    cut = recipe.cutmix > 0 and x.ndim == 4 and (recipe.mixup == 0 or random.random() < 0.5)
     alpha = recipe.cutmix if cut else recipe.mixup
     if alpha == 0 or len(x) < 2:
         return x, targets
-    share = float(draw.beta(alpha, alpha))
-    other = torch.from_numpy(draw.permutation(len(x))).to(x.device)
+    # x̃ = λ x_i + (1 - λ) x_j and ỹ = λ y_i + (1 - λ) y_j with λ ~ Beta(α, α) (Zhang et al. 2018).
+    lam = float(random.beta(alpha, alpha))
+    partner = torch.from_numpy(random.permutation(len(x))).to(x.device)
     if cut:
-        x, share = _pasted(x, x[other], share, draw)
+        x, lam = _paste_rectangle(x, x[partner], lam, random)
     else:
-        x = x.lerp(x[other], 1 - share)
-    return x, targets.lerp(targets[other], 1 - share)
+        x = x.lerp(x[partner], 1 - lam)
+    return x, targets.lerp(targets[partner], 1 - lam)
 
 
-def _pasted(x: Tensor, other: Tensor, share: float, draw: np.random.Generator) -> tuple[Tensor, float]:
-    """A rectangle of about the area 1 - share from the other inputs, and the share that is really left."""
+def _paste_rectangle(x: Tensor, partner: Tensor, lam: float, random: np.random.Generator) -> tuple[Tensor, float]:
+    """Inputs with a rectangle of about the area 1 - λ from their partners, and the λ of the rectangle as clipped."""
     height, width = x.shape[2:]
-    side = np.sqrt(1 - share)
-    row, column = draw.integers(height), draw.integers(width)
+    side = np.sqrt(1 - lam)  # of the map's height and width (Yun et al. 2019, eq. 2)
+    row, column = random.integers(height), random.integers(width)
     top, bottom = np.clip([row - side * height / 2, row + side * height / 2], 0, height).round().astype(int)
     left, right = np.clip([column - side * width / 2, column + side * width / 2], 0, width).round().astype(int)
     x = x.clone()
-    x[:, :, top:bottom, left:right] = other[:, :, top:bottom, left:right]
+    x[:, :, top:bottom, left:right] = partner[:, :, top:bottom, left:right]
     return x, 1 - float((bottom - top) * (right - left)) / (height * width)

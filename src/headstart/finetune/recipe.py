@@ -1,7 +1,7 @@
-"""How a fine-tune trains: the plain options, and the defaults that follow from the size of the data.
+"""The training configuration of a fine-tune: a user's options, and the defaults that follow from the size of the data.
 
-`Recipe` holds what a user may say, None where the data decide; `settle` turns it into `Settings`, all numbers known,
-with the reason for each that was derived. It trains nothing and needs no torch.
+`Recipe` holds what a user may say, None where the data decide; `settle_recipe` turns it into a `TrainingConfig`, all
+numbers known, with the reason for each that was derived. It trains nothing and needs no torch.
 """
 
 from __future__ import annotations
@@ -16,31 +16,56 @@ from headstart.finetune.strategies import Strategy
 
 AUGMENTS = ("none", "light", "medium", "strong")
 PRECISIONS = ("auto", "f32", "bf16")
-STARTS = ("probe", "random")
+HEAD_INITS = ("probe", "random")
 NORMS = ("auto", "frozen", "trained")
 
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 400, 6, 20
 _FROM_SCRATCH = 3
-_MANY = 2000
+"""How many times as many epochs a network trains from random weights."""
+_EARLY_STOPPING_FROM = 2000
+"""Training images from which a sixth of them can be spared to stop by."""
 _PATIENCE = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a user may say about a fine-tune; None leaves it to the size of the data.
+    """The training configuration of a fine-tune, as far as a user says it; None leaves a field to the size of the data.
 
-    epochs: passes over the training images. stage_epochs: of each step of gradual unfreezing. batch: images a step.
-    rate: AdamW's learning rate of the head; backbone_rate: of the last trained stage; layer_decay: what it is
-    multiplied by for each stage further down. weight_decay: of matrices and kernels. warmup: share of the steps in
-    which the rate rises; then it falls as a cosine. smoothing: of the labels. mixup, cutmix: the α of their Beta
-    distribution, 0 for none; where activations are cached, what is mixed are these. augment: none, light, medium or
-    strong. views: augmented views of an image that are cached. balanced: draw every class equally often. ema: decay of
-    the running mean of the weights, 0 for none. patience: epochs without improvement on an inner fold after which
-    training stops, 0 for never. clip: largest norm of the gradient. precision: auto, f32 or bf16. compile: use
-    torch.compile. norms: batch-norm statistics of trained stages are 'frozen' or 'trained'. l2sp: strengths of the pull
-    back to the start (L2-SP, Li et al. 2018); several are compared on the folds. interpolate: compare mixtures of start
-    and end (WiSE-FT, Wortsman et al. 2022) on the folds. start: the head's first weights, a linear probe's or random.
-    rank: of low-rank adapters.
+    Parameters
+    ----------
+    epochs : passes over the training images, at least 1; None aims at 400 steps.
+    stage_epochs : epochs of each step of gradual unfreezing, at least 1.
+    batch : images a step, at least 1; None for 32, or a quarter of few images.
+    rate : AdamW's learning rate of the head, above 0.
+    backbone_rate : learning rate of the last trained stage, above 0; None for a tenth of `rate`.
+    layer_decay : factor of that rate for each stage further down, 0.01 to 1.
+    weight_decay : of matrices and kernels, 0 to 10.
+    warmup : share of the steps in which the rate rises, 0 to below 1; then it falls as a cosine.
+    smoothing : label smoothing, 0 to below 1 (Szegedy et al. 2016).
+    mixup, cutmix : α of their Beta distribution, 0 for none; they mix activations where these are cached.
+    augment : none, light, medium or strong; None for light, from scratch medium.
+    views : augmented views of an image that are cached, at least 0.
+    balanced : draw every class equally often.
+    ema : decay of the exponential moving average of the weights, 0 (none) to below 1.
+    patience : epochs without improvement on an inner fold after which training stops, 0 for never; None for 5 from
+        2,000 images on.
+    clip : largest norm of the gradient, above 0.
+    precision : auto (timed), f32 or bf16.
+    compile : use torch.compile.
+    norms : batch-norm statistics of trained stages, auto, frozen or trained; auto freezes them except from scratch.
+    l2sp : L2-SP weights (Li et al. 2018), 0 to 100; several are compared on the folds.
+    interpolate : compare mixtures of the initial and the final weights (WiSE-FT, Wortsman et al. 2022) on the folds.
+    head_init : initialisation of the head, `probe` (LP-FT, Kumar et al. 2022) or `random`.
+    rank : of low-rank adapters (LoRA, Hu et al. 2022), at least 1.
+
+    Raises
+    ------
+    OptionError : a field is out of its range, or is no known word.
+
+    Examples
+    --------
+    >>> Recipe(epochs=5, l2sp=(0.0, 0.01)).batch is None
+    True
     """
 
     epochs: int | None = None
@@ -65,7 +90,7 @@ class Recipe:
     norms: str = "auto"
     l2sp: tuple[float, ...] = (0.0,)
     interpolate: bool = True
-    start: str = "probe"
+    head_init: str = "probe"
     rank: int = 8
 
     def __post_init__(self) -> None:
@@ -75,32 +100,30 @@ class Recipe:
             checks.at_least(name, 1 if getattr(self, name) is None else getattr(self, name), 1)
         checks.at_least("views", self.views, 0)
         checks.at_least("patience", self.patience or 0, 0)
-        for name, value in self._above_zero().items():
-            if not 0 < value < math.inf:
+        for name in ("rate", "clip", "backbone_rate"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
                 raise OptionError(f"{name} must be above 0; found {value!r}.")
         for name in ("warmup", "smoothing", "ema"):
-            _below_one(name, getattr(self, name))
+            if not 0 <= getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 0 and below 1; found {getattr(self, name)!r}.")
         checks.between("layer_decay", self.layer_decay, 0.01, 1)
         checks.between("weight_decay", self.weight_decay, 0, 10)
         for name in ("mixup", "cutmix"):
             checks.between(name, getattr(self, name), 0, 100)
         if not self.l2sp or len(set(self.l2sp)) < len(self.l2sp) or not all(0 <= value <= 100 for value in self.l2sp):
-            raise OptionError(f"l2sp must be one or more different strengths from 0 to 100; found {self.l2sp!r}.")
-        for name, known in (("precision", PRECISIONS), ("norms", NORMS), ("start", STARTS)):
+            raise OptionError(f"l2sp must be one or more different weights from 0 to 100; found {self.l2sp!r}.")
+        for name, known in (("precision", PRECISIONS), ("norms", NORMS), ("head_init", HEAD_INITS)):
             checks.one_of(name, getattr(self, name), known)
         checks.one_of("augment", self.augment or "none", AUGMENTS)
 
-    def _above_zero(self) -> dict[str, float]:
-        rates = {"rate": self.rate, "clip": self.clip}
-        return rates if self.backbone_rate is None else {**rates, "backbone_rate": self.backbone_rate}
-
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class TrainingConfig:
     """A recipe with what the strategy and the size of the data decide; names as in `Recipe`.
 
-    random_network: the network's weights are random, and its embeddings say nothing yet. reasons: for what was derived,
-    for the user.
+    random_network: the network's weights are random, and its embeddings say nothing yet. reasons: for the
+    derived values, for the user.
     """
 
     recipe: Recipe
@@ -112,12 +135,12 @@ class Settings:
     views: int
     patience: int
     norms: Literal["frozen", "trained"]
-    start: str
+    head_init: str
     random_network: bool
     reasons: tuple[str, ...] = field(default=(), compare=False)
 
 
-def settle_recipe(recipe: Recipe, strategy: Strategy, images: int) -> Settings:
+def settle_recipe(recipe: Recipe, strategy: Strategy, images: int) -> TrainingConfig:
     """The recipe for a strategy and so many training images. Raises `OptionError` for a batch larger than these.
 
     >>> settle_recipe(Recipe(), Strategy("last-1", "stages", 1), 300).epochs
@@ -131,9 +154,10 @@ def settle_recipe(recipe: Recipe, strategy: Strategy, images: int) -> Settings:
     scratch = strategy.kind == "scratch"
     batch = recipe.batch or max(1, min(32, images // 4))
     epochs = recipe.epochs or (recipe.stage_epochs if strategy.kind == "gradual" else _epochs(images, batch, scratch))
-    patience = recipe.patience if recipe.patience is not None else _PATIENCE * (images >= _MANY)
+    patience = recipe.patience if recipe.patience is not None else _PATIENCE * (images >= _EARLY_STOPPING_FROM)
+    norms = recipe.norms if recipe.norms != "auto" else "trained" if scratch else "frozen"
     augment = recipe.augment or ("medium" if scratch else "light")
-    return Settings(
+    return TrainingConfig(
         recipe=recipe,
         epochs=epochs,
         batch=batch,
@@ -142,8 +166,8 @@ def settle_recipe(recipe: Recipe, strategy: Strategy, images: int) -> Settings:
         augment=augment,
         views=0 if augment == "none" else recipe.views,
         patience=patience,
-        norms=_norms(recipe.norms, scratch),
-        start="random" if scratch else recipe.start,
+        norms="trained" if norms == "trained" else "frozen",
+        head_init="random" if scratch else recipe.head_init,
         random_network=scratch,
         reasons=(
             f"{epochs} epochs of batches of {batch}: about {_STEPS} steps are aimed at, and {images:,} images train",
@@ -153,17 +177,6 @@ def settle_recipe(recipe: Recipe, strategy: Strategy, images: int) -> Settings:
 
 
 def _epochs(images: int, batch: int, scratch: bool) -> int:
-    """Enough epochs for some hundred steps, within reason; three times as many from scratch."""
-    wanted = math.ceil(_STEPS / math.ceil(images / batch))
-    return min(max(wanted, _FEWEST_EPOCHS), _MOST_EPOCHS) * (_FROM_SCRATCH if scratch else 1)
-
-
-def _norms(asked: str, scratch: bool) -> Literal["frozen", "trained"]:
-    if asked == "auto":
-        return "trained" if scratch else "frozen"
-    return "trained" if asked == "trained" else "frozen"
-
-
-def _below_one(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise OptionError(f"{name} must be at least 0 and below 1; found {value!r}.")
+    """Epochs of ⌈images / batch⌉ steps that make about 400 steps, but 6 to 20; three times as many from scratch."""
+    epochs = math.ceil(_STEPS / math.ceil(images / batch))
+    return min(max(epochs, _FEWEST_EPOCHS), _MOST_EPOCHS) * (_FROM_SCRATCH if scratch else 1)

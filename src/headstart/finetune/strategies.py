@@ -1,7 +1,7 @@
 """The strategies that train inside a backbone, by the names that the field gives them.
 
-`parse` turns a word such as `last-2` into a `Strategy` or says what is wrong with it. It knows nothing of any network:
-`freeze.plan` says what a strategy means for one.
+`parse_strategy` turns a word such as `last-2` into a `Strategy` or says what is wrong with it. It knows no network:
+`freeze_plan.make_freeze_plan` says what a strategy means for one.
 
     last-K            the last K stages           surgical-first, -middle, -last   one stage alone (Lee et al. 2023)
     last-K-blocks     the last K blocks           surgical:STAGE                   that stage alone
@@ -69,13 +69,13 @@ def parse_strategy(word: str, others: Sequence[str] = ()) -> Strategy:
     """
     if word in _PLAIN:
         return _PLAIN[word]
-    if found := _LAST.fullmatch(word):
-        count = int(found[1])
+    if match := _LAST.fullmatch(word):
+        count = int(match[1])
         if count == 0:
             raise OptionError(
                 f"strategy {word!r} trains nothing: name at least last-1, or 'probe' for a frozen network."
             )
-        return Strategy(word, f"{found[2] or 'stage'}s", count)
+        return Strategy(word, f"{match[2] or 'stage'}s", count)
     if word.startswith("surgical:") and len(word) > len("surgical:"):
         return Strategy(word, "surgical", stage=word.partition(":")[2])
     if word in NAMES:

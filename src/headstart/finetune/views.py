@@ -1,7 +1,7 @@
-"""Augmented views of samples by their row, and results made ahead in the order asked.
+"""Augmented views of samples by row and number, and a prefetcher that keeps the order.
 
-`Pictures` decodes the view of a row; `ahead` runs such work in threads, a few batches before they are needed, and
-gives the results in order: what comes out does not depend on the threads. Nothing here needs torch.
+`Views` decodes a view of a row; `prefetch` runs such work in threads, a few batches before they are needed, and gives
+the results in order: they do not depend on the threads. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")
 
-MOST_KEPT = 512 << 20
+MOST_BYTES = 512 << 20
 
 
 class Views:
@@ -38,12 +38,12 @@ class Views:
 
     def __init__(self, samples: Samples, spec: ImageSpec, kind: str, seed: int, *, keep: bool = False) -> None:
         self.samples, self.spec, self.kind, self.seed = samples, spec, kind, seed
-        self._keep = keep and len(samples) * spec.size**2 * 3 <= MOST_KEPT
-        self._kept: dict[int, NDArray[np.uint8]] = {}
-        self._recent = _Recent(self._whole, 2 + threads())
+        self._keep = keep and len(samples) * spec.size**2 * 3 <= MOST_BYTES
+        self._clean_views: dict[int, NDArray[np.uint8]] = {}
+        self._recent = _Recent(self._read_source, 2 + threads())
 
     def load(self, row: int, number: int) -> NDArray[np.uint8]:
-        """One view, (size, size, 3) uint8, not to be written to. Raises `DataError` with the picture's name."""
+        """One view, (size, size, 3) uint8, not to be written to. Raises `DataError` with the image's name."""
         try:
             if number == 0 or self.kind == "none":
                 return self._clean(row)
@@ -58,32 +58,32 @@ class Views:
             ) from error
 
     def _clean(self, row: int) -> NDArray[np.uint8]:
-        if (found := self._kept.get(row)) is not None:
-            return found
-        made = self.spec.load(self.samples.images[row])
+        if (clean := self._clean_views.get(row)) is not None:
+            return clean
+        clean = self.spec.load(self.samples.images[row])
         if self._keep:
-            self._kept[row] = made
-        return made
+            self._clean_views[row] = clean
+        return clean
 
-    def _whole(self, row: int) -> Image:
-        return augment.whole(self.samples.images[row], self.spec, self.kind)
+    def _read_source(self, row: int) -> Image:
+        return augment.read_source(self.samples.images[row], self.spec, self.kind)
 
 
 class _Recent:
-    """The pictures read last, so that several views of one, asked for one after the other, read it once."""
+    """The images read last, so that several views of one, asked for one after the other, read it once."""
 
     def __init__(self, read: Callable[[int], Image], most: int) -> None:
         self._read, self._most = read, most
-        self._pictures: OrderedDict[int, Future[Image]] = OrderedDict()
+        self._images: OrderedDict[int, Future[Image]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, row: int) -> Image:
-        """The picture of a row; one that another thread is reading is waited for."""
+        """The image of a row; one that another thread is reading is waited for."""
         with self._lock:
-            known = self._pictures.get(row)
-            future = known or self._pictures.setdefault(row, Future())
-            while len(self._pictures) > self._most:
-                self._pictures.popitem(last=False)
+            known = self._images.get(row)
+            future = known or self._images.setdefault(row, Future())
+            while len(self._images) > self._most:
+                self._images.popitem(last=False)
         if known is None:
             try:
                 future.set_result(self._read(row))

@@ -1,8 +1,8 @@
-"""What every head is: a scikit-learn classifier on embeddings that can also score a whole path of settings.
+"""The base class of all heads: a scikit-learn classifier on embeddings that chooses its own hyper-parameters.
 
-`fit` tries each setting (a strength, a number of neighbours, …) on internal stratified folds, keeps the best and
-trains on all rows with it. `path_scores` gives the out-of-fold scores of every setting on folds from outside, for an
-honest comparison between heads. Prediction goes through a `Form`: numpy alone, and what a bundle stores.
+`fit` scores each configuration (a regularisation strength, a number of neighbours, …) on internal stratified folds and
+trains the best one on all rows. `path_scores` gives the out-of-fold scores of every configuration on folds that
+are given, for a comparison between heads. Prediction goes through a `Form`: numpy alone, and what a bundle stores.
 """
 
 from __future__ import annotations
@@ -27,71 +27,75 @@ from headstart.heads.tuning import best_configuration, internal_folds
 from headstart.metrics.probability import softmax
 from headstart.records.arrays import Floats, Ints
 
-Setting = Mapping[str, Any]
+Configuration = Mapping[str, Any]
+"""Constructor parameters of a head that fix what `"auto"` leaves open, by name."""
 ClassWeight: TypeAlias = str | Mapping[Any, float] | None
 
-_UNSEEN = 8.0
-"""How far below a row's lowest score a class lies that the fold's training rows did not hold."""
+_ABSENT_MARGIN = 8.0
+"""How far below a row's lowest score a class lies that was absent from the fold's training rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class PathScores:
-    """Out-of-fold scores of every setting tried.
+    """Out-of-fold scores of every configuration.
 
-    settings: constructor parameters that fix each setting, simplest first. scores: (settings, repeats, n, K) float32.
+    configurations: constructor parameters that fix each, simplest first.
+    scores: (configurations, repeats, n, K) float32.
     """
 
-    settings: tuple[dict[str, Any], ...]
+    configurations: tuple[dict[str, Any], ...]
     scores: Floats
 
 
 class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Base of all heads. A subclass gives its settings, and how to train one setting.
+    """A subclass gives its configurations (`_configurations`) and how to train one of them (`_train`).
 
-    Learned: `classes_`, `form_`, `setting_` (the constructor parameters chosen), `n_features_in_`.
+    What a constructor may be given beside its hyper-parameters: class_weight, signed_sqrt, random_state.
+    Learned: `classes_`, `form_`, `configuration_` (the constructor parameters chosen), `n_features_in_`.
     """
 
-    _tuned: ClassVar[tuple[str, ...]] = ()
+    _hyperparameters: ClassVar[tuple[str, ...]] = ()
     """Constructor parameters that `"auto"` leaves to be chosen."""
 
     classes_: NDArray[Any]
     form_: Form
-    setting_: dict[str, Any]
+    configuration_: dict[str, Any]
     _class_weights: NDArray[np.float64] | None
 
     def fit(self, X: Any, y: Any, *, folds: Ints | None = None) -> Head:
-        """Choose the setting and train on all rows.
+        """Choose the configuration and train it on all rows.
 
         X: (n, d) numbers. y: (n,) class names or numbers, at least two classes.
-        folds: (repeats, n) fold of each row by which the setting is chosen; None makes five stratified ones.
+        folds: (repeats, n) fold of each row by which the configuration is chosen; None makes five stratified ones.
+        Raises `DataError` for a single class, `OptionError` for a parameter or folds that cannot be used.
         """
-        X, labels = self._checked(X, y)
-        count = len(self.classes_)
-        self._weigh(self.classes_, labels)
+        X, labels = self._check_fit_input(X, y)
+        n_classes = len(self.classes_)
+        self._set_class_weights(self.classes_, labels)
         if folds is not None:
-            folds = _checked_folds(folds, len(X))
-        settings = self._settings(X, labels)
-        prepared = self._prepare(X, labels, count)
-        self.setting_ = dict(self._chosen(prepared, labels, count, settings, folds))
-        self.form_ = self._train(prepared, labels, count, self.setting_)
+            folds = _check_folds(folds, len(X))
+        configurations = self._configurations(X, labels)
+        problem = self._prepare(X, labels, n_classes)
+        self.configuration_ = dict(self._choose(problem, labels, n_classes, configurations, folds))
+        self.form_ = self._train(problem, labels, n_classes, self.configuration_)
         return self
 
     def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
-        """Score every setting on rows it was not trained on.
+        """Score every configuration on rows it was not trained on.
 
         X: (n, d). y: (n,) integers 0..K-1. folds: (repeats, n); a row is scored by the model trained without its
         fold; a row whose fold is -1 is trained on always, and its scores are 0.
         """
         X = np.ascontiguousarray(X, dtype=np.float32)
         labels = np.asarray(y, dtype=np.int64)
-        folds = _checked_folds(folds, len(X))
-        count = int(labels.max()) + 1
-        if count < 2:
+        folds = _check_folds(folds, len(X))
+        n_classes = int(labels.max()) + 1
+        if n_classes < 2:
             raise DataError("at least two classes are needed to compare heads, and one class was found.")
-        self._weigh(np.arange(count), labels)
-        settings = self._settings(X, labels)
-        scores = self._path(self._prepare(X, labels, count), labels, count, settings, folds)
-        return PathScores(tuple(dict(setting) for setting in settings), scores)
+        self._set_class_weights(np.arange(n_classes), labels)
+        configurations = self._configurations(X, labels)
+        scores = self._score_path(self._prepare(X, labels, n_classes), labels, n_classes, configurations, folds)
+        return PathScores(tuple(dict(configuration) for configuration in configurations), scores)
 
     def decision_function(self, X: Any) -> Floats:
         """Scores (n, K); for two classes (n,), positive for the second."""
@@ -111,24 +115,24 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "form_")
         return self.form_.scores(validate_data(self, X, dtype=np.float32, order="C", reset=False))
 
-    def _weigh(self, classes: NDArray[Any], labels: Ints) -> None:
-        """Keep the weight of each class while training."""
+    def _set_class_weights(self, classes: NDArray[Any], labels: Ints) -> None:
+        """Remember the weight of each class while training."""
         self._class_weights = weight_of_class(getattr(self, "class_weight", None), classes, labels)
 
     def _row_weights(self, labels: Ints) -> NDArray[np.float64] | None:
         return None if self._class_weights is None else self._class_weights[labels]
 
-    def _by_number(self) -> dict[int, float] | None:
-        """The class weights as scikit-learn takes them."""
+    def _class_weight_by_number(self) -> dict[int, float] | None:
+        """The class weights as scikit-learn takes them: by class number."""
         return None if self._class_weights is None else dict(enumerate(self._class_weights.tolist()))
 
-    def _narrowed(self, present: Ints) -> Head:
-        """This head for rows that hold only the `present` classes, numbered anew."""
+    def _restrict_to(self, present: Ints) -> Head:
+        """An unfitted copy for rows of the `present` classes alone, which it numbers 0, 1, …"""
         head: Head = clone(self)
         head._class_weights = None if self._class_weights is None else self._class_weights[present]
         return head
 
-    def _checked(self, X: Any, y: Any) -> tuple[Floats, Ints]:
+    def _check_fit_input(self, X: Any, y: Any) -> tuple[Floats, Ints]:
         X, y = validate_data(self, X, y, dtype=np.float32, order="C", ensure_min_samples=2)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -139,87 +143,102 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return X, labels.astype(np.int64)
 
-    def _chosen(
-        self, prepared: Any, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints | None
-    ) -> Setting:
-        if len(settings) == 1:
-            return settings[0]
+    def _choose(
+        self, problem: Any, labels: Ints, n_classes: int, configurations: Sequence[Configuration], folds: Ints | None
+    ) -> Configuration:
+        if len(configurations) == 1:
+            return configurations[0]
         folds = internal_folds(labels) if folds is None else folds
-        scores = self._path(prepared, labels, count, settings, folds)
-        return settings[best_configuration(scores, labels, folds)]
+        scores = self._score_path(problem, labels, n_classes, configurations, folds)
+        return configurations[best_configuration(scores, labels, folds)]
 
-    def _fixed(self) -> dict[str, Any]:
-        """The tuned parameters that the user has fixed."""
-        fixed = {name: getattr(self, name) for name in self._tuned if not _is_auto(getattr(self, name))}
+    def _fixed_parameters(self) -> dict[str, Any]:
+        """The hyper-parameters that are not "auto", checked."""
+        fixed = {name: getattr(self, name) for name in self._hyperparameters if not _is_auto(getattr(self, name))}
         for name, value in fixed.items():
             if isinstance(value, str):
-                one_of(name, value, self._words(name))
+                one_of(name, value, self._allowed_words(name))
             elif not value > 0:
                 raise OptionError(f"{name} must be 'auto' or above 0; found {value!r}.")
         return fixed
 
-    def _words(self, name: str) -> Sequence[str]:
+    def _allowed_words(self, name: str) -> Sequence[str]:
+        """The words that a hyper-parameter may be."""
         return ("auto",)
 
-    def _prepare(self, X: Floats, labels: Ints, count: int) -> Any:
-        """What all settings and folds share; the rows themselves unless a subclass knows better."""
+    def _prepare(self, X: Floats, labels: Ints, n_classes: int) -> Any:
+        """What all configurations and folds share: the rows, or what a subclass computes from them once."""
         return X
 
-    @abstractmethod
-    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
-        """The settings to try, simplest first."""
+    @staticmethod
+    def cost(n: int, d: int, K: int, fits: int) -> float:
+        """Arithmetic of scoring every configuration on `fits` folds and training once, in 10⁹ operations.
+
+        n rows, d features, K classes; an operation at the speed of a matrix product in float32. The comparison leaves
+        out heads for which its time does not last. Here: some passes over the rows; a slower head overrides it.
+        """
+        return 400.0 * fits * n * d / 1e9
 
     @abstractmethod
-    def _train(self, prepared: Any, labels: Ints, count: int, setting: Setting) -> Form:
-        """Train one setting on all rows; `labels` are 0..count-1, none of them missing."""
+    def _configurations(self, X: Floats, labels: Ints) -> Sequence[Configuration]:
+        """The configurations to compare, simplest first."""
 
-    def _path(self, prepared: Any, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints) -> Floats:
-        """Scores (settings, repeats, n, count): one training a fold and setting, unless a subclass knows better.
+    @abstractmethod
+    def _train(self, problem: Any, labels: Ints, n_classes: int, configuration: Configuration) -> Form:
+        """Train one configuration on all rows; every class 0..n_classes-1 occurs in `labels`."""
+
+    def _score_path(
+        self, problem: Any, labels: Ints, n_classes: int, configurations: Sequence[Configuration], folds: Ints
+    ) -> Floats:
+        """Scores (configurations, repeats, n, n_classes): one training for each fold and configuration.
 
         Folds are trained side by side, each on one thread: small products of matrices gain nothing from several.
+        A subclass that can share work between folds overrides this.
         """
         from threadpoolctl import threadpool_limits
 
-        scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
+        scores = np.zeros((len(configurations), *folds.shape, n_classes), dtype=np.float32)
 
-        def fill(fold: tuple[int, int, NDArray[np.bool_], NDArray[np.bool_]]) -> None:
+        def score_fold(fold: tuple[int, int, NDArray[np.bool_], NDArray[np.bool_]]) -> None:
             """Write the scores of one fold's rows, by heads trained on the others."""
             r, _, train, test = fold
             present, relabelled = np.unique(labels[train], return_inverse=True)
-            head = self._narrowed(present)
-            columns = head._fold_scores(prepared[train], relabelled, len(present), settings, prepared[test])
-            for s, found in enumerate(columns):
-                scores[s, r, test] = expand_classes(found, present, count)
+            head = self._restrict_to(present)
+            fold_scores = head._fold_scores(problem[train], relabelled, len(present), configurations, problem[test])
+            for s, present_scores in enumerate(fold_scores):
+                scores[s, r, test] = expand_classes(present_scores, present, n_classes)
 
         with threadpool_limits(1), ThreadPoolExecutor(threads()) as pool:
-            list(pool.map(fill, iterate_folds(folds)))
+            list(pool.map(score_fold, iterate_folds(folds)))
         return scores
 
     def _fold_scores(
-        self, X: Floats, labels: Ints, count: int, settings: Sequence[Setting], held: Floats
+        self, X: Floats, labels: Ints, n_classes: int, configurations: Sequence[Configuration], X_test: Floats
     ) -> Sequence[Floats]:
-        """Scores of the `held` rows by each setting trained on `X`."""
-        if count < 2:
-            return [np.zeros((len(held), count), dtype=np.float32) for _ in settings]
-        prepared = self._prepare(X, labels, count)
-        return [self._train(prepared, labels, count, setting).scores(held) for setting in settings]
+        """Scores of the rows `X_test` by each configuration trained on `X`."""
+        if n_classes < 2:
+            return [np.zeros((len(X_test), n_classes), dtype=np.float32) for _ in configurations]
+        problem = self._prepare(X, labels, n_classes)
+        return [
+            self._train(problem, labels, n_classes, configuration).scores(X_test) for configuration in configurations
+        ]
 
 
 def iterate_folds(folds: Ints) -> list[tuple[int, int, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """(repeat, fold, training rows, held-out rows) for every fold of every repeat; rows of fold -1 are never held."""
-    found = []
+    """(repeat, fold, training rows, held-out rows) for every fold of every repeat; rows of fold -1 always train."""
+    parts = []
     for r, numbers in enumerate(folds):
         for fold in np.unique(numbers[numbers >= 0]):
-            held = numbers == fold
-            found.append((r, int(fold), ~held, held))
-    return found
+            held_out = numbers == fold
+            parts.append((r, int(fold), ~held_out, held_out))
+    return parts
 
 
-def expand_classes(scores: Floats, present: Ints, count: int) -> Floats:
-    """Scores of the `present` classes set into (n, count); the classes not trained on lie well below."""
-    if len(present) == count:
+def expand_classes(scores: Floats, present: Ints, n_classes: int) -> Floats:
+    """Scores (n, present classes) as (n, n_classes); the classes not trained on lie well below the others."""
+    if len(present) == n_classes:
         return scores
-    full = np.repeat(scores.min(axis=1, keepdims=True) - np.float32(_UNSEEN), count, axis=1)
+    full = np.repeat(scores.min(axis=1, keepdims=True) - np.float32(_ABSENT_MARGIN), n_classes, axis=1)
     full[:, present] = scores
     return full
 
@@ -247,7 +266,7 @@ def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def _checked_folds(folds: Ints, n: int) -> Ints:
+def _check_folds(folds: Ints, n: int) -> Ints:
     folds = np.asarray(folds, dtype=np.int64)
     if folds.ndim != 2 or folds.shape[1] != n:
         raise OptionError(f"folds must have the shape (repeats, {n}), a fold for each row; found {folds.shape}.")

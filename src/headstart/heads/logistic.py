@@ -1,4 +1,8 @@
-"""The logistic probe: multinomial logistic regression on standardised embeddings, its strength chosen by folds."""
+"""The logistic probe: multinomial logistic regression on standardised embeddings, its C chosen by folds.
+
+All folds and strengths are solved as one batch (`solvers.lbfgs`), a few strengths at a time, weakest C first, each
+started from the solutions before it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.heads.base import ClassWeight, Head, Setting
+from headstart.heads.base import ClassWeight, Configuration, Head
 from headstart.heads.forms.linear import Linear
-from headstart.heads.solvers.basis import Basis, Standard, basis, standardise
+from headstart.heads.solvers.basis import Basis, Standard, basis, decomposition_cost, standardise
 from headstart.heads.solvers.lbfgs import solve
-from headstart.heads.solvers.softmax_loss import NOTHING_HELD, Design
+from headstart.heads.solvers.softmax_loss import NO_FOLD, Design
 from headstart.records.arrays import Floats, Ints
 
 STRENGTHS = tuple(0.1 * 10 ** (step / 2) for step in range(10))
@@ -26,13 +30,16 @@ _SEARCH = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
-    """The rows in their shared basis, and solutions found on the way, to start the final fit from."""
+class _LogisticProblem:
+    """The rows in their shared basis.
+
+    weights: (n,) row weights. warm_starts: mean coefficients of the folds, (1, J, r + 1), by C, for the final fit.
+    """
 
     standard: Standard
     basis: Basis
     weights: NDArray[np.float64] | None
-    found: dict[float, NDArray[Any]] = field(default_factory=dict)
+    warm_starts: dict[float, NDArray[Any]] = field(default_factory=dict)
 
 
 class LogisticProbe(Head):
@@ -40,7 +47,7 @@ class LogisticProbe(Head):
 
     Minimises C Σ loss + |W|² / 2 over standardised features, the intercept free: scikit-learn's objective and C.
     C: "auto" chooses among ten by internal folds; a number fixes it. class_weight: None, "balanced" or a mapping.
-    root: take the signed square root of the features first (for several layers side by side).
+    signed_sqrt: take sign(x) √|x| of the features first (for several layers side by side).
     tol: relative gap in the objective at which the final fit stops (the search's fits, and `path_scores`: ten times
     that); below 1e-6 it computes in float64.
     Learned beside the usual: `n_iter_`, and `objective_` (divided by C).
@@ -51,93 +58,109 @@ class LogisticProbe(Head):
     True
     """
 
-    _tuned: ClassVar[tuple[str, ...]] = ("C",)
+    _hyperparameters: ClassVar[tuple[str, ...]] = ("C",)
 
     def __init__(
         self,
         *,
         C: float | str = "auto",
         class_weight: ClassWeight = None,
-        root: bool = False,
+        signed_sqrt: bool = False,
         tol: float = 1e-5,
     ) -> None:
         self.C = C
         self.class_weight = class_weight
-        self.root = root
+        self.signed_sqrt = signed_sqrt
         self.tol = tol
 
-    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
-        fixed = self._fixed()
+    @staticmethod
+    def cost(n: int, d: int, K: int, fits: int) -> float:
+        """Steps over all strengths; each is two products, an exponential a score, and the solver's vectors."""
+        steps, r, J = (110 if K < 20 else 160), min(n, d), (1 if K == 2 else K)
+        return decomposition_cost(n, d) + (4.5 * n * r + 1000.0 * n + 4000.0 * r) * J * fits * steps / 1e9
+
+    def _configurations(self, X: Floats, labels: Ints) -> Sequence[Configuration]:
+        fixed = self._fixed_parameters()
         return [fixed] if fixed else [{"C": float(f"{s / X.shape[1]:.3g}")} for s in STRENGTHS]
 
-    def _prepare(self, X: Floats, labels: Ints, count: int) -> _Prepared:
-        learned = standardise(X, root=self.root)
-        rows: NDArray[Any] = learned.apply(X)
+    def _prepare(self, X: Floats, labels: Ints, n_classes: int) -> _LogisticProblem:
+        standard = standardise(X, signed_sqrt=self.signed_sqrt)
+        rows: NDArray[Any] = standard.apply(X)
         if self.tol < 1e-6:
             rows = rows.astype(np.float64)
-        return _Prepared(learned, basis(rows), self._row_weights(labels))
+        return _LogisticProblem(standard, basis(rows), self._row_weights(labels))
 
-    def _path(self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints) -> Floats:
-        scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
+    def _score_path(
+        self,
+        problem: _LogisticProblem,
+        labels: Ints,
+        n_classes: int,
+        configurations: Sequence[Configuration],
+        folds: Ints,
+    ) -> Floats:
+        scores = np.zeros((len(configurations), *folds.shape, n_classes), dtype=np.float32)
         for r, numbers in enumerate(folds):
-            design = Design(prepared.basis.rows, labels, numbers, count, prepared.weights)
-            self._along(prepared, design, [float(s["C"]) for s in settings], scores[:, r])
+            design = Design(problem.basis.rows, labels, numbers, n_classes, problem.weights)
+            self._solve_path(problem, design, [float(s["C"]) for s in configurations], scores[:, r])
         return scores
 
-    def _along(self, prepared: _Prepared, design: Design, strengths: Sequence[float], scores: Floats) -> None:
+    def _solve_path(
+        self, problem: _LogisticProblem, design: Design, strengths: Sequence[float], scores: Floats
+    ) -> None:
         """Solve all folds for one group of strengths after another, each from those before; fill `scores`."""
-        held = np.unique(design.folds[design.folds >= 0])
-        size = max(1, round(_COLUMNS / (len(held) * design.columns)))
-        known: list[tuple[float, NDArray[Any]]] = []
+        held_out = np.unique(design.folds[design.folds >= 0])
+        size = max(1, round(_COLUMNS / (len(held_out) * design.columns)))
+        last_two: list[tuple[float, NDArray[Any]]] = []
         for low in range(0, len(strengths), size):
             group = strengths[low : low + size]
             solution = solve(
                 design,
-                prepared.basis.energy,
-                np.tile(held, len(group)),
-                np.repeat(group, len(held)),
+                problem.basis.energy,
+                np.tile(held_out, len(group)),
+                np.repeat(group, len(held_out)),
                 tol=_SEARCH * self.tol,
-                start=None if not known else np.concatenate([_foretold(known, C) for C in group]),
+                start=None if not last_two else np.concatenate([_extrapolate(last_two, C) for C in group]),
             )
             for g, C in enumerate(group):
-                found = solution.coefficients[g * len(held) : (g + 1) * len(held)]
-                _fill(scores[low + g], design, held, found)
-                prepared.found[C] = found.mean(axis=0, keepdims=True)
-                known = [*known, (C, found)][-2:]
+                coefficients = solution.coefficients[g * len(held_out) : (g + 1) * len(held_out)]
+                _fill(scores[low + g], design, held_out, coefficients)
+                problem.warm_starts[C] = coefficients.mean(axis=0, keepdims=True)
+                last_two = [*last_two, (C, coefficients)][-2:]
 
-    def _train(self, prepared: _Prepared, labels: Ints, count: int, setting: Setting) -> Linear:
-        C = float(setting["C"])
-        nothing = np.array([NOTHING_HELD])
-        design = Design(prepared.basis.rows, labels, np.zeros_like(labels), count, prepared.weights)
+    def _train(self, problem: _LogisticProblem, labels: Ints, n_classes: int, configuration: Configuration) -> Linear:
+        C = float(configuration["C"])
+        no_fold = np.array([NO_FOLD])
+        design = Design(problem.basis.rows, labels, np.zeros_like(labels), n_classes, problem.weights)
         solution = solve(
-            design, prepared.basis.energy, nothing, np.array([C]), tol=self.tol, start=prepared.found.get(C)
+            design, problem.basis.energy, no_fold, np.array([C]), tol=self.tol, start=problem.warm_starts.get(C)
         )
         self.n_iter_ = int(solution.steps[0])
         self.objective_ = float(solution.objective[0])
-        return linear_form(prepared.standard, prepared.basis, _columns(solution.coefficients[0]))
+        return linear_form(problem.standard, problem.basis, _columns(solution.coefficients[0]))
 
 
-def linear_form(learned: Standard, axes: Basis, coefficients: NDArray[Any]) -> Linear:
-    """The form on raw features of `coefficients` (K, r + 1), intercept last, found on standardised, rotated rows."""
-    weight = axes.axes @ coefficients[:, :-1].T / learned.scale[:, None]
+def linear_form(standard: Standard, axes: Basis, coefficients: NDArray[Any]) -> Linear:
+    """The form on raw features of `coefficients` (K, r + 1), intercept last, on standardised, rotated rows."""
+    # w · Vᵀ((x - centre) / scale) = (V w / scale) · (x - centre)
+    weight = axes.axes @ coefficients[:, :-1].T / standard.scale[:, None]
     return Linear(
-        learned.centre,
+        standard.centre,
         np.ascontiguousarray(weight, dtype=np.float32),
         coefficients[:, -1].astype(np.float32),
-        np.array(learned.root, dtype=np.uint8),
+        np.array(standard.signed_sqrt, dtype=np.uint8),
     )
 
 
-def _foretold(known: list[tuple[float, NDArray[Any]]], C: float) -> NDArray[Any]:
+def _extrapolate(last_two: list[tuple[float, NDArray[Any]]], C: float) -> NDArray[Any]:
     """Coefficients to start from at `C`: the line, in log C, through the last two solutions.
 
     Where classes can be separated the weights grow with log C, so this saves most of the steps.
     """
-    if len(known) == 1:
-        return known[0][1]
-    (before, old), (last, new) = known
-    reach = np.log(C / last) / np.log(last / before)
-    return new + new.dtype.type(reach) * (new - old)  # type: ignore[no-any-return]
+    if len(last_two) == 1:
+        return last_two[0][1]
+    (old_C, old), (new_C, new) = last_two
+    factor = np.log(C / new_C) / np.log(new_C / old_C)
+    return new + new.dtype.type(factor) * (new - old)  # type: ignore[no-any-return]
 
 
 def _columns(coefficients: NDArray[Any]) -> NDArray[Any]:
@@ -152,7 +175,8 @@ def _columns(coefficients: NDArray[Any]) -> NDArray[Any]:
     return centred
 
 
-def _fill(scores: Floats, design: Design, held: Ints, coefficients: NDArray[Any]) -> None:
-    for fold, of_fold in zip(held, coefficients, strict=True):
+def _fill(scores: Floats, design: Design, held_out: Ints, coefficients: NDArray[Any]) -> None:
+    """Write the scores of each fold's rows, by the coefficients (folds, J, r + 1) of the problem without that fold."""
+    for fold, fold_coefficients in zip(held_out, coefficients, strict=True):
         low, high = np.searchsorted(design.folds, [fold, fold + 1])
-        scores[design.order[low:high]] = design.matrix[low:high] @ _columns(of_fold).T
+        scores[design.order[low:high]] = design.matrix[low:high] @ _columns(fold_coefficients).T

@@ -1,4 +1,4 @@
-"""Heads that compare an embedding with the labelled ones: nearest neighbours and nearest class mean."""
+"""Heads that compare an embedding with the training rows: nearest neighbours and nearest class mean."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from headstart.errors import OptionError
-from headstart.heads.base import ClassWeight, Head, Setting
+from headstart.heads.base import ClassWeight, Configuration, Head
 from headstart.heads.forms.arrays import unit_rows
 from headstart.heads.forms.linear import Cosine, Form, Linear
 from headstart.heads.forms.stored_rows import Neighbours, nearest_rows, votes
@@ -33,38 +33,43 @@ class NearestNeighbours(Head):
     True
     """
 
-    _tuned: ClassVar[tuple[str, ...]] = ("k",)
+    _hyperparameters: ClassVar[tuple[str, ...]] = ("k",)
 
     def __init__(self, *, k: int | str = "auto", class_weight: ClassWeight = None) -> None:
         self.k = k
         self.class_weight = class_weight
 
-    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
-        fixed = self._fixed()
+    @staticmethod
+    def cost(n: int, d: int, K: int, fits: int) -> float:
+        """Similarities of all rows with all rows, and a partial sort of each."""
+        return (2.0 * n * n * d + 1500.0 * n * n) / 1e9
+
+    def _configurations(self, X: Floats, labels: Ints) -> Sequence[Configuration]:
+        fixed = self._fixed_parameters()
         if fixed and fixed["k"] != int(fixed["k"]):
             raise OptionError(f"k must be 'auto' or a whole number of at least 1; found {self.k!r}.")
         # A fold leaves a fifth out; k beyond half of the rows is a vote of everyone.
         return [fixed] if fixed else [{"k": k} for k in COUNTS if k == 1 or 2 * k <= len(X)]
 
-    def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Neighbours:
-        centre = prepared.mean(axis=0)
+    def _train(self, X: Floats, labels: Ints, n_classes: int, configuration: Configuration) -> Neighbours:
+        centre = X.mean(axis=0)
         return Neighbours(
             centre,
-            unit_rows(prepared - centre),
+            unit_rows(X - centre),
             labels,
-            np.ones(count, np.float32) if self._class_weights is None else self._class_weights.astype(np.float32),
-            np.array(min(int(setting["k"]), len(prepared)), dtype=np.int64),
+            np.ones(n_classes, np.float32) if self._class_weights is None else self._class_weights.astype(np.float32),
+            np.array(min(int(configuration["k"]), len(X)), dtype=np.int64),
             np.array(_VOTE_WIDTH, dtype=np.float32),
         )
 
     def _fold_scores(
-        self, X: Floats, labels: Ints, count: int, settings: Sequence[Setting], held: Floats
+        self, X: Floats, labels: Ints, n_classes: int, configurations: Sequence[Configuration], X_test: Floats
     ) -> Sequence[Floats]:
         """One search for the largest k serves all."""
-        form = self._train(X, labels, count, max(settings, key=lambda setting: setting["k"]))
-        rows = unit_rows(held - form.centre)
+        form = self._train(X, labels, n_classes, max(configurations, key=lambda configuration: configuration["k"]))
+        rows = unit_rows(X_test - form.centre)
         nearest, similarity = nearest_rows(rows, form.stored, int(form.k))
-        counts = [int(setting["k"]) for setting in settings]
+        counts = [int(configuration["k"]) for configuration in configurations]
         weight = form.class_weight
         return [votes(labels[nearest[:, :k]], similarity[:, :k], weight, _VOTE_WIDTH) for k in counts]
 
@@ -80,32 +85,33 @@ class NearestMean(Head):
     True
     """
 
-    _tuned: ClassVar[tuple[str, ...]] = ("metric",)
+    _hyperparameters: ClassVar[tuple[str, ...]] = ("metric",)
 
     def __init__(self, *, metric: str = "auto") -> None:
         self.metric = metric
 
-    def _words(self, name: str) -> Sequence[str]:
+    def _allowed_words(self, name: str) -> Sequence[str]:
         return ("auto", "cosine", "euclidean")
 
-    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
-        fixed = self._fixed()
+    def _configurations(self, X: Floats, labels: Ints) -> Sequence[Configuration]:
+        fixed = self._fixed_parameters()
         return [fixed] if fixed else [{"metric": "cosine"}, {"metric": "euclidean"}]
 
-    def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Form:
-        if setting["metric"] == "cosine":
-            centre = prepared.mean(axis=0)
-            directions = unit_rows(_class_means(unit_rows(prepared - centre), labels, count))
+    def _train(self, X: Floats, labels: Ints, n_classes: int, configuration: Configuration) -> Form:
+        if configuration["metric"] == "cosine":
+            centre = X.mean(axis=0)
+            directions = unit_rows(_class_means(unit_rows(X - centre), labels, n_classes))
             return Cosine(centre, directions, np.array(_COSINE_SCALE, dtype=np.float32))
-        learned = standardise(prepared)
-        means = _class_means(learned.apply(prepared), labels, count)
-        # -|x - m|²/2 without |x|², per feature and in the unit of the mean's own spread.
+        standard = standardise(X)
+        means = _class_means(standard.apply(X), labels, n_classes)
+        # -|x - m|²/2 without |x|², which all classes share: xᵀm - |m|²/2, in units of the mean of |m|².
         scale = np.float32(_COSINE_SCALE / max(float((means**2).sum(axis=1).mean()), 1e-12))
-        weight = np.ascontiguousarray((scale * means / learned.scale).T)
+        weight = np.ascontiguousarray((scale * means / standard.scale).T)
         bias = -0.5 * scale * (means**2).sum(axis=1)
-        return Linear(learned.centre, weight, bias.astype(np.float32), np.array(0, dtype=np.uint8))
+        return Linear(standard.centre, weight, bias.astype(np.float32), np.array(0, dtype=np.uint8))
 
 
-def _class_means(rows: Floats, labels: Ints, count: int) -> Floats:
-    indicator = (labels[:, None] == np.arange(count)).astype(np.float32)
+def _class_means(rows: Floats, labels: Ints, n_classes: int) -> Floats:
+    """(K, d): the mean row of each class."""
+    indicator = (labels[:, None] == np.arange(n_classes)).astype(np.float32)
     return (indicator.T @ rows) / np.maximum(indicator.sum(axis=0), 1)[:, None]  # type: ignore[no-any-return]

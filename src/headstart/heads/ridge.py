@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.heads.base import ClassWeight, Head, Setting
+from headstart.heads.base import ClassWeight, Configuration, Head
 from headstart.heads.forms.linear import Linear
 from headstart.heads.logistic import linear_form
-from headstart.heads.solvers.basis import Basis, Standard, basis, standardise
+from headstart.heads.solvers.basis import Basis, Standard, basis, decomposition_cost, standardise
 from headstart.heads.solvers.moments import fold_moments
 from headstart.heads.solvers.ridge import solve_ridges
 from headstart.heads.tuning import best_configuration
@@ -26,30 +26,30 @@ _SHARPNESS = 5.0
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
+class _LeastSquares:
     """Rows about their weighted mean, times the root of their weight, in their basis: a plain least-squares problem.
 
-    roots: (n, 1), √weight. targets: (n, J) of ±1, with J = 1 for two classes. middle: (J,), their weighted mean.
+    root_weights: (n, 1), √weight. targets: (n, J) of ±1, with J = 1 for two classes. mean: (J,), their weighted mean.
     """
 
     standard: Standard
     basis: Basis
-    roots: Floats
+    root_weights: Floats
     targets: Floats
-    middle: Floats
+    mean: Floats
 
     @property
     def products(self) -> Floats:
-        """(r, J): rows times targets."""
-        return self.basis.rows.T @ (self.roots * (self.targets - self.middle))
+        """(r, J): Σ w z (y - ȳ)ᵀ; the rows already hold one √w."""
+        return self.basis.rows.T @ (self.root_weights * (self.targets - self.mean))
 
 
 class RidgeProbe(Head):
     """Ridge regression of standardised embeddings onto one ±1 target a class, the intercept free.
 
     Minimises Σ w (target - prediction)² + alpha |W|². alpha: "auto" chooses among 15 by leave-one-out (or by `folds`
-    where `fit` is given some); a number fixes it. class_weight: None, "balanced" or a mapping.
-    root: signed square root first.
+    where `fit` is given any); a number fixes it. class_weight: None, "balanced" or a mapping.
+    signed_sqrt: sign(x) √|x| of the features first.
     Learned beside the usual: `loo_scores_` (15, n, K) where leave-one-out chose.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
@@ -57,72 +57,93 @@ class RidgeProbe(Head):
     True
     """
 
-    _tuned: ClassVar[tuple[str, ...]] = ("alpha",)
+    _hyperparameters: ClassVar[tuple[str, ...]] = ("alpha",)
 
-    def __init__(self, *, alpha: float | str = "auto", class_weight: ClassWeight = None, root: bool = False) -> None:
+    def __init__(
+        self, *, alpha: float | str = "auto", class_weight: ClassWeight = None, signed_sqrt: bool = False
+    ) -> None:
         self.alpha = alpha
         self.class_weight = class_weight
-        self.root = root
+        self.signed_sqrt = signed_sqrt
 
-    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
-        fixed = self._fixed()
+    @staticmethod
+    def cost(n: int, d: int, K: int, fits: int) -> float:
+        """The decomposition, one product over all rows, and 15 systems a fold, by the cheaper way of two."""
+        r, J = min(n, d), (1 if K == 2 else K)
+        systems = len(STRENGTHS) * min(r**3 / 3, 50.0 * r * r * J) * fits
+        return decomposition_cost(n, d) + (systems + 4.0 * n * r * r + 60.0 * n * r * J) / 1e9
+
+    def _configurations(self, X: Floats, labels: Ints) -> Sequence[Configuration]:
+        fixed = self._fixed_parameters()
         return [fixed] if fixed else [{"alpha": float(f"{s * X.shape[1]:.3g}")} for s in STRENGTHS]
 
-    def _prepare(self, X: Floats, labels: Ints, count: int) -> _Prepared:
+    def _prepare(self, X: Floats, labels: Ints, n_classes: int) -> _LeastSquares:
         weights = self._row_weights(labels)
-        learned = standardise(X, root=self.root)
-        rows = learned.apply(X)
-        targets = np.where(labels[:, None] == np.arange(count), 1.0, -1.0).astype(np.float32)
-        targets = targets[:, 1:] if count == 2 else targets
+        standard = standardise(X, signed_sqrt=self.signed_sqrt)
+        rows = standard.apply(X)
+        targets = np.where(labels[:, None] == np.arange(n_classes), 1.0, -1.0).astype(np.float32)
+        targets = targets[:, 1:] if n_classes == 2 else targets
         mean = np.average(rows, axis=0, weights=weights).astype(np.float32)
         rows -= mean
         roots = np.ones((len(X), 1), np.float32) if weights is None else np.sqrt(weights)[:, None].astype(np.float32)
+        # Σ w (y - zᵀW)² = Σ (√w y - √w zᵀW)²; rows about their weighted mean leave the intercept to the targets' mean.
         rows *= roots
-        learned = replace(learned, centre=learned.centre + mean * learned.scale)
-        middle = np.average(targets, axis=0, weights=weights).astype(np.float32)
-        return _Prepared(learned, basis(rows), roots, targets, middle)
+        standard = replace(standard, centre=standard.centre + mean * standard.scale)
+        target_mean = np.average(targets, axis=0, weights=weights).astype(np.float32)
+        return _LeastSquares(standard, basis(rows), roots, targets, target_mean)
 
-    def _chosen(
-        self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints | None
-    ) -> Setting:
-        if folds is not None or len(settings) == 1:
-            return super()._chosen(prepared, labels, count, settings, folds)
-        self.loo_scores_ = leave_one_out(prepared, np.array([setting["alpha"] for setting in settings]))
+    def _choose(
+        self,
+        problem: _LeastSquares,
+        labels: Ints,
+        n_classes: int,
+        configurations: Sequence[Configuration],
+        folds: Ints | None,
+    ) -> Configuration:
+        if folds is not None or len(configurations) == 1:
+            return super()._choose(problem, labels, n_classes, configurations, folds)
+        self.loo_scores_ = leave_one_out(
+            problem, np.array([configuration["alpha"] for configuration in configurations])
+        )
         every_row = np.arange(len(labels))[None]
-        return settings[best_configuration(self.loo_scores_[:, None], labels, every_row)]
+        return configurations[best_configuration(self.loo_scores_[:, None], labels, every_row)]
 
-    def _train(self, prepared: _Prepared, labels: Ints, count: int, setting: Setting) -> Linear:
-        weight = prepared.products / (prepared.basis.energy + setting["alpha"])[:, None]
-        coefficients = np.concatenate([weight, prepared.middle[None]]).T
-        return linear_form(prepared.standard, prepared.basis, _SHARPNESS * _by_class(coefficients.T).T)
+    def _train(self, problem: _LeastSquares, labels: Ints, n_classes: int, configuration: Configuration) -> Linear:
+        # In the eigenbasis ZᵀZ is diagonal: W = Zᵀ(y - ȳ) / (energy + α).
+        weight = problem.products / (problem.basis.energy + configuration["alpha"])[:, None]
+        coefficients = np.concatenate([weight, problem.mean[None]]).T
+        return linear_form(problem.standard, problem.basis, _SHARPNESS * _by_class(coefficients.T).T)
 
-    def _path(self, prepared: _Prepared, labels: Ints, count: int, settings: Sequence[Setting], folds: Ints) -> Floats:
-        alphas = np.array([setting["alpha"] for setting in settings])
-        Z = prepared.basis.rows / prepared.roots
-        weights = None if self._class_weights is None else prepared.roots[:, 0] ** 2
-        scores = np.zeros((len(settings), *folds.shape, count), dtype=np.float32)
-        for r, held, trained in fold_moments(Z, prepared.targets, folds, weights):
-            W = solve_ridges(*trained.centred(), alphas)
-            intercept = (trained.targets - trained.rows @ W) / np.float32(trained.mass)
-            scores[:, r, held] = _SHARPNESS * _by_class(Z[held] @ W + intercept[:, None])
+    def _score_path(
+        self, problem: _LeastSquares, labels: Ints, n_classes: int, configurations: Sequence[Configuration], folds: Ints
+    ) -> Floats:
+        alphas = np.array([configuration["alpha"] for configuration in configurations])
+        Z = problem.basis.rows / problem.root_weights
+        weights = None if self._class_weights is None else problem.root_weights[:, 0] ** 2
+        scores = np.zeros((len(configurations), *folds.shape, n_classes), dtype=np.float32)
+        for r, held_out, training in fold_moments(Z, problem.targets, folds, weights):
+            W = solve_ridges(*training.centred(), alphas)
+            intercept = (training.targets - training.rows @ W) / np.float32(training.mass)  # ȳ - z̄ᵀW
+            scores[:, r, held_out] = _SHARPNESS * _by_class(Z[held_out] @ W + intercept[:, None])
         return scores
 
 
-def leave_one_out(prepared: _Prepared, alphas: NDArray[np.float64]) -> Floats:
+def leave_one_out(problem: _LeastSquares, alphas: NDArray[np.float64]) -> Floats:
     """Scores (A, n, K) of each row by the model trained on all the others, exactly, for every alpha.
 
     With h the diagonal of the hat matrix (the intercept's share included), the left-out residual is the residual
-    over 1 - h. Features stay standardised by all rows.
+    over 1 - h (Hastie, Tibshirani & Friedman 2009, eq. 7.64). Features stay standardised by all rows.
     """
-    A, J = len(alphas), prepared.targets.shape[1]
-    Z = prepared.basis.rows
-    shrink = (1.0 / (prepared.basis.energy[:, None] + alphas)).astype(np.float32)
-    weights = (prepared.products[:, None, :] * shrink[:, :, None]).reshape(-1, A * J)
-    fitted = (Z @ weights).reshape(len(Z), A, J) / prepared.roots[:, None] + prepared.middle
-    mass = prepared.roots**2
-    leverage = (Z * Z) @ shrink + mass / mass.sum()
-    left_out = (fitted - prepared.targets[:, None]) / np.maximum(1.0 - leverage, 1e-6)[:, :, None]
-    scores = _SHARPNESS * (prepared.targets[:, None] + left_out)
+    A, J = len(alphas), problem.targets.shape[1]
+    Z = problem.basis.rows
+    shrink = (1.0 / (problem.basis.energy[:, None] + alphas)).astype(np.float32)
+    W = (problem.products[:, None, :] * shrink[:, :, None]).reshape(-1, A * J)
+    fitted = (Z @ W).reshape(len(Z), A, J) / problem.root_weights[:, None] + problem.mean
+    row_weights = problem.root_weights**2
+    # h_i = Σ_j z_ij² / (energy_j + α), and w_i / Σ w for the intercept.
+    leverage = (Z * Z) @ shrink + row_weights / row_weights.sum()
+    left_out = (fitted - problem.targets[:, None]) / np.maximum(1.0 - leverage, 1e-6)[:, :, None]
+    scores = _SHARPNESS * (problem.targets[:, None] + left_out)
     return np.ascontiguousarray(_by_class(scores).transpose(1, 0, 2), dtype=np.float32)
 
 

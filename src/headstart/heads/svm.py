@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.heads.base import ClassWeight, Head, PathScores, Setting
+from headstart.heads.base import ClassWeight, Configuration, Head, PathScores
 from headstart.heads.forms.linear import Linear
 from headstart.heads.forms.stored_rows import Kernel, pair_scores, rbf
 from headstart.heads.solvers.basis import standardise
@@ -30,51 +30,56 @@ class LinearSVM(Head):
     """One linear machine a class (squared hinge, liblinear).
 
     C: "auto" chooses among three by internal folds. class_weight: None, "balanced" or a mapping.
-    root: signed square root first.
+    signed_sqrt: sign(x) √|x| of the features first.
 
     >>> X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
     >>> LinearSVM(C=1.0).fit(X, X[:, 0] > 0).score(X, X[:, 0] > 0) > 0.9
     True
     """
 
-    _tuned: ClassVar[tuple[str, ...]] = ("C",)
+    _hyperparameters: ClassVar[tuple[str, ...]] = ("C",)
 
-    def __init__(self, *, C: float | str = "auto", class_weight: ClassWeight = None, root: bool = False) -> None:
+    def __init__(self, *, C: float | str = "auto", class_weight: ClassWeight = None, signed_sqrt: bool = False) -> None:
         self.C = C
         self.class_weight = class_weight
-        self.root = root
+        self.signed_sqrt = signed_sqrt
 
     def fit(self, X: Any, y: Any, *, folds: Ints | None = None) -> Head:
         """As every head."""
-        with _short_of_the_optimum_allowed():
+        with _convergence_warnings_ignored():
             return super().fit(X, y, folds=folds)
 
     def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
         """As every head."""
-        with _short_of_the_optimum_allowed():
+        with _convergence_warnings_ignored():
             return super().path_scores(X, y, folds)
 
-    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
-        fixed = self._fixed()
+    @staticmethod
+    def cost(n: int, d: int, K: int, fits: int) -> float:
+        """liblinear's passes over the rows, for each class and C."""
+        return 15_000.0 * fits * n * d * (1 if K == 2 else K) / 1e9
+
+    def _configurations(self, X: Floats, labels: Ints) -> Sequence[Configuration]:
+        fixed = self._fixed_parameters()
         return [fixed] if fixed else [{"C": float(f"{s / X.shape[1]:.3g}")} for s in LINEAR_STRENGTHS]
 
-    def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Linear:
+    def _train(self, X: Floats, labels: Ints, n_classes: int, configuration: Configuration) -> Linear:
         from sklearn.svm import LinearSVC
 
-        learned = standardise(prepared, root=self.root)
-        machine = LinearSVC(C=setting["C"], class_weight=self._by_number(), dual="auto", random_state=0)
-        machine.fit(learned.apply(prepared), labels)
-        weight, bias = machine.coef_, machine.intercept_
-        if count == 2:
+        standard = standardise(X, signed_sqrt=self.signed_sqrt)
+        svm = LinearSVC(C=configuration["C"], class_weight=self._class_weight_by_number(), dual="auto", random_state=0)
+        svm.fit(standard.apply(X), labels)
+        weight, bias = svm.coef_, svm.intercept_
+        if n_classes == 2:  # one column of margins, positive for the second class: half of it to each class
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-        weight = (_SHARPNESS * weight / learned.scale).T.astype(np.float32)
-        flag = np.array(self.root, dtype=np.uint8)
-        return Linear(learned.centre, np.ascontiguousarray(weight), (_SHARPNESS * bias).astype(np.float32), flag)
+        weight = (_SHARPNESS * weight / standard.scale).T.astype(np.float32)
+        flag = np.array(self.signed_sqrt, dtype=np.uint8)
+        return Linear(standard.centre, np.ascontiguousarray(weight), (_SHARPNESS * bias).astype(np.float32), flag)
 
 
 @contextmanager
-def _short_of_the_optimum_allowed() -> Iterator[None]:
-    """The largest C may stop short of the optimum; it is one candidate among others and is scored as it is.
+def _convergence_warnings_ignored() -> Iterator[None]:
+    """Ignore that the largest C may stop before the optimum: it is one configuration among others, scored as it is.
 
     Around the folds' threads and not inside them: the filters of warnings belong to the whole process.
     """
@@ -96,7 +101,7 @@ class KernelSVM(Head):
     True
     """
 
-    _tuned: ClassVar[tuple[str, ...]] = ("C", "gamma")
+    _hyperparameters: ClassVar[tuple[str, ...]] = ("C", "gamma")
 
     def __init__(
         self, *, C: float | str = "auto", gamma: float | str = "auto", class_weight: ClassWeight = None
@@ -105,76 +110,88 @@ class KernelSVM(Head):
         self.gamma = gamma
         self.class_weight = class_weight
 
-    def _settings(self, X: Floats, labels: Ints) -> Sequence[Setting]:
-        fixed = self._fixed()
+    @staticmethod
+    def cost(n: int, d: int, K: int, fits: int) -> float:
+        """Two kernel matrices a fold, then six machines whose steps each run along a row of one."""
+        return fits * (4.0 * n * n * d + 6 * 1500.0 * n * n * (1 + 0.03 * K)) / 1e9
+
+    def _configurations(self, X: Floats, labels: Ints) -> Sequence[Configuration]:
+        fixed = self._fixed_parameters()
         strengths = [fixed["C"]] if "C" in fixed else KERNEL_STRENGTHS
         auto = [float(f"{width / X.shape[1]:.3g}") for width in KERNEL_WIDTHS]
         widths = [fixed["gamma"]] if "gamma" in fixed else auto
         return [{"C": C, "gamma": gamma} for C in strengths for gamma in widths]
 
-    def _train(self, prepared: Floats, labels: Ints, count: int, setting: Setting) -> Kernel:
-        learned = standardise(prepared)
-        rows = learned.apply(prepared)
-        machine = self._machine(_kernel(rows, rows, setting["gamma"]), labels, setting)
-        kept = machine.support_
+    def _train(self, X: Floats, labels: Ints, n_classes: int, configuration: Configuration) -> Kernel:
+        standard = standardise(X)
+        rows = standard.apply(X)
+        svm = self._fit_kernel(_kernel(rows, rows, configuration["gamma"]), labels, configuration)
+        support = svm.support_  # the numbers of the support vectors' rows
         return Kernel(
-            learned.centre,
-            learned.scale,
-            rows[kept],
-            _pair_weights(machine.dual_coef_, labels[kept], count),
-            _pair_bias(machine.intercept_, count),
-            np.array(setting["gamma"], dtype=np.float32),
+            standard.centre,
+            standard.scale,
+            rows[support],
+            _pair_weights(svm.dual_coef_, labels[support], n_classes),
+            _pair_bias(svm.intercept_, n_classes),
+            np.array(configuration["gamma"], dtype=np.float32),
             np.array(_SHARPNESS, dtype=np.float32),
-            np.array(count, dtype=np.int64),
+            np.array(n_classes, dtype=np.int64),
         )
 
     def _fold_scores(
-        self, X: Floats, labels: Ints, count: int, settings: Sequence[Setting], held: Floats
+        self, X: Floats, labels: Ints, n_classes: int, configurations: Sequence[Configuration], X_test: Floats
     ) -> Sequence[Floats]:
-        """The kernel matrices serve every C."""
-        if count < 2:
-            return super()._fold_scores(X, labels, count, settings, held)
-        learned = standardise(X)
-        rows, others = learned.apply(X), learned.apply(held)
-        found: dict[int, Floats] = {}
-        for gamma in sorted({setting["gamma"] for setting in settings}):
-            among, across = _kernel(rows, rows, gamma), _kernel(others, rows, gamma)
-            for s, setting in enumerate(settings):
-                if setting["gamma"] == gamma:
-                    found[s] = self._held_scores(among, across, labels, count, setting)
-        return [found[s] for s in range(len(settings))]
+        """One pair of kernel matrices serves every C of its gamma."""
+        if n_classes < 2:
+            return super()._fold_scores(X, labels, n_classes, configurations, X_test)
+        standard = standardise(X)
+        rows, test_rows = standard.apply(X), standard.apply(X_test)
+        scores: dict[int, Floats] = {}
+        for gamma in sorted({configuration["gamma"] for configuration in configurations}):
+            train_kernel, test_kernel = _kernel(rows, rows, gamma), _kernel(test_rows, rows, gamma)
+            for s, configuration in enumerate(configurations):
+                if configuration["gamma"] == gamma:
+                    scores[s] = self._test_scores(train_kernel, test_kernel, labels, n_classes, configuration)
+        return [scores[s] for s in range(len(configurations))]
 
-    def _held_scores(self, among: Floats, across: Floats, labels: Ints, count: int, setting: Setting) -> Floats:
-        machine = self._machine(among, labels, setting)
-        kept = machine.support_
-        pairs = _pair_weights(machine.dual_coef_, labels[kept], count)
-        decisions = across[:, kept] @ pairs + _pair_bias(machine.intercept_, count)
-        return np.float32(_SHARPNESS) * pair_scores(decisions, count)
+    def _test_scores(
+        self, train_kernel: Floats, test_kernel: Floats, labels: Ints, n_classes: int, configuration: Configuration
+    ) -> Floats:
+        """Scores by kernel matrices: (n, n) among training rows, (m, n) of test rows with them."""
+        svm = self._fit_kernel(train_kernel, labels, configuration)
+        support = svm.support_
+        # The decision of a pair of classes: Σ_v weight_v k(x, v) + bias.
+        pairs = _pair_weights(svm.dual_coef_, labels[support], n_classes)
+        decisions = test_kernel[:, support] @ pairs + _pair_bias(svm.intercept_, n_classes)
+        return np.float32(_SHARPNESS) * pair_scores(decisions, n_classes)
 
-    def _machine(self, kernel: Floats, labels: Ints, setting: Setting) -> Any:
+    def _fit_kernel(self, kernel: Floats, labels: Ints, configuration: Configuration) -> Any:
         from sklearn.svm import SVC
 
-        machine = SVC(C=setting["C"], kernel="precomputed", class_weight=self._by_number(), cache_size=500)
-        return machine.fit(kernel, labels)
+        svm = SVC(
+            C=configuration["C"], kernel="precomputed", class_weight=self._class_weight_by_number(), cache_size=500
+        )
+        return svm.fit(kernel, labels)
 
 
 def _kernel(rows: Floats, others: Floats, gamma: float) -> Floats:
+    """exp(-gamma |x - v|²) of every row with every other row."""
     return rbf(rows, others, np.einsum("ij,ij->i", others, others), gamma)
 
 
-def _pair_bias(intercept: NDArray[Any], count: int) -> Floats:
-    """libsvm's two-class machine speaks for the second class, its pairs for the first."""
-    return (-intercept if count == 2 else intercept).astype(np.float32)
+def _pair_bias(intercept: NDArray[Any], n_classes: int) -> Floats:
+    """libsvm's intercepts: with two classes its decision is positive for the second, with more for a pair's first."""
+    return (-intercept if n_classes == 2 else intercept).astype(np.float32)
 
 
-def _pair_weights(dual: NDArray[Any], labels: Ints, count: int) -> Floats:
+def _pair_weights(dual: NDArray[Any], labels: Ints, n_classes: int) -> Floats:
     """libsvm's packed coefficients (K - 1, m) → each vector's weight in each pair of classes (m, K (K - 1) / 2).
 
     In the pair (a, b) a vector of class a has its coefficient in row b - 1, one of class b in row a.
     """
-    first, second = np.triu_indices(count, 1)
+    first, second = np.triu_indices(n_classes, 1)
     pairs = np.zeros((len(labels), len(first)), dtype=np.float32)
     for p, (a, b) in enumerate(zip(first, second, strict=True)):
         pairs[labels == a, p] = dual[b - 1, labels == a]
         pairs[labels == b, p] = dual[a, labels == b]
-    return -pairs if count == 2 else pairs
+    return -pairs if n_classes == 2 else pairs

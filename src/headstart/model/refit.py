@@ -36,7 +36,7 @@ class HeadRecipe:
 
     name: str
     backbones: tuple[str, ...]
-    root: bool
+    signed_sqrt: bool
     class_weight: str | None
     metric: str
     seed: int
@@ -51,7 +51,13 @@ class HeadRecipe:
 
     def head(self, setting: Mapping[str, Any]) -> Head:
         """The head with this setting, unfitted."""
-        return make_head(self.name, root=self.root, class_weight=self.class_weight, seed=self.seed, setting=setting)
+        return make_head(
+            self.name,
+            signed_sqrt=self.signed_sqrt,
+            class_weight=self.class_weight,
+            seed=self.seed,
+            configuration=setting,
+        )
 
     def words(self) -> str:
         """What is done to the head, for the user."""
@@ -102,5 +108,5 @@ def _check_setting(recipe: HeadRecipe) -> None:
         raise ValueError(f"its settings are {recipe.former!r}")
     X = np.random.default_rng(0).standard_normal((8, 2)).astype(np.float32)
     parted = np.array([[0, 0, 1, 1, 0, 0, 1, 1]])
-    if len(recipe.head(recipe.former).path_scores(X, np.array([0, 1] * 4), parted).settings) != 1:
+    if len(recipe.head(recipe.former).path_scores(X, np.array([0, 1] * 4), parted).configurations) != 1:
         raise ValueError(f"its settings are {recipe.former!r}, which leave something to be chosen")

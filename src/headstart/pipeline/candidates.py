@@ -77,10 +77,10 @@ class HeadStrategy:
         """The head with a configuration, unfitted; it chooses what that leaves open."""
         return make_head(
             self.head,
-            root=self.signed_sqrt,
+            signed_sqrt=self.signed_sqrt,
             class_weight=self.class_weight,
             seed=self.seed,
-            setting=configuration,
+            configuration=configuration,
         )
 
 

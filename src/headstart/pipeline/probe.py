@@ -30,10 +30,10 @@ def probe_probabilities(X: Floats, labels: Ints, groups: Ints | None, run: Run) 
     """
     classes = int(labels.max()) + 1 if len(labels) else 0
     folds = assign_folds(labels, groups, count=folds_for(len(labels), classes), repeats=1, seed=run.seed)
-    head = make_head(HEAD, root=True, seed=run.seed)
+    head = make_head(HEAD, signed_sqrt=True, seed=run.seed)
     strategy = CachedStrategy(head, fingerprint.hash_array(X), default_folder()) if run.cache else head
     path = strategy.path_scores(X, labels, folds)
-    best = min(range(len(path.settings)), key=lambda i: float(row_losses(path.scores[i], labels).mean()))
+    best = min(range(len(path.configurations)), key=lambda i: float(row_losses(path.scores[i], labels).mean()))
     return crossed_probabilities(path.scores[best], labels, folds)[0]  # type: ignore[no-any-return]
 
 

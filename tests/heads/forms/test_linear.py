@@ -39,8 +39,8 @@ FITTED = {
 
 
 def saved(kind):
-    name, setting = FITTED[kind]
-    form = make_head(name, setting=setting).fit(*data()).form_
+    name, configuration = FITTED[kind]
+    form = make_head(name, configuration=configuration).fit(*data()).form_
     assert form.kind == kind
     return form.to_arrays()
 
@@ -153,7 +153,7 @@ def test_the_forest_gives_scikit_learns_shares():
 
 def test_rows_are_scored_alike_alone_and_together():
     X, y = data()
-    for name, setting in FITTED.values():
-        form = make_head(name, setting=setting).fit(X, y).form_
+    for name, configuration in FITTED.values():
+        form = make_head(name, configuration=configuration).fit(X, y).form_
         alone = np.concatenate([form.scores(X[i : i + 1]) for i in range(10)])
         np.testing.assert_allclose(form.scores(X)[:10], alone, atol=1e-4)

@@ -72,9 +72,9 @@ def test_it_gives_what_training_on_old_and_new_with_the_same_setting_gives(
     files, labels = together(cells, bricks)
     prepared = prepare(load_dataset(files, labels=labels), (LITE0,), Run(max_unreadable=0.0))
     X = prepared.embedded[0].joined(trained.predictor.parts[0].taps)
-    wanted = make_head("ridge", root=trained.predictor.form.root, setting=trained.race.configuration).fit(
-        X, prepared.samples.labels
-    )
+    wanted = make_head(
+        "ridge", signed_sqrt=bool(trained.predictor.form.root), configuration=trained.race.configuration
+    ).fit(X, prepared.samples.labels)
     assert extended.model.predictor.classes == ("brick", "defective", "functional") == prepared.samples.classes
     found = extended.model.predictor.form.scores(X)
     np.testing.assert_allclose(found, wanted.form_.scores(X), atol=2e-4)

@@ -25,30 +25,31 @@ class Standard:
     """How features are brought to mean 0 and standard deviation 1.
 
     centre, scale: (d,); a feature that never varies has the scale 1 and so becomes 0.
-    root: whether the signed square root is taken first.
+    signed_sqrt: whether sign(x) √|x| is taken first.
     """
 
     centre: Floats
     scale: Floats
-    root: bool = False
+    signed_sqrt: bool = False
 
     def apply(self, X: Floats) -> Floats:
         """Standardised copy of `X` (n, d)."""
-        rows = signed_root(X) if self.root else X
+        rows = signed_root(X) if self.signed_sqrt else X
         shifted = np.subtract(rows, self.centre, dtype=np.float32)
         return np.divide(shifted, self.scale, out=shifted)
 
 
-def standardise(X: Floats, *, root: bool = False) -> Standard:
+def standardise(X: Floats, *, signed_sqrt: bool = False) -> Standard:
     """Learn mean and standard deviation of each column of `X` (n, d)."""
-    rows = signed_root(X) if root else X
+    rows = signed_root(X) if signed_sqrt else X
     centre = rows.mean(axis=0, dtype=np.float64)
     shifted = rows - centre.astype(np.float32)
-    # The centre's own rounding is taken out again: Σ(x - m)² - n (mean of x - m)².
+    # Variance about a centre m that was rounded to float32: mean (x - m)² - (mean of x - m)².
     squares = np.einsum("ij,ij->j", shifted, shifted, dtype=np.float64) / len(rows)
     spread = np.sqrt(np.maximum(squares - shifted.mean(axis=0, dtype=np.float64) ** 2, 0))
+    # A deviation of less than 1e-6 of the mean is the rounding of float32, not a signal.
     varies = spread > 1e-6 * np.abs(centre) + _TINY
-    return Standard(centre.astype(np.float32), np.where(varies, spread, 1.0).astype(np.float32), root)
+    return Standard(centre.astype(np.float32), np.where(varies, spread, 1.0).astype(np.float32), signed_sqrt)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +73,17 @@ def basis(X: NDArray[Any]) -> Basis:
     return _from_covariance(X) if n >= d else _from_products(X)
 
 
+def decomposition_cost(n: int, d: int) -> float:
+    """What `basis` costs, in 10⁹ operations: products of O(n d r) and an eigendecomposition of O(r³)."""
+    r = min(n, d)
+    return (4.0 * n * d * r + 20.0 * r**3) / 1e9
+
+
 def _from_covariance(X: NDArray[Any]) -> Basis:
-    axes = _eigenvectors(X.T @ X)
+    from scipy.linalg import eigh
+
+    # XᵀX = V Λ Vᵀ; the rows in the basis V are X V, and their columns are uncorrelated.
+    axes: NDArray[Any] = eigh(X.T @ X, driver="evd", overwrite_a=True, check_finite=False)[1]
     rows = X @ axes
     return Basis(rows, axes, np.einsum("ij,ij->j", rows, rows, dtype=np.float64))
 
@@ -82,15 +92,10 @@ def _from_products(X: NDArray[Any]) -> Basis:
     """With fewer rows than features: the eigenvectors of X Xᵀ, in float64 because the axes divide by their roots."""
     from scipy.linalg import eigh
 
+    # The singular value decomposition X = U √Λ Vᵀ by way of X Xᵀ = U Λ Uᵀ: V = Xᵀ U / √Λ and X V = U √Λ.
     wide = X.astype(np.float64)
     energy, left = eigh(wide @ wide.T, driver="evd", check_finite=False)
-    kept = energy > _TINY * max(float(energy[-1]), _TINY)
-    roots = np.sqrt(energy[kept])
-    axes = (wide.T @ left[:, kept]) / roots
-    return Basis((left[:, kept] * roots).astype(X.dtype), axes.astype(X.dtype), energy[kept])
-
-
-def _eigenvectors(gram: NDArray[Any]) -> NDArray[Any]:
-    from scipy.linalg import eigh
-
-    return eigh(gram, driver="evd", overwrite_a=True, check_finite=False)[1]  # type: ignore[no-any-return]
+    nonzero = energy > _TINY * max(float(energy[-1]), _TINY)
+    singular = np.sqrt(energy[nonzero])
+    axes = (wide.T @ left[:, nonzero]) / singular
+    return Basis((left[:, nonzero] * singular).astype(X.dtype), axes.astype(X.dtype), energy[nonzero])

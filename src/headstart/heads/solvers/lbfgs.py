@@ -2,7 +2,7 @@
 
 Each problem minimises, over weights W (K, r) and an intercept b (K,),
 
-    Σ_i w_i · loss(row i)  +  |W|² / (2 C)          over the rows outside its held-out fold,
+    Σ_i w_i · loss(row i)  +  |W|² / (2 C)          over the rows outside its held_out-out fold,
 
 which is scikit-learn's objective divided by its C (for two classes: its one-column form). The intercept is free.
 The features come in their eigenbasis (`basis.py`), where the Hessian is near diag(κ·energy + 1/C): that diagonal
@@ -22,9 +22,12 @@ from numpy.typing import NDArray
 from headstart.heads.solvers.softmax_loss import Design, Losses
 from headstart.records.arrays import Ints
 
-_MEMORY = 8
+_HISTORY = 8
+"""Pairs of steps and gradient changes that L-BFGS remembers."""
 _ARMIJO = 1e-4
+"""Share of the predicted decrease that a step must reach (Nocedal & Wright 2006, eq. 3.4)."""
 _ROUNDING = 1e-2
+"""Relative gap below which a search that cannot descend any more counts as converged."""
 _ABSENT = -8.0
 """Intercept, below the others, of a class that a problem never sees in training: e⁻⁸ of the likeliest."""
 
@@ -42,26 +45,27 @@ class Solution:
 def solve(
     design: Design,
     energy: NDArray[np.float64],
-    held: Ints,
+    held_out: Ints,
     C: NDArray[np.float64],
     *,
     tol: float = 1e-5,
     start: NDArray[Any] | None = None,
     max_steps: int = 500,
 ) -> Solution:
-    """Minimise the problems (`held[p]`, `C[p]`), p = 0..P-1, to a relative objective gap of about `tol`."""
-    batch = _Batch(design, energy, held, C, start)
-    P = len(held)
+    """Minimise the problems (`held_out[p]`, `C[p]`), p = 0..P-1, to a relative objective gap of about `tol`."""
+    batch = _Batch(design, energy, held_out, C, start)
+    P = len(held_out)
     solution = Solution(np.empty_like(batch.W), np.empty(P), np.zeros(P, dtype=np.int64), np.zeros(P, dtype=np.bool_))
     for step in range(max_steps + 1):
-        done = batch.finished(tol)
-        leaving = done | (step == max_steps) | batch.stuck
-        where = batch.index[leaving]
-        solution.coefficients[where] = batch.W[leaving]
-        solution.objective[where] = batch.value[leaving]
-        solution.steps[where] = step
-        solution.converged[where] = (done | batch.stuck & batch.near)[leaving]
-        batch.keep(~leaving)
+        converged = batch.converged(tol)
+        leaving = converged | (step == max_steps) | batch.stuck
+        index = batch.index[leaving]
+        solution.coefficients[index] = batch.W[leaving]
+        solution.objective[index] = batch.value[leaving]
+        solution.steps[index] = step
+        # At a relative gap of _ROUNDING, rounding alone may keep a stuck problem from a lower value.
+        solution.converged[index] = (converged | batch.stuck & batch.converged(_ROUNDING))[leaving]
+        batch.select(~leaving)
         if len(batch.index) == 0:
             break
         batch.advance()
@@ -69,71 +73,76 @@ def solve(
 
 
 class _Batch:
-    """The problems still being solved, with their L-BFGS memory."""
+    """The problems still being solved, with their L-BFGS history.
+
+    S, Y: the last steps and gradient changes, (P, J, q) each. value, slope: objective and gradient at W. direction:
+    the next step; decrease: what it is expected to gain. stuck: the line search failed twice running.
+    """
 
     def __init__(
         self,
         design: Design,
         energy: NDArray[np.float64],
-        held: Ints,
+        held_out: Ints,
         C: NDArray[np.float64],
         start: NDArray[Any] | None,
     ) -> None:
-        self.design, self.held, self.index = design, held, np.arange(len(held))
+        self.design, self.held_out, self.index = design, held_out, np.arange(len(held_out))
         J, q = design.columns, design.matrix.shape[1]
         dtype = design.matrix.dtype
         penalty = 1.0 / C
         self.penalty = np.where(np.arange(q) < q - 1, penalty[:, None], 0.0).astype(dtype)
-        mass = design.masses(held)
+        mass = design.masses(held_out)
         self.mass = mass.sum(axis=1)
+        # A class without training rows would send its intercept to -∞: the intercept stays where it starts.
         self.frozen = mass == 0 if J > 1 else (mass == 0).any(axis=1, keepdims=True)
+        # Mean squares of the columns, 1 for the intercept's column of ones: the Hessian's diagonal is κ · energy + 1/C.
         self.energy = np.append(energy / len(design.labels), 1.0).astype(dtype)
-        self.W = np.zeros((len(held), J, q), dtype=dtype) if start is None else start.astype(dtype, copy=True)
+        self.W = np.zeros((len(held_out), J, q), dtype=dtype) if start is None else start.astype(dtype, copy=True)
         if start is None:
             self.W[:, :, -1] = _prior_intercepts(mass, J)
         self.S: list[NDArray[Any]] = []
         self.Y: list[NDArray[Any]] = []
-        self.stuck = np.zeros(len(held), dtype=np.bool_)
-        self.afresh = np.zeros(len(held), dtype=np.bool_)
+        self.stuck = np.zeros(len(held_out), dtype=np.bool_)
+        self.restarted = np.zeros(len(held_out), dtype=np.bool_)
         self.value, self.slope, self.curvature = self._evaluate(self.W, slice(None))
-        self.direction, self.drop = self._direct()
+        self.direction, self.decrease = self._descend()
 
     def _evaluate(
         self, W: NDArray[Any], which: slice | NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float64]]:
-        losses: Losses = self.design.losses(W, self.held[which])
-        pull = W * self.penalty[which][:, None]
-        value = losses.value + 0.5 * _dots(W, pull)
+        losses: Losses = self.design.losses(W, self.held_out[which])
+        penalty_slope = W * self.penalty[which][:, None]  # the gradient of |W|² / (2 C)
+        value = losses.value + 0.5 * _dots(W, penalty_slope)
         slope = losses.slope
-        slope += pull
+        slope += penalty_slope
         slope[:, :, -1][self.frozen[which]] = 0.0
         return value, slope, losses.curvature
 
-    def _precondition(self, vectors: NDArray[Any]) -> NDArray[Any]:
+    def _descend(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """The two-loop recursion (Nocedal & Wright 2006, algorithm 7.4): the direction -H⁻¹g, and half of gᵀH⁻¹g.
+
+        The latter is the decrease that a quadratic model expects of the step.
+        """
+        q = self.slope.copy()
+        alphas = []
+        for s, y in zip(reversed(self.S), reversed(self.Y), strict=True):  # newest pair first
+            alpha = _dots(s, q) * _inverse(_dots(s, y))  # α = ρ sᵀq with ρ = 1 / sᵀy
+            q -= _times(alpha, y)
+            alphas.append(alpha)
+        # The initial Hessian is diagonal: the mean p (1 - p) times the columns' energy, plus the penalty 1/C.
         diagonal = self.curvature[:, :, None] * self.energy + self.penalty[:, None]
-        return vectors / np.maximum(diagonal, 1e-10).astype(vectors.dtype)  # type: ignore[no-any-return]
+        step = q / np.maximum(diagonal, 1e-10).astype(q.dtype)
+        for s, y, alpha in zip(self.S, self.Y, reversed(alphas), strict=True):
+            step += _times(alpha - _dots(y, step) * _inverse(_dots(s, y)), s)  # (α - β) s with β = ρ yᵀr
+        return -step, 0.5 * _dots(self.slope, step)
 
-    def _direct(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """The two-loop recursion; returns the direction and the decrease it promises (half of gᵀH⁻¹g)."""
-        remains = self.slope.copy()
-        shares = []
-        for s, y in zip(reversed(self.S), reversed(self.Y), strict=True):
-            share = _dots(s, remains) * _inverse(_dots(s, y))
-            remains -= _times(share, y)
-            shares.append(share)
-        ahead = self._precondition(remains)
-        for s, y, share in zip(self.S, self.Y, reversed(shares), strict=True):
-            ahead += _times(share - _dots(y, ahead) * _inverse(_dots(s, y)), s)
-        return -ahead, 0.5 * _dots(self.slope, ahead)
+    def converged(self, tol: float) -> NDArray[np.bool_]:
+        """(P,): whether the expected decrease is small beside the objective.
 
-    def finished(self, tol: float) -> NDArray[np.bool_]:
-        """Which problems promise no further decrease that counts: (problems,)."""
-        return self.drop <= 0.25 * tol * np.maximum(self.value, 1e-30)
-
-    @property
-    def near(self) -> NDArray[np.bool_]:
-        """Which problems are as good as solved: rounding alone may keep them from a lower value: (problems,)."""
-        return self.finished(_ROUNDING)
+        A quarter of the tolerance, as a margin: H⁻¹ is an estimate.
+        """
+        return self.decrease <= 0.25 * tol * np.maximum(self.value, 1e-30)
 
     def advance(self) -> None:
         """One step of every problem: backtrack until each has descended enough."""
@@ -142,59 +151,59 @@ class _Batch:
         W, value, slope = self.W.copy(), self.value.copy(), self.slope.copy()
         noise = 4 * np.finfo(self.W.dtype).eps
         for _ in range(20):
-            tried = self.W[pending] + _times(length[pending], self.direction[pending])
-            new_value, new_slope, new_curvature = self._evaluate(tried, pending)
-            promised = -2 * self.drop[pending]
-            enough = new_value <= self.value[pending] + _ARMIJO * length[pending] * promised
-            flat = np.abs(_dots(new_slope, self.direction[pending])) <= -promised
+            new_W = self.W[pending] + _times(length[pending], self.direction[pending])
+            new_value, new_slope, new_curvature = self._evaluate(new_W, pending)
+            descent = -2 * self.decrease[pending]  # gᵀp, the slope along the direction; below 0
+            # Armijo's rule: f(W + t p) ≤ f(W) + c t gᵀp.
+            enough = new_value <= self.value[pending] + _ARMIJO * length[pending] * descent
+            # Near the optimum the decrease drowns in rounding: then a slope along p no steeper than before will do.
+            flat = np.abs(_dots(new_slope, self.direction[pending])) <= -descent
             enough |= (new_value <= self.value[pending] * (1 + noise)) & flat
-            taken = pending[enough]
-            W[taken], value[taken], slope[taken] = tried[enough], new_value[enough], new_slope[enough]
-            self.curvature[taken] = new_curvature[enough]
+            accepted = pending[enough]
+            W[accepted], value[accepted], slope[accepted] = new_W[enough], new_value[enough], new_slope[enough]
+            self.curvature[accepted] = new_curvature[enough]
             pending = pending[~enough]
             if len(pending) == 0:
                 break
             length[pending] *= 0.5
-        self._remember(W - self.W, slope - self.slope)
+        self.S = [*self.S, W - self.W][-_HISTORY:]
+        self.Y = [*self.Y, slope - self.slope][-_HISTORY:]
         self.W, self.value, self.slope = W, value, slope
-        self._start_afresh(pending)
-        self.direction, self.drop = self._direct()
+        self._restart(pending)
+        self.direction, self.decrease = self._descend()
 
-    def _start_afresh(self, failed: Ints) -> None:
-        """Forget what was learned of problems whose line search failed; those that failed like this before are stuck.
+    def _restart(self, failed: Ints) -> None:
+        """Drop the history of problems whose line search failed; those that were restarted just before are stuck.
 
         A step so long that nearly every probability became 0 or 1 leaves hardly any curvature, and the steps after it
         are far too long: the curvature at even odds, the largest there is, makes them short again.
         """
-        self.stuck[failed] = self.afresh[failed]
-        self.afresh[:] = False
-        self.afresh[failed] = True
-        for kept in (*self.S, *self.Y):
-            kept[failed] = 0
+        self.stuck[failed] = self.restarted[failed]
+        self.restarted[:] = False
+        self.restarted[failed] = True
+        for vectors in (*self.S, *self.Y):
+            vectors[failed] = 0
         even = 0.5 if self.W.shape[1] == 1 else 1 / self.W.shape[1]
         self.curvature[failed] = np.maximum(self.curvature[failed], (self.mass[failed] * even * (1 - even))[:, None])
 
-    def _remember(self, s: NDArray[Any], y: NDArray[Any]) -> None:
-        self.S, self.Y = [*self.S, s][-_MEMORY:], [*self.Y, y][-_MEMORY:]
-
-    def keep(self, rows: NDArray[np.bool_]) -> None:
-        """Drop the problems outside `rows` from every array."""
+    def select(self, rows: NDArray[np.bool_]) -> None:
+        """Go on with the problems in `rows` alone: every array loses the others."""
         if rows.all():
             return
         for name in [
             "index",
-            "held",
+            "held_out",
             "penalty",
             "mass",
             "frozen",
             "W",
             "stuck",
-            "afresh",
+            "restarted",
             "value",
             "slope",
             "curvature",
             "direction",
-            "drop",
+            "decrease",
         ]:
             setattr(self, name, getattr(self, name)[rows])
         self.S = [s[rows] for s in self.S]

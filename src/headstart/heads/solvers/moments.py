@@ -1,4 +1,8 @@
-"""Second moments of the rows outside each fold, by taking the fold's own moments away from everyone's."""
+"""Second moments of the training rows of every fold: those of all rows less those of the fold.
+
+Least squares and Gaussian classes need nothing of the rows but these sums, so a fold costs one product over its own
+rows and not one over all the others.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +42,7 @@ class Moments:
 
     def centred(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """`gram` (r, r) and `cross` (r, J) about the weighted means of rows and targets."""
+        # Σ w (z - z̄)(z - z̄)ᵀ = Σ w z zᵀ - z̄ (Σ w z)ᵀ, and likewise with y.
         mean = self.rows / self.mass
         gram = self.gram - np.outer(mean, self.rows)
         return gram, self.cross - np.outer(mean, self.targets)
@@ -47,17 +52,17 @@ def moments(Z: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None = Non
     """Sums over all rows of `Z` and `Y`; weights of 1 where none are given."""
     if weights is None:
         return Moments(float(len(Z)), Z.sum(axis=0), Z.T @ Z, Y.sum(axis=0), Z.T @ Y)
-    root = np.sqrt(weights).astype(Z.dtype)[:, None]
+    # √w on both sides keeps Σ w z zᵀ exactly symmetric.
+    scaled = Z * np.sqrt(weights).astype(Z.dtype)[:, None]
     w = weights.astype(Z.dtype)
-    scaled = Z * root
     return Moments(float(w.sum()), w @ Z, scaled.T @ scaled, w @ Y, (Z * w[:, None]).T @ Y)
 
 
 def fold_moments(
     Z: NDArray[Any], Y: NDArray[Any], folds: Ints, weights: NDArray[Any] | None = None
 ) -> Iterator[tuple[int, NDArray[np.bool_], Moments]]:
-    """(repeat, held-out rows, moments of the rows trained on) for every fold of every repeat."""
-    everyone = moments(Z, Y, weights)
-    for r, _, _, held in iterate_folds(folds):
-        own = None if weights is None else weights[held]
-        yield r, held, everyone.without(moments(Z[held], Y[held], own))
+    """(repeat, held_out-out rows, moments of the rows trained on) for every fold of every repeat."""
+    total = moments(Z, Y, weights)
+    for r, _, _, held_out in iterate_folds(folds):
+        fold_weights = None if weights is None else weights[held_out]
+        yield r, held_out, total.without(moments(Z[held_out], Y[held_out], fold_weights))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.finetune.batches import BatchRequest, BatchSource
-from headstart.finetune.recipe import Recipe, Settings, settle_recipe
+from headstart.finetune.recipe import Recipe, TrainingConfig, settle_recipe
 from headstart.finetune.strategies import Strategy, parse_strategy
 from headstart.heads.catalog import HEADS
 
@@ -133,7 +133,7 @@ def _fine_tune(clock: _Clock, strategy: Strategy, recipe: Recipe, images: int, f
     return Forecast(strategy.name, once + steps * step, once, steps, step, folds + 1, True)
 
 
-def _steps(settings: Settings, images: int) -> int:
+def _steps(settings: TrainingConfig, images: int) -> int:
     return settings.epochs * math.ceil(images / settings.batch)
 
 
@@ -143,11 +143,11 @@ class _Clock:
     def __init__(self, backbone: Backbone, stages: Stages, X: Floats, samples: Samples, device: Device) -> None:
         self.backbone, self.stages, self.X, self.samples, self.device = backbone, stages, X, samples, device
 
-    def step(self, phase: Phase, settings: Settings) -> float:
+    def step(self, phase: Phase, settings: TrainingConfig) -> float:
         """Seconds of a step of training on random activations; the first, which warms up, does not count."""
         from headstart.finetune.fold_batchnorm import foldable_pairs, folded_batchnorm
         from headstart.finetune.head_init import random_head
-        from headstart.finetune.loop import Work, train_tail
+        from headstart.finetune.loop import TrainingJob, train_tail
         from headstart.finetune.precision import autocast
         from headstart.finetune.tail import build_tail, torch_head
 
@@ -157,7 +157,7 @@ class _Clock:
         tail = build_tail(self.stages, phase, start, torch_head(start).to(self.device.kind), settings)
         noise = _Noise(self._shape(phase.boundary), self.device)
         context = autocast("f32", self.device.kind)
-        work = Work(noise, rows % classes, rows, None, classes, 0, 0, 0.0, {}, context)
+        work = TrainingJob(noise, rows % classes, rows, None, classes, 0, 0, 0.0, {}, context)
         with folded_batchnorm(foldable_pairs(self.stages, self.backbone.spec.size)):
             train_tail(tail, work, _once(settings), None, lambda done: None)
         return float(np.mean(np.diff(noise.times)[1:]))
@@ -191,7 +191,7 @@ class _Clock:
             return tuple(self.stages.blocks().prefix(boundary)(image).shape[1:])
 
 
-def _once(settings: Settings) -> Settings:
+def _once(settings: TrainingConfig) -> TrainingConfig:
     """One epoch without early stopping."""
     from dataclasses import replace
 

@@ -90,7 +90,7 @@ def audit(
     >>> black = np.zeros((64, 64, 3), np.uint8)
     >>> result = audit([black, black, black + 128], labels=["a", "b", "a"], cache=False)
     >>> [(count.kind, count.count) for count in result.summary()]
-    [('contradictory labels', 2), ('exact copy', 1), ('near-black', 2), ('even', 1)]
+    [('contradictory labels', 2), ('exact duplicate', 1), ('near-black', 2), ('even', 1)]
     """
     run = Run(seed=seed, device=device, cache=cache)
     dataset = load_dataset(data, labels=labels, groups=groups)

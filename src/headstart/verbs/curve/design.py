@@ -90,7 +90,7 @@ class CurveDesign:
             _join_layers(embedded)[self.rows],
             self.labels,
             self.folds,
-            head=lambda: make_head(HEAD, root=True),
+            head=lambda: make_head(HEAD, signed_sqrt=True),
             sizes=sizes,
             fits=fits,
             groups=self.groups,

@@ -244,7 +244,7 @@ def _strategy(recipe: HeadRecipe, rows: Rows, predictor: Predictor, saved: bundl
     return HeadStrategy(
         About(name, str(head["features"]), prediction_cost(predictor.parts)),
         recipe.name,
-        recipe.root,
+        recipe.signed_sqrt,
         predictor.parts,
         rows.features,
         recipe.class_weight,
