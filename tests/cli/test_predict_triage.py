@@ -161,7 +161,7 @@ def test_many_images_of_one_class_void_the_promise(model: Path, cells: Path) -> 
     rows = [row for row in range(len(samples)) if samples.classes[samples.labels[row]] == "functional"]
     others = [samples.images[row] for row in rows if samples.images[row].name not in known][:120]
     said = run(predict, model, *others).stderr
-    assert "note: --on-shift warn would accept as usual, without the promise." in said
+    assert "note: --on-shift warn would accept as usual, without the guarantee." in said
     assert "note: The classes come in other shares than in training (" in said
     assert "the promise of triage is void here." in said
 
@@ -183,7 +183,7 @@ def test_repeats_and_training_images_do_not_void_it(model: Path, cells: Path, tm
         (("--sets", "none"), "--sets must lie between 0.5 and 0.9999, written such as 0.02 or 2%; found 'none'"),
         (("--confidence", "0.5"), "--confidence must lie between 0.8 and 0.9999"),
         (("--by-class",), "--by-class says how --sets are made"),
-        (("--max-error", "none", "--per-class"), "are about a promise: give --max-error too"),
+        (("--max-error", "none", "--per-class"), "are about a guarantee: give --max-error too"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(words: tuple[str, ...], said: str, model: Path, cells: Path) -> None:
@@ -198,5 +198,5 @@ def test_a_fine_promise_needs_no_images_to_be_refused(model: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("words", [("--confidence", "0.9"), ("--per-class",), ("--per-class", "--max-error", "none")])
 def test_train_refuses_what_only_a_promise_has(words: tuple[str, ...], cells: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"--confidence and --per-class are about a promise: give --max-error too"):
+    with pytest.raises(OptionError, match=r"--confidence and --per-class are about a guarantee: give --max-error too"):
         run(train, cells, "-o", tmp_path / "model", *words)

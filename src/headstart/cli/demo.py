@@ -26,7 +26,7 @@ def command(output: Path, backbones: str, run: Run) -> None:
     Needs the package elpv-dataset (extra 'demo'; photographs under CC BY-NC-SA 4.0).
     """
     from headstart.cli.options import words
-    from headstart.cli.train import show_trained
+    from headstart.cli.train import show_training
     from headstart.demo.solar import solar_cells
     from headstart.model.bundle import check_destination
     from headstart.model.load import load_model
@@ -38,9 +38,9 @@ def command(output: Path, backbones: str, run: Run) -> None:
     cells = solar_cells()
     click.echo(f"{len(cells.samples):,} photographs of solar cells; a fifth is kept apart as the test split.\n")
     dataset = _mark_test_split(cells, run.seed)
-    trained = train_loaded(dataset, options)
-    trained.save(output, command=["headstart", "demo"])
-    show_trained(trained, output, as_json=False)
+    result = train_loaded(dataset, options)
+    result.save(output, command=["headstart", "demo"])
+    show_training(result, output, as_json=False)
     _show_predictions(load_model(output), dataset.samples)
 
 

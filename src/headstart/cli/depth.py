@@ -46,8 +46,7 @@ def command(
     from headstart.verbs.depth import depth_loaded
 
     options = measurement_options(run, "auto" if backbones is None else backbones, metric)
-    loaded = columns.load(data)
-    result = depth_loaded(loaded, options)
+    result = depth_loaded(columns.load(data), options)
     _print(result, as_json)
     if svg is not None:
         write_plot(result, svg)
@@ -59,7 +58,7 @@ def _print(result: Depths, as_json: bool) -> None:
 
     if show.json_or_notes(result, as_json):
         return
-    click.echo(show.measured_on(result.data, result.backbones[0].baseline))
+    click.echo(show.data_line(result.data, result.backbones[0].baseline))
     for backbone in result.backbones:
         _print_backbone(backbone)
 

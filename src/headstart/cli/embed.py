@@ -98,7 +98,7 @@ def _readable_rows(samples: Samples, embeddings: list[Embeddings]) -> NDArray[np
     from headstart.cli import show
     from headstart.errors import DataError
 
-    show.unreadable({f.row: f for e in embeddings for f in e.failures}.values())
+    show.failures({f.row: f for e in embeddings for f in e.failures}.values())
     rows: NDArray[np.int64] = reduce(np.intersect1d, [e.rows for e in embeddings])
     if not len(rows):
         raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")

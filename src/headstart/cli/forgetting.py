@@ -42,7 +42,7 @@ def command(model: Path, images: tuple[str, ...], run: Run, as_json: bool) -> No
         names = " and ".join(dict.fromkeys(part.backbone.name for part in predictor.parts))
         click.echo(f"nothing was forgotten: {model} was not fine-tuned, it uses {names} as published.")
     for report in reports:
-        show.unreadable(report.failures)
+        show.failures(report.failures)
         for sentence in report.notes:
             show.note(sentence)
         if not as_json:

@@ -1,4 +1,4 @@
-"""`headstart predict`: classes and confidences of new pictures from a saved model, and which of them need no person."""
+"""`headstart predict`: classes and confidences of new images from a saved model, and which of them need no person."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.options import NONE, Place, ShareType
+from headstart.cli.options import NONE, Place, ShareType, run_options
 from headstart.errors import OptionError
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
@@ -25,22 +26,22 @@ if TYPE_CHECKING:
 @click.option(
     "--max-error",
     type=ShareType(1e-4, 0.5, none=True),
-    help="Accept answers automatically as long as at most this share of the accepted ones is wrong, such as 0.02 or "
-    "2%, and send the others to review; default: what the model was trained with; 'none' turns it off.",
+    help="Accept predictions automatically as long as at most this share of the accepted ones is wrong, such as 0.02 "
+    "or 2%, and send the others to review; default: what the model was trained with; 'none' turns it off.",
 )
 @click.option("--confidence", type=ShareType(0.8, 0.9999), help="How sure that is; default: as trained, else 0.95.")
 @click.option(
     "--per-class/--overall",
     default=None,
-    help="Promise it for each answered class, or only for all together; default: as trained, else for all together.",
+    help="Guarantee it for each predicted class, or only for all together; default: as trained, else for all together.",
 )
 @click.option(
     "--on-shift",
     type=click.Choice(("review", "warn")),
     default="review",
     show_default=True,
-    help="With a promise: what becomes of 30 images or more that as a whole are not like the training images, or hold "
-    "the classes in other shares: all go to review, or a warning only.",
+    help="With a guarantee: what becomes of 30 images or more that as a whole are not like the training images, or "
+    "hold the classes in other shares: all go to review, or a warning only.",
 )
 @click.option(
     "--sets",
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 @click.option("--by-class", is_flag=True, help="With --sets: in that share of the cases of every class.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV: image, class, confidence…, then one column a class.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@run_options("device")
 @click.option("--cache/--no-cache", default=False, help="Keep embeddings for the next time (default: no).")
 def command(
     model: Path,
@@ -62,12 +63,12 @@ def command(
     sets: float | None,
     by_class: bool,
     form: str | None,
-    device: str,
+    run: Run,
     cache: bool,
 ) -> None:
     """Classify IMAGES (files, folders or globs) with the saved MODEL.
 
-    Exit code 0 when every image was read, also where no promise can be made and all go to review; 2 when no image
+    Exit code 0 when every image was read, also where no guarantee can be given and all go to review; 2 when no image
     could be read. Unreadable ones are named on standard error.
     """
     from headstart.cli import show
@@ -78,20 +79,24 @@ def command(
     from headstart.model.load import load_model
 
     predictor = load_model(model)
-    asked = _asked(predictor, max_error, confidence, per_class)
+    guarantee = _wants_guarantee(predictor, max_error, confidence, per_class)
     if by_class and sets is None:
         raise OptionError("--by-class says how --sets are made: give --sets too, such as --sets 0.95.")
     limits = None if sets is None else predictor.sets(sets, by_class=by_class)
-    if asked:
+    if guarantee:
         predictor.triage(_number(max_error), confidence=confidence, per_class=per_class)  # refused before any work
-    chosen = choose_device(device)
-    found = find_images(images)
-    predictions = predictor.predict(found.images, names=found.names, device=chosen, cache=open_cache if cache else None)
-    show.unreadable(predictions.failures)
+    samples = find_images(images)
+    predictions = predictor.predict(
+        samples.images,
+        names=samples.names,
+        device=choose_device(run.device),
+        cache=open_cache if cache else None,
+    )
+    show.failures(predictions.failures)
     if not len(predictions):
-        raise DataError(f"no image could be read, of {len(found):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
+        raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
     decisions = None
-    if asked:
+    if guarantee:
         decisions = predictor.decide(
             predictions,
             max_error=_number(max_error),
@@ -100,20 +105,20 @@ def command(
             on_shift=on_shift,
         )
     _announce(predictions, decisions, form)
-    _print(Told(predictions, decisions, None if limits is None else _sets(predictions, limits)), form)
+    _print(Output(predictions, decisions, None if limits is None else _sets(predictions, limits)), form)
 
 
-def _asked(
+def _wants_guarantee(
     predictor: Predictor, max_error: float | str | None, confidence: float | None, per_class: bool | None
 ) -> bool:
-    """Whether a promise is to be made."""
+    """Whether an error guarantee is wanted: asked for here, or when the model was trained."""
     stored = predictor.trust is not None and predictor.trust.asked is not None
-    asked = max_error != NONE and (max_error is not None or stored)
-    if not asked and (per_class is not None or confidence is not None):
+    wanted = max_error != NONE and (max_error is not None or stored)
+    if not wanted and (per_class is not None or confidence is not None):
         raise OptionError(
-            "--confidence, --per-class and --overall are about a promise: give --max-error too, such as 0.02."
+            "--confidence, --per-class and --overall are about a guarantee: give --max-error too, such as 0.02."
         )
-    return asked
+    return wanted
 
 
 def _number(max_error: float | str | None) -> float | None:
@@ -121,8 +126,8 @@ def _number(max_error: float | str | None) -> float | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
-    """What is printed: predictions, the decisions where a promise was asked for, the set of each image."""
+class Output:
+    """What is printed: predictions, the decisions where a guarantee was asked for, the set of each image."""
 
     predictions: Predictions
     decisions: Decisions | None
@@ -135,7 +140,7 @@ def _sets(predictions: Predictions, limits: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def _announce(predictions: Predictions, decisions: Decisions | None, form: str | None) -> None:
-    """The promise, and how many images are accepted; on standard error where the output may be read by a program."""
+    """The guarantee, and how many images are accepted; on standard error where the output may be read by a program."""
     from headstart.checks import printable, quantity
     from headstart.cli import show
 
@@ -145,57 +150,58 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
     from headstart.trust.triage.decide import SHIFTED
 
     aside = form is not None or not sys.stdout.isatty()
-    of_what = "Of images like the labelled ones " if decisions.kept else ""
-    click.echo(printable(f"{of_what}{decisions.promise[0]}"), err=aside)
+    scope = "Of images like the labelled ones " if decisions.kept else ""
+    click.echo(printable(f"{scope}{decisions.promise[0]}"), err=aside)
     accepted = int(decisions.accepted.sum())
-    why = Counter(reason for reason in decisions.reasons if reason)
-    reviewed = ", ".join(f"{number:,} {reason}" for reason, number in why.most_common())
-    here = f"Accepted here: {accepted:,} of {quantity(len(decisions), 'image')}"
-    click.echo(f"{here}; to review: {reviewed or 'none'}.", err=aside)
-    for sentence in (*decisions.notes, *decisions.promise[1:]):  # first what voids the promise
+    reasons = Counter(reason for reason in decisions.reasons if reason)
+    reviewed = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
+    share = f"Accepted here: {accepted:,} of {quantity(len(decisions), 'image')}"
+    click.echo(f"{share}; to review: {reviewed or 'none'}.", err=aside)
+    for sentence in (*decisions.notes, *decisions.promise[1:]):  # first what voids the guarantee
         show.note(sentence)
-    if SHIFTED in why:
+    if SHIFTED in reasons:
         show.note(
-            "--on-shift warn would accept as usual, without the promise. Labels for some of these images, drawn at "
+            "--on-shift warn would accept as usual, without the guarantee. Labels for some of these images, drawn at "
             "random, would show how the model does on them (headstart evaluate)."
         )
 
 
 def _warn_of_novel(predictions: Predictions) -> None:
-    """Where no promise sends novel images to review, say how many there are."""
+    """Where no guarantee sends novel images to review, say how many there are."""
     from headstart.cli import show
 
     novel = int(predictions.novel.sum())
     if novel:
         show.note(
             f"{novel:,} of {len(predictions):,} images are unlike those that the model was trained on (novel; some "
-            "known ones are by mistake): their answers mean little. --csv says which, --max-error sends them to review."
+            "known ones are by mistake): their predictions mean little. --csv says which, --max-error sends them to "
+            "review."
         )
 
 
-def _print(told: Told, form: str | None) -> None:
+def _print(output: Output, form: str | None) -> None:
     from headstart.cli import show
     from headstart.report import numbers
 
     if form == "json":
-        show.as_json(as_records(told.predictions, told.decisions, told.sets))
+        show.as_json(as_records(output.predictions, output.decisions, output.sets))
     elif form == "csv":
-        _print_csv(told)
+        _print_csv(output)
     else:
-        predictions, more = told.predictions, _columns(told, ", ")
-        sure = [numbers.percent(each) for each in predictions.confidences]
-        rows = list(zip(predictions.names, predictions.labels, sure, *more.values(), strict=True))
-        show.table(("image", "class", "confidence", *more), rows, right=(2,))
+        predictions, columns = output.predictions, _columns(output, ", ")
+        confidences = [numbers.percent(value) for value in predictions.confidences]
+        rows = list(zip(predictions.names, predictions.labels, confidences, *columns.values(), strict=True))
+        show.table(("image", "class", "confidence", *columns), rows, right=(2,))
 
 
-def _columns(told: Told, between: str) -> dict[str, Sequence[str]]:
-    """What is said of each image besides its class, confidence and novelty: column → texts."""
-    found: dict[str, Sequence[str]] = {}
-    if told.decisions is not None:
-        found["decision"], found["reason"] = told.decisions.words, told.decisions.reasons
-    if told.sets is not None:
-        found["set"] = [between.join(names) for names in told.sets]
-    return found
+def _columns(output: Output, separator: str) -> dict[str, Sequence[str]]:
+    """What is printed of each image besides its class, confidence and novelty: column → texts."""
+    columns: dict[str, Sequence[str]] = {}
+    if output.decisions is not None:
+        columns["decision"], columns["reason"] = output.decisions.words, output.decisions.reasons
+    if output.sets is not None:
+        columns["set"] = [separator.join(names) for names in output.sets]
+    return columns
 
 
 def as_records(
@@ -224,15 +230,15 @@ def as_records(
     return records
 
 
-def _print_csv(told: Told) -> None:
+def _print_csv(output: Output) -> None:
     import csv
 
-    predictions, more = told.predictions, _columns(told, "|")
+    predictions, columns = output.predictions, _columns(output, "|")
     if predictions.novelty is not None:
-        more = {"novelty": [f"{value:.6g}" for value in predictions.novelty], **more}
+        columns = {"novelty": [f"{value:.6g}" for value in predictions.novelty], **columns}
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["image", "class", "confidence", *more, *predictions.classes])
+    writer.writerow(["image", "class", "confidence", *columns, *predictions.classes])
     rows = zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
     for i, (name, label, row) in enumerate(rows):
-        said = [column[i] for column in more.values()]
-        writer.writerow([name, label, f"{row.max():.6f}", *said, *(f"{p:.6f}" for p in row)])
+        cells = [column[i] for column in columns.values()]
+        writer.writerow([name, label, f"{row.max():.6f}", *cells, *(f"{p:.6f}" for p in row)])

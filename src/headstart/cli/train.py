@@ -27,7 +27,8 @@ FROZEN = "frozen"
     "strategies",
     help="Comma-separated: heads (probe, ridge, svm…) and fine-tunes (last-1, last-2, last-20-layers, gradual, full, "
     "surgical-first, norm-only, bias-only, lora, scratch…), compared on the same folds to their end; 'frozen': heads "
-    "alone; default 'auto': heads, then the fine-tunes that promise most for their time, until --budget is used up.",
+    "alone; default 'auto': heads, then the fine-tunes with the largest expected gain for their time, until --budget "
+    "is used up.",
 )
 @click.option(
     "--budget",
@@ -63,15 +64,15 @@ FROZEN = "frozen"
 @click.option(
     "--max-error",
     type=ShareType(1e-4, 0.5, none=True),
-    help="Promise that at most this share of the automatically accepted answers is wrong, such as 0.02 or 2%: says how "
-    "many answers could be accepted so, and becomes what 'headstart predict' promises. Default: none.",
+    help="Guarantee that at most this share of the automatically accepted predictions is wrong, such as 0.02 or 2%: "
+    "says how many could be accepted so, and becomes what 'headstart predict' guarantees. Default: none.",
 )
 @click.option(
     "--confidence",
     type=ShareType(0.8, 0.9999),
-    help="How sure the promise of --max-error is; default: 0.95.",
+    help="How sure the guarantee of --max-error is; default: 0.95.",
 )
-@click.option("--per-class", is_flag=True, help="Promise it for each answered class, not only for all together.")
+@click.option("--per-class", is_flag=True, help="Guarantee it for each predicted class, not only for all together.")
 @recipe
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
 def command(
@@ -106,13 +107,13 @@ def command(
     from headstart.pipeline.options import Options
     from headstart.verbs.train.train import train_loaded
 
-    promised = None if isinstance(max_error, str) else max_error
-    if promised is None and (per_class or confidence is not None):
-        raise OptionError("--confidence and --per-class are about a promise: give --max-error too, such as 0.02.")
-    own_heads, fine_tunes = _sorted_out(words(strategies), words(heads))
+    error_limit = None if isinstance(max_error, str) else max_error
+    if error_limit is None and (per_class or confidence is not None):
+        raise OptionError("--confidence and --per-class are about a guarantee: give --max-error too, such as 0.02.")
+    head_names, fine_tunes = _heads_and_fine_tunes(words(strategies), words(heads))
     options = Options(
         backbones=words("auto" if backbones is None else backbones) or (),
-        heads=own_heads,
+        heads=head_names,
         strategies=fine_tunes,
         budget=budget,
         recipe=recipe,
@@ -127,20 +128,19 @@ def command(
         cache=run.cache,
         weights=weights,
         keep_training=keep_training,
-        max_error=promised,
+        max_error=error_limit,
         confidence=0.95 if confidence is None else confidence,
         per_class=per_class,
         exclude=run.exclude,
     )
     check_destination(output)
     _check_outside(output, data)
-    loaded = columns.load(data)
-    trained = train_loaded(loaded, options)
-    trained.save(output, command=["headstart", *sys.argv[1:]])
-    show_trained(trained, output, as_json)
+    result = train_loaded(columns.load(data), options)
+    result.save(output, command=["headstart", *sys.argv[1:]])
+    show_training(result, output, as_json)
 
 
-def _sorted_out(
+def _heads_and_fine_tunes(
     strategies: tuple[str, ...] | None, heads: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """Heads, and fine-tunes with 'auto', as `Options` takes them; heads named in either option are compared."""
@@ -168,18 +168,18 @@ def _check_outside(output: Path, data: Path) -> None:
         )
 
 
-def show_trained(trained: Any, output: Path, as_json: bool) -> None:
+def show_training(result: Any, output: Path, as_json: bool) -> None:
     """Print what was measured and where the model lies."""
     from headstart.cli import show
     from headstart.model import bundle
     from headstart.model.summary import summary
 
-    manifest = bundle.read_bundle(output).manifest if as_json else trained.manifest()
+    manifest = bundle.read_bundle(output).manifest if as_json else result.manifest()
     if as_json:
         show.as_json(manifest)
         return
     for sentence in manifest["notes"]:
         show.note(sentence)
-    show.comparison(manifest)
+    show.candidates(manifest)
     click.echo(summary(manifest))
     click.echo(f"saved      {output}/   (headstart predict {output} IMAGES…)")
