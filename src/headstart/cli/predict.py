@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +16,7 @@ from headstart.records.run import Run
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
     from headstart.records.predictions import Decisions, Predictions
+    from headstart.report.predictions import PredictionTable
 
 
 @click.command("predict")
@@ -77,6 +76,7 @@ def command(
     from headstart.embed.embedding_cache import open_cache
     from headstart.errors import DataError
     from headstart.model.load import load_model
+    from headstart.report.predictions import PredictionTable
 
     predictor = load_model(model)
     guarantee = _wants_guarantee(predictor, max_error, confidence, per_class)
@@ -105,38 +105,25 @@ def command(
             on_shift=on_shift,
         )
     _announce(predictions, decisions, form)
-    _print(Output(predictions, decisions, None if limits is None else _sets(predictions, limits)), form)
+    in_set = None if limits is None else limits.sets(predictions.probabilities)
+    _print(PredictionTable(predictions, decisions, in_set), form)
 
 
 def _wants_guarantee(
     predictor: Predictor, max_error: float | str | None, confidence: float | None, per_class: bool | None
 ) -> bool:
     """Whether an error guarantee is wanted: asked for here, or when the model was trained."""
-    stored = predictor.trust is not None and predictor.trust.asked is not None
-    wanted = max_error != NONE and (max_error is not None or stored)
-    if not wanted and (per_class is not None or confidence is not None):
+    trained_with_one = predictor.trust is not None and predictor.trust.asked is not None
+    guarantee = max_error != NONE and (max_error is not None or trained_with_one)
+    if not guarantee and (per_class is not None or confidence is not None):
         raise OptionError(
             "--confidence, --per-class and --overall are about a guarantee: give --max-error too, such as 0.02."
         )
-    return wanted
+    return guarantee
 
 
 def _number(max_error: float | str | None) -> float | None:
     return None if isinstance(max_error, str) else max_error
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """What is printed: predictions, the decisions where a guarantee was asked for, the set of each image."""
-
-    predictions: Predictions
-    decisions: Decisions | None
-    sets: tuple[tuple[str, ...], ...] | None
-
-
-def _sets(predictions: Predictions, limits: Any) -> tuple[tuple[str, ...], ...]:
-    inside = limits.sets(predictions.probabilities)
-    return tuple(tuple(predictions.classes[k] for k in row.nonzero()[0]) for row in inside)
 
 
 def _announce(predictions: Predictions, decisions: Decisions | None, form: str | None) -> None:
@@ -179,66 +166,16 @@ def _warn_of_novel(predictions: Predictions) -> None:
         )
 
 
-def _print(output: Output, form: str | None) -> None:
+def _print(table: PredictionTable, form: str | None) -> None:
     from headstart.cli import show
     from headstart.report import numbers
 
     if form == "json":
-        show.as_json(as_records(output.predictions, output.decisions, output.sets))
+        show.as_json(table.to_records())
     elif form == "csv":
-        _print_csv(output)
+        sys.stdout.write(table.to_csv())
     else:
-        predictions, columns = output.predictions, _columns(output, ", ")
+        predictions, columns = table.predictions, table.further_columns(", ")
         confidences = [numbers.percent(value) for value in predictions.confidences]
         rows = list(zip(predictions.names, predictions.labels, confidences, *columns.values(), strict=True))
         show.table(("image", "class", "confidence", *columns), rows, right=(2,))
-
-
-def _columns(output: Output, separator: str) -> dict[str, Sequence[str]]:
-    """What is printed of each image besides its class, confidence and novelty: column → texts."""
-    columns: dict[str, Sequence[str]] = {}
-    if output.decisions is not None:
-        columns["decision"], columns["reason"] = output.decisions.words, output.decisions.reasons
-    if output.sets is not None:
-        columns["set"] = [separator.join(names) for names in output.sets]
-    return columns
-
-
-def as_records(
-    predictions: Predictions,
-    decisions: Decisions | None = None,
-    sets: Sequence[Sequence[str]] | None = None,
-) -> list[dict[str, Any]]:
-    """One JSON-like record an image: its name, class, confidence and every class's probability; novelty where the model
-    watches it (above 1 is novel), and the decision with its reason and the set of classes where they were asked for."""
-    records: list[dict[str, Any]] = [
-        {
-            "image": name,
-            "class": label,
-            "confidence": round(float(row.max()), 6),
-            "probabilities": {c: round(float(p), 6) for c, p in zip(predictions.classes, row, strict=True)},
-        }
-        for name, label, row in zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
-    ]
-    for i, record in enumerate(records):
-        if predictions.novelty is not None:
-            record |= {"novelty": float(f"{predictions.novelty[i]:.6g}"), "novel": bool(predictions.novel[i])}
-        if decisions is not None:
-            record |= {"decision": decisions.words[i], "reason": decisions.reasons[i]}
-        if sets is not None:
-            record["set"] = list(sets[i])
-    return records
-
-
-def _print_csv(output: Output) -> None:
-    import csv
-
-    predictions, columns = output.predictions, _columns(output, "|")
-    if predictions.novelty is not None:
-        columns = {"novelty": [f"{value:.6g}" for value in predictions.novelty], **columns}
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["image", "class", "confidence", *columns, *predictions.classes])
-    rows = zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
-    for i, (name, label, row) in enumerate(rows):
-        cells = [column[i] for column in columns.values()]
-        writer.writerow([name, label, f"{row.max():.6f}", *cells, *(f"{p:.6f}" for p in row)])
