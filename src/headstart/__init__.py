@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.model.load import load_model as load
     from headstart.model.predictor import Predictor
     from headstart.pipeline.options import Options
+    from headstart.report.write import write_report
     from headstart.verbs.advise.advise import advise
     from headstart.verbs.audit.audit import audit
     from headstart.verbs.curve.curve import learning_curve
@@ -49,6 +50,7 @@ _HOMES = {
     "load": "headstart.model.load:load_model",
     "rank": "headstart.verbs.rank",
     "train": "headstart.verbs.train.train",
+    "write_report": "headstart.report.write",
 }
 
 __all__ = [
@@ -66,6 +68,7 @@ __all__ = [
     "load",
     "rank",
     "train",
+    "write_report",
 ]
 
 

@@ -64,7 +64,7 @@ def test_a_page_that_cannot_be_written_does_not_cost_the_answer(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "audit.html")
 
-    monkeypatch.setattr("headstart.report.audit.write_atomically", full)
+    monkeypatch.setattr("headstart.report.write.write_atomically", full)
     done = run(copied, "--html", tmp_path / "audit.html")
     assert isinstance(done.exception, OSError)
     assert "data       51 images of 2 classes" in done.stdout

@@ -20,14 +20,14 @@ def test_it_says_what_was_found_which_images_show_it_and_what_to_do(watched: Pat
     done = run(watched / "model", watched / "closer")
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert lines[0] == "most foreign\tanswered\tconfidence"
+    assert lines[0] == "most foreign\tprediction\tconfidence"
     assert all("closer/" in line for line in lines[1:6])
     assert lines[6].startswith(
         "found       Covariate shift: the batch differs from the training data (20 images against "
     )
     assert lines[7].startswith("compared    with ")
     assert lines[7].endswith("of the 100 images that the model was trained on")
-    assert any(line.startswith("classes     answered, in training → here: ") for line in lines)
+    assert any(line.startswith("classes     predicted, in training → here: ") for line in lines)
     assert any(line.endswith("; drift at 0.05 or less") for line in lines)
     assert any(
         line.startswith("next        Void for this batch: the guarantee of 'headstart predict --max-error'")
@@ -102,7 +102,7 @@ def test_a_page_that_cannot_be_written_does_not_cost_the_answer(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "drift.html")
 
-    monkeypatch.setattr("headstart.storage.files.write_atomically", full)
+    monkeypatch.setattr("headstart.report.write.write_atomically", full)
     done = run(watched / "model", watched / "closer", "--html", tmp_path / "drift.html")
     assert isinstance(done.exception, OSError)
     assert "found       Covariate shift: the batch differs from the training data" in done.stdout

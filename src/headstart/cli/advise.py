@@ -45,59 +45,59 @@ def command(
     _print(advise(columns.load(data), options=options), f"{data}{plan}", as_json)
 
 
-def _print(found: AdviceReport, data: str, as_json: bool) -> None:
+def _print(result: AdviceReport, data: str, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
 
-    if show.json_or_notes(found, as_json):
+    if show.json_or_notes(result, as_json):
         return
-    _position(found)
-    _advice(found)
-    _forecasts(found)
+    _position(result)
+    _advice(result)
+    _forecasts(result)
     click.echo("\n" + printable(f"{_CLOSING} {data}"))
 
 
-def _position(found: AdviceReport) -> None:
+def _position(result: AdviceReport) -> None:
     from headstart.checks import quantity
     from headstart.cli import show
 
-    where = found.position
+    position = result.position
     click.echo(
-        f"size        {quantity(where.images, 'image')} of {quantity(len(where.counts), 'class', 'classes')}; "
-        f"smallest class {where.smallest:,}, median {where.median:,} (the band of {found.prior.band} a class)"
+        f"size        {quantity(position.images, 'image')} of {quantity(len(position.counts), 'class', 'classes')}; "
+        f"smallest class {position.smallest:,}, median {position.median:,} (the band of {result.prior.band} a class)"
     )
-    click.echo(f"similarity  {found.similarity.words()}, measured on {quantity(found.looked_at, 'image')}:\n")
-    rows = [(signal.name, str(signal.verdict), signal.words) for signal in found.similarity.signals]
-    rows += [(text, "not measured", "") for text in found.similarity.left_out]
+    click.echo(f"similarity  {result.similarity.words()}, measured on {quantity(result.looked_at, 'image')}:\n")
+    rows = [(signal.name, str(signal.verdict), signal.words) for signal in result.similarity.signals]
+    rows += [(text, "not measured", "") for text in result.similarity.left_out]
     show.table(("sign", "says", "measured"), rows)
 
 
-def _advice(found: AdviceReport) -> None:
+def _advice(result: AdviceReport) -> None:
     from headstart.choose.prior_knowledge.rule_tables import LARGE, TRY
     from headstart.cli import show
 
-    said = found.prior.advice
+    advice = result.prior.advice
     click.echo("\nWhat the tables advise there")
-    rows = [(a.table, a.words(), ", ".join(TRY[w] for w in a.ways if w in TRY), a.reason) for a in said]
+    rows = [(a.table, a.words(), ", ".join(TRY[w] for w in a.ways if w in TRY), a.reason) for a in advice]
     show.table(("table", "advice", "here called", "because"), rows)
-    for each in said:
-        click.echo(f"  {each.table}: {each.source}")
+    for line in advice:
+        click.echo(f"  {line.table}: {line.source}")
     click.echo(f"Tables that only say small and large are read as large from {LARGE:,} images per class.")
-    click.echo(f"\n{found.prior.disagreement()}")
+    click.echo(f"\n{result.prior.disagreement()}")
 
 
-def _forecasts(found: AdviceReport) -> None:
+def _forecasts(result: AdviceReport) -> None:
     from headstart.cli import show
 
-    click.echo(f"\nWhat it would cost here, with {found.backbone}: comparing on folds and fitting once more")
-    show.table(("strategy", "time", "how it is known"), [(f.strategy, f.words(), _how(f)) for f in found.forecasts])
-    if found.without:
-        click.echo(found.without)
+    click.echo(f"\nWhat it would cost here, with {result.backbone}: comparing on folds and fitting once more")
+    show.table(("strategy", "time", "how it is known"), [(f.strategy, f.words(), _method(f)) for f in result.forecasts])
+    if result.without:
+        click.echo(result.without)
     else:
         click.echo("Fine-tunes are timed in f32, on a machine as busy as now; where bf16 is faster, train takes it.")
 
 
-def _how(forecast: Forecast) -> str:
+def _method(forecast: Forecast) -> str:
     if not forecast.measured:
         return "modelled, good to a factor of three; once the images are embedded"
     first = f", after {forecast.once:.0f} s through the frozen stages" if forecast.once else ""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import ColumnOptions, Place, columns
+from headstart.cli.options import ColumnOptions, Place, columns, run_options
 from headstart.errors import OptionError
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
     from headstart.verbs.audit.findings import Audit
@@ -44,15 +45,11 @@ class _Files:
 @click.option(
     "--html",
     type=Place(),
-    help="Write a page that shows what was found, in pictures, to this file (one file, no scripts).",
+    help="Write a page that shows what was found, in images, to this file (one file, no scripts).",
 )
-@click.option("--shown", default=24, show_default=True, help="The most pictures of each kind on the page.")
+@click.option("--shown", default=24, show_default=True, help="The most images of each kind on the page.")
 @columns
-@click.option("--seed", default=0, show_default=True, help="Of the folds by which labels are checked.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option(
-    "--cache/--no-cache", default=True, show_default=True, help="Keep thumbnails and embeddings for the next run."
-)
+@run_options("seed", "device", "cache")
 @click.option("--json", "as_json", is_flag=True, help="Print every finding as JSON.")
 def command(
     data: Path,
@@ -61,14 +58,12 @@ def command(
     html: Path | None,
     shown: int,
     columns: ColumnOptions,
-    seed: int,
-    device: str,
-    cache: bool,
+    run: Run,
     as_json: bool,
 ) -> None:
     """Look through the labelled images in DATA (a folder of class folders, or a table) before training on them.
 
-    Finds unreadable images; exact and near copies (turned, mirrored, re-encoded or cropped ones too), also across
+    Finds unreadable images; exact and near duplicates (turned, mirrored, re-encoded or cropped ones too), also across
     splits and across classes; labels that are probably wrong; few images of a class; tiny, very long, near-black,
     near-white and blurred images. Nothing is changed.
     """
@@ -76,13 +71,13 @@ def command(
 
     files = _Files(listing, fix, html)
     _check(files, shown)
-    found = audit(columns.load(data), seed=seed, device=device, cache=cache)
+    result = audit(columns.load(data), seed=run.seed, device=run.device, cache=run.cache)
     try:
-        _print(found, as_json)
-    finally:  # a disk that is full costs the files, not the answer; a reader that has gone costs no file
-        _write(found, files, str(data), shown)
+        _print(result, as_json)
+    finally:  # a disk that is full costs the files, not what was found; a reader that has gone costs no file
+        _write(result, files, str(data), shown)
     if not as_json:
-        _print_places(found, data, files)
+        _print_places(result, data, files)
 
 
 def _check(files: _Files, shown: int) -> None:
@@ -90,11 +85,11 @@ def _check(files: _Files, shown: int) -> None:
     from headstart.checks import at_least
 
     at_least("--shown", shown, 1)
-    given = files.named()
-    for option, path in given:
+    places = files.named()
+    for option, path in places:
         if path.is_dir():
             raise OptionError(f"{option} must name a file; found the folder {str(path)!r}.")
-    for (first, path), (second, other) in itertools.combinations(given, 2):
+    for (first, path), (second, other) in itertools.combinations(places, 2):
         if path.resolve() == other.resolve():
             raise OptionError(f"{first} and {second} must name two files; found {str(other)!r} for both.")
     if files.html is not None and files.html.suffix.lower() not in (".html", ".htm"):
@@ -105,46 +100,51 @@ def _check(files: _Files, shown: int) -> None:
         )
 
 
-def _write(found: Audit, files: _Files, data: str, shown: int) -> None:
-    from headstart.report.audit import write_audit
+def _write(result: Audit, files: _Files, data: str, shown: int) -> None:
+    from headstart.report.write import write_report
 
     if files.csv is not None:
-        found.write_csv(files.csv)
+        result.write_csv(files.csv)
     if files.fix is not None:
-        found.write_plan(files.fix)
+        result.write_plan(files.fix)
     if files.html is not None:
-        write_audit(found, files.html, data=data, shown=shown)
+        write_report(result, files.html, data=data, shown=shown)
 
 
-def _print(found: Audit, as_json: bool) -> None:
+def _print(result: Audit, as_json: bool) -> None:
     from headstart.checks import printable, quantity
     from headstart.cli import show
 
     if as_json:
-        show.as_json(found.to_dict())
+        show.as_json(result.to_dict())
         return
-    for sentence in found.notes:
+    for sentence in result.notes:
         show.note(sentence)
     rows = [
-        (each.kind, f"{each.count:,}", each.proposal, "; ".join(_example(e.name, e.of) for e in each.examples))
-        for each in found.summary(_EXAMPLES)
+        (
+            count.kind,
+            f"{count.count:,}",
+            count.proposal,
+            "; ".join(f"{finding.name} = {finding.of}" if finding.of else finding.name for finding in count.examples),
+        )
+        for count in result.summary(_EXAMPLES)
     ]
     if rows:
         show.table(("found", "count", "proposed", "for example"), rows, right=(1,))
-    elif not found.hindrance:
+    elif not result.hindrance:
         click.echo("nothing was found")
-    images = quantity(found.images, "image")
-    click.echo(printable(f"data       {images} of {quantity(len(found.counts), 'class', 'classes')}"))
-    if found.hindrance:
-        click.echo(printable(f"train      no model can be trained on these images yet: {found.hindrance}"))
-    if found.claims is not None:
+    images = quantity(result.images, "image")
+    click.echo(printable(f"data       {images} of {quantity(len(result.counts), 'class', 'classes')}"))
+    if result.hindrance:
+        click.echo(printable(f"train      no model can be trained on these images yet: {result.hindrance}"))
+    if result.claims is not None:
         click.echo(
-            f"copies     a split that parts copies would claim {found.claims.leaky} accuracy for a linear probe;"
+            f"duplicates folds that separate them would claim {result.claims.leaky} accuracy for a linear probe;"
         )
-        click.echo(f"           with copies held together it is {found.claims.group_aware}")
+        click.echo(f"           group-aware folds, which hold them together, give {result.claims.group_aware}")
 
 
-def _print_places(found: Audit, data: Path, files: _Files) -> None:
+def _print_places(result: Audit, data: Path, files: _Files) -> None:
     from headstart.checks import printable
 
     if files.csv is not None:
@@ -153,9 +153,5 @@ def _print_places(found: Audit, data: Path, files: _Files) -> None:
         click.echo(printable(f"page       {files.html}"))
     if files.fix is not None:
         click.echo(printable(f"plan       {files.fix}: read it and change the column 'action' where you disagree"))
-    elif found.findings:
+    elif result.findings:
         click.echo(printable(f"next       headstart audit {data} --fix plan.csv writes what is proposed, to be edited"))
-
-
-def _example(name: str, other: str) -> str:
-    return f"{name} = {other}" if other else name

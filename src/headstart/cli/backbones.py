@@ -1,4 +1,4 @@
-"""`headstart backbones`: the networks to embed with, what is known of them, and whether their weights are here."""
+"""`headstart backbones`: the networks to embed with, their figures, and whether their weights are here."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def command(as_json: bool) -> None:
     from headstart.backbones.zoo import zoo
     from headstart.cli import show
 
-    here = converted_names()
-    known = zoo()
-    others = [name for name in here if name not in known]
+    local = converted_names()
+    entries = zoo()
+    others = [name for name in local if name not in entries]
     if as_json:
-        show.as_json({"backbones": [_values(e, here) for e in known.values()], "converted_others": others})
+        show.as_json({"backbones": [_values(entry, local) for entry in entries.values()], "converted_others": others})
         return
-    shown = _columns()
-    rows = [[row[i] for i in shown] for row in (_row(_values(entry, here)) for entry in known.values())]
-    numbers = [place for place, i in enumerate(shown) if i in _NUMBERS]
-    show.table([_HEADERS[i] for i in shown], rows, right=numbers)
+    columns = _columns()
+    rows = [[row[i] for i in columns] for row in (_row(_values(entry, local)) for entry in entries.values())]
+    numbers = [place for place, i in enumerate(columns) if i in _NUMBERS]
+    show.table([_HEADERS[i] for i in columns], rows, right=numbers)
     if others:
         show.note(f"also converted on this machine: {', '.join(others)}.")
     if sys.stdout.isatty():
-        sources = sorted({entry.source for entry in known.values() if entry.top1 is not None})
+        sources = sorted({entry.source for entry in entries.values() if entry.top1 is not None})
         click.echo(
             f"Accuracies: one centre crop of ImageNet-1k; from {' and '.join(sources)}. "
             "More in a wider window, or with --json."
@@ -64,19 +64,19 @@ def _columns() -> tuple[int, ...]:
     return next((tuple(range(count)) for least, count in _FITTING if width >= least), _NARROW)
 
 
-def _values(entry: ZooEntry, here: tuple[str, ...]) -> dict[str, Any]:
+def _values(entry: ZooEntry, local: tuple[str, ...]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    return {**asdict(entry), "weights": _state(entry, here)}
+    return {**asdict(entry), "weights": _state(entry, local)}
 
 
-def _state(entry: ZooEntry, here: tuple[str, ...]) -> str:
+def _state(entry: ZooEntry, local: tuple[str, ...]) -> str:
     from headstart.backbones.converted import is_downloaded
     from headstart.backbones.packaged import PACKAGED
 
     if entry.name in PACKAGED:
         return "packaged"
-    if entry.name in here:
+    if entry.name in local:
         return "converted"
     return "downloaded" if is_downloaded(entry.timm) else "to download"
 

@@ -1,4 +1,4 @@
-"""`headstart cache`: what is kept of earlier runs, and clearing it."""
+"""`headstart cache`: what is cached of earlier runs, and clearing it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.option("--clear", is_flag=True, help="Remove all of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(clear: bool, as_json: bool) -> None:
-    """Show what is kept of earlier runs: embeddings (one file a backbone), compiled networks, activations of frozen
+    """Show what is cached of earlier runs: embeddings (one file a backbone), compiled networks, activations of frozen
     layers and checkpoints (for fine-tuning), heads' scores, and thumbnails.
 
     All of it can be made again. HEADSTART_CACHE names another folder, HEADSTART_CACHE_GB the most that one backbone's
@@ -33,14 +33,14 @@ def command(clear: bool, as_json: bool) -> None:
         else:
             click.echo(f"{freed / 1e6:,.1f} MB cleared from {cache_folder()}")
         return
-    found = inventory.cached_files()
+    files = inventory.cached_files()
     if as_json:
-        files = [{"file": str(f.path), "rows": f.rows, "bytes": f.bytes} for f in found]
-        show.as_json({"folder": str(cache_folder()), "limit": limit, "files": files})
+        records = [{"file": str(f.path), "rows": f.rows, "bytes": f.bytes} for f in files]
+        show.as_json({"folder": str(cache_folder()), "limit": limit, "files": records})
         return
-    table = [(str(f.path.relative_to(cache_folder())), _rows(f), f"{f.bytes / 1e6:,.1f}") for f in found]
-    show.table(("file", "images", "MB"), table, right=(1, 2))
-    total = sum(f.bytes for f in found) / 1e6
+    rows = [(str(f.path.relative_to(cache_folder())), _rows(f), f"{f.bytes / 1e6:,.1f}") for f in files]
+    show.table(("file", "images", "MB"), rows, right=(1, 2))
+    total = sum(f.bytes for f in files) / 1e6
     click.echo(f"{total:,.1f} MB in {cache_folder()}; at most {limit / 1e9:g} GB of embeddings a backbone")
 
 

@@ -13,8 +13,8 @@ from headstart.cli.options import ColumnOptions, Drawing, Place, columns, run, w
 from headstart.records.run import Run
 
 if TYPE_CHECKING:
+    from headstart.metrics.intervals import Estimate
     from headstart.verbs.curve.curve import Curve
-    from headstart.verbs.curve.series import Series
 
 
 @click.command("curve")
@@ -55,10 +55,11 @@ def command(
     A linear model learns from 1, 2, 5, 10, … labels of each class, drawn many times, and is tested on other images; a
     curve fitted to that is continued, with a band. Answers are given up to 8 times the labels there are.
     """
+    from headstart.report.write import write_plot
     from headstart.verbs.curve.curve import learning_curve
 
     checks.between("--target", target, 1, 100)
-    found = learning_curve(
+    result = learning_curve(
         columns.load(data),
         target=target / 100,
         backbones=words("auto" if backbones is None else backbones) or (),
@@ -68,57 +69,45 @@ def command(
         **asdict(run),
     )
     if svg is not None:
-        _draw(found, svg, data)
-    _print(found, svg, as_json)
+        write_plot(result, svg, data=str(data))
+    _print(result, svg, as_json)
 
 
-def _draw(found: Curve, place: Path, data: Path) -> None:
-    from headstart.report.plots.curve import CurveLine, curve_svg
-    from headstart.storage.files import write_atomically
-
-    lines = [CurveLine(_title(each), each.measured, each.curve) for each in found.series]
-    title = f"Accuracy against labels per class: {data.resolve().name}"
-    write_atomically(place, curve_svg(lines, found.answer, title=title).encode())
-
-
-def _title(series: Series) -> str:
-    """What the line is called in the table and in the plot."""
-    from headstart.verbs.curve.from_scratch import SCRATCH
-
-    return series.name if series.name == SCRATCH else f"{series.name} features"
-
-
-def _print(found: Curve, svg: Path | None, as_json: bool) -> None:
+def _print(result: Curve, svg: Path | None, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
+    from headstart.report.plots.results import series_title
 
-    if show.json_or_notes(found, as_json):
+    if show.json_or_notes(result, as_json):
         return
     headers = ["labels per class"]
-    for each in found.series:
-        headers += [_title(each), "95 %"]
-    show.table(headers, _rows(found), right=range(len(headers)))
-    for line in found.summary().splitlines():
+    for series in result.series:
+        headers += [series_title(series), "95 %"]
+    show.table(headers, _rows(result), right=range(len(headers)))
+    for line in result.summary().splitlines():
         click.echo(printable(line))
     if svg is not None:
         click.echo(printable(f"plot        {svg}"))
 
 
-def _rows(found: Curve) -> list[list[str]]:
+def _rows(result: Curve) -> list[list[str]]:
     """A row for each number of labels; the last for all images there are, where classes are unequal."""
+    rows = []
+    for size in result.series[0].measured.sizes.tolist():
+        row = [f"{size:,.0f}"]
+        for series in result.series:
+            estimates = dict(zip(series.measured.sizes.tolist(), series.points, strict=True))
+            row += _cells(estimates.get(size))
+        rows.append(row)
+    if result.whole is not None:
+        rows.append(["all, unequal", *_cells(result.whole), *[""] * (2 * len(result.series) - 2)])
+    return rows
+
+
+def _cells(estimate: Estimate | None) -> list[str]:
+    """A share and its interval; empty where that size was not measured."""
     from headstart.report import numbers
 
-    rows = []
-    for size in found.series[0].measured.sizes.tolist():
-        row = [f"{size:,.0f}"]
-        for each in found.series:
-            points = dict(zip(each.measured.sizes.tolist(), each.points, strict=True))
-            point = points.get(size)
-            row += (
-                ["", ""] if point is None else [numbers.percent(point.value), numbers.interval(point.low, point.high)]
-            )
-        rows.append(row)
-    if found.whole is not None:
-        whole = [numbers.percent(found.whole.value), numbers.interval(found.whole.low, found.whole.high)]
-        rows.append(["all, unequal", *whole, *[""] * (2 * len(found.series) - 2)])
-    return rows
+    if estimate is None:
+        return ["", ""]
+    return [numbers.percent(estimate.value), numbers.interval(estimate.low, estimate.high)]

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import Place
+from headstart.cli.options import Place, run_options
+from headstart.records.run import Run
 
 
 @click.command("demo")
@@ -18,32 +19,32 @@ from headstart.cli.options import Place
     show_default=True,
     help="Comma-separated; lite0,lite2 takes about three times as long.",
 )
-@click.option("--seed", default=0, show_default=True)
-def command(output: Path, backbones: str, seed: int) -> None:
-    """Train on 2,624 real photographs of solar cells and check the guarantee on cells that were kept apart.
+@run_options("seed")
+def command(output: Path, backbones: str, run: Run) -> None:
+    """Train on 2,624 real photographs of solar cells and check its expected accuracy on cells that were kept apart.
 
     Needs the package elpv-dataset (extra 'demo'; photographs under CC BY-NC-SA 4.0).
     """
     from headstart.cli.options import words
-    from headstart.cli.train import show_trained
+    from headstart.cli.train import show_training
     from headstart.demo.solar import solar_cells
     from headstart.model.bundle import check_destination
     from headstart.model.load import load_model
     from headstart.pipeline.options import Options
     from headstart.verbs.train.train import train
 
-    options = Options(backbones=words(backbones) or (), strategies=(), seed=seed)
+    options = Options(backbones=words(backbones) or (), strategies=(), seed=run.seed)
     check_destination(output)
     cells = solar_cells()
     click.echo(f"{len(cells.samples):,} photographs of solar cells; a fifth is kept apart as the test split.\n")
-    apart = _keep_apart(cells, seed)
-    trained = train(apart, options=options)
-    trained.save(output, command=["headstart", "demo"])
-    show_trained(trained, output, as_json=False)
-    _show_some(load_model(output), apart.samples)
+    dataset = _mark_test_split(cells, run.seed)
+    result = train(dataset, options=options)
+    result.save(output, command=["headstart", "demo"])
+    show_training(result, output, as_json=False)
+    _show_predictions(load_model(output), dataset.samples)
 
 
-def _keep_apart(cells: Any, seed: int) -> Any:
+def _mark_test_split(cells: Any, seed: int) -> Any:
     """The same images with a stratified fifth marked as the test split."""
     from dataclasses import replace
 
@@ -56,7 +57,7 @@ def _keep_apart(cells: Any, seed: int) -> Any:
     return replace(cells, samples=replace(cells.samples, splits=splits))
 
 
-def _show_some(predictor: Any, samples: Any) -> None:
+def _show_predictions(predictor: Any, samples: Any) -> None:
     """A few predictions of the saved model on cells that it has never seen."""
     import numpy as np
 
@@ -65,12 +66,12 @@ def _show_some(predictor: Any, samples: Any) -> None:
 
     rows = np.flatnonzero(samples.splits == "test")[:: max(1, (samples.splits == "test").sum() // 6)][:6]
     shown = samples.take(rows)
-    found = predictor.predict(shown.images, names=shown.names)
-    truth = [shown.classes[i] for i in shown.labels]
+    predictions = predictor.predict(shown.images, names=shown.names)
+    labels = [shown.classes[i] for i in shown.labels]
     click.echo("\nA few cells that the model has never seen:")
-    lines = zip(found.names, truth, found.labels, found.confidences, strict=True)
+    lines = zip(predictions.names, labels, predictions.labels, predictions.confidences, strict=True)
     show.table(
-        ("image", "truth", "prediction", "confidence"),
-        [(Path(name).name, true, said, numbers.percent(sure)) for name, true, said, sure in lines],
+        ("image", "label", "prediction", "confidence"),
+        [(Path(name).name, label, predicted, numbers.percent(sure)) for name, label, predicted, sure in lines],
         right=(3,),
     )

@@ -43,49 +43,28 @@ def command(
     into the head, or fine-tune from the stage after the best layer. All scores are on images left out.
     """
     from headstart.cli import show
+    from headstart.report.write import write_plot
     from headstart.verbs.depth import depth
 
     options = measurement_options(run, exclude, "auto" if backbones is None else backbones, metric)
-    found = depth(columns.load(data), options=options)
-    _print(found, as_json)
+    result = depth(columns.load(data), options=options)
+    _print(result, as_json)
     if svg is not None:
-        _draw(found, svg)
+        write_plot(result, svg)
         show.note(f"the plot is in {svg}.")
 
 
-def _draw(found: Depths, place: Path) -> None:
-    from headstart.report.plots.panels import Panel, panels_svg
-    from headstart.storage.files import write_atomically
-
-    panels = [
-        Panel(
-            each.backbone,
-            tuple(tap.name for tap in each.taps),
-            tuple(tap.score for tap in each.taps),
-            each.taps.index(each.best),
-        )
-        for each in found.backbones
-    ]
-    first = found.backbones[0]
-    metric = first.best.score.metric.replace("-", " ")
-    title = f"{metric.capitalize()} of a linear probe at each layer, with 95 % intervals"
-    write_atomically(
-        place, panels_svg(panels, title=title, baseline=first.baseline, words="most frequent class").encode()
-    )
-
-
-def _print(found: Depths, as_json: bool) -> None:
+def _print(result: Depths, as_json: bool) -> None:
     from headstart.cli import show
 
-    if show.json_or_notes(found, as_json):
+    if show.json_or_notes(result, as_json):
         return
-    first = found.backbones[0]
-    click.echo(show.measured_on(found.data, first.baseline))
-    for each in found.backbones:
-        _print_one(each)
+    click.echo(show.data_line(result.data, result.backbones[0].baseline))
+    for backbone in result.backbones:
+        _print_backbone(backbone)
 
 
-def _room(rows: Sequence[Sequence[str]]) -> int:
+def _bar_width(rows: Sequence[Sequence[str]]) -> int:
     """How long a bar may be beside these cells."""
     import shutil
 
@@ -93,7 +72,7 @@ def _room(rows: Sequence[Sequence[str]]) -> int:
     return min(max(shutil.get_terminal_size().columns - taken - 1, 4), _BAR)
 
 
-def _print_one(found: Depth) -> None:
+def _print_backbone(depth: Depth) -> None:
     """A table with a bar for each layer on a terminal: from the score of the most frequent class to 100 %."""
     import sys
     from dataclasses import asdict
@@ -109,15 +88,15 @@ def _print_one(found: Depth) -> None:
             numbers.percent(tap.score.value),
             numbers.interval(tap.score.low, tap.score.high),
             "" if tap.gain is None else gain_words(asdict(tap.gain)),
-            "best" if tap is found.best else tap.status,
+            "best" if tap is depth.best else tap.status,
         )
-        for tap in found.taps
+        for tap in depth.taps
     ]
-    click.echo(f"\n{found.backbone}")
+    click.echo(f"\n{depth.backbone}")
     if sys.stdout.isatty():
-        room = _room([_HEADERS, *rows])
-        bars = [show.bar(tap.score.value, found.baseline, 1.0, room) for tap in found.taps]
+        width = _bar_width([_HEADERS, *rows])
+        bars = [show.bar(tap.score.value, depth.baseline, 1.0, width) for tap in depth.taps]
         show.table((*_HEADERS, ""), [(*row, bar) for row, bar in zip(rows, bars, strict=True)], right=_NUMBERS)
     else:
         show.table(_HEADERS, rows, right=_NUMBERS)
-    click.echo(found.words())
+    click.echo(depth.words())

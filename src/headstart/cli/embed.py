@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import ColumnOptions, Place, columns
+from headstart.cli.options import ColumnOptions, Place, columns, run_options
 from headstart.errors import OptionError
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 @click.option("--taps", default="last", show_default=True, help="last, all, or comma-separated names of layers.")
 @click.option("--unlabelled", is_flag=True, help="Take every image at any depth in DATA; folders are not classes.")
 @columns
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@run_options("device", "cache")
 def command(
     data: Path,
     output: Path,
@@ -37,8 +37,7 @@ def command(
     taps: str,
     unlabelled: bool,
     columns: ColumnOptions,
-    device: str,
-    cache: bool,
+    run: Run,
 ) -> None:
     """Write the embeddings of the images in DATA: class folders, a table, or (unlabelled) any folder, file or glob.
 
@@ -50,14 +49,12 @@ def command(
     from headstart.data.sources.load import find_images
     from headstart.embed import save
     from headstart.embed.features import embed_backbone
-    from headstart.records.run import Run
 
     save.check_format(output)
     if weights is not None and len(backbones) != 1:
         raise OptionError("--weights is for one backbone: name it with --backbone.")
-    opened = [open_backbone(name, weights=weights) for name in backbones or ("lite0",)]
-    wanted = [_taps(backbone, taps) for backbone in opened]
-    run = Run(device=device, cache=cache)
+    networks = [open_backbone(name, weights=weights) for name in backbones or ("lite0",)]
+    tap_names = [_taps(backbone, taps) for backbone in networks]
     run.choose_device()  # an unknown device is refused before any work
     if unlabelled:
         samples = find_images(data)
@@ -66,22 +63,22 @@ def command(
         samples = loaded.samples
         for sentence in loaded.notes:
             show.note(sentence)
-    embedded = [
+    embeddings = [
         embed_backbone(samples, backbone, run, taps=names, label=f"embedding with {backbone.name}")
-        for backbone, names in zip(opened, wanted, strict=True)
+        for backbone, names in zip(networks, tap_names, strict=True)
     ]
-    rows = _readable(samples, embedded)
-    save.write_embeddings(output, _words(samples, rows), _matrices(embedded, rows))
+    rows = _readable_rows(samples, embeddings)
+    save.write_embeddings(output, _text_columns(samples, rows), _matrices(embeddings, rows))
     click.echo(f"{len(rows):,} rows written to {output}")
 
 
-def _taps(backbone: Backbone, wanted: str) -> list[str]:
-    if wanted in ("last", "all"):
-        return [tap.name for tap in backbone.taps][-1 if wanted == "last" else 0 :]
-    return [backbone.tap(name.strip()).name for name in wanted.split(",")]
+def _taps(backbone: Backbone, names: str) -> list[str]:
+    if names in ("last", "all"):
+        return [tap.name for tap in backbone.taps][-1 if names == "last" else 0 :]
+    return [backbone.tap(name.strip()).name for name in names.split(",")]
 
 
-def _readable(samples: Samples, embedded: list[Embeddings]) -> NDArray[np.int64]:
+def _readable_rows(samples: Samples, embeddings: list[Embeddings]) -> NDArray[np.int64]:
     """The rows that every backbone has; the rest are named on standard error."""
     from functools import reduce
 
@@ -90,29 +87,29 @@ def _readable(samples: Samples, embedded: list[Embeddings]) -> NDArray[np.int64]
     from headstart.cli import show
     from headstart.errors import DataError
 
-    show.unreadable({f.row: f for e in embedded for f in e.failures}.values())
-    rows: NDArray[np.int64] = reduce(np.intersect1d, [e.rows for e in embedded])
+    show.failures({f.row: f for e in embeddings for f in e.failures}.values())
+    rows: NDArray[np.int64] = reduce(np.intersect1d, [e.rows for e in embeddings])
     if not len(rows):
         raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
     return rows
 
 
-def _words(samples: Samples, rows: NDArray[np.int64]) -> dict[str, list[str]]:
-    kept = samples.take(rows)
-    words = {"path": list(kept.names)}
-    if kept.classes:
-        words["label"] = [kept.classes[i] if i >= 0 else "" for i in kept.labels]
-    if kept.splits is not None:
-        words["split"] = [str(split) for split in kept.splits]
-    return words
+def _text_columns(samples: Samples, rows: NDArray[np.int64]) -> dict[str, list[str]]:
+    readable = samples.take(rows)
+    columns = {"path": list(readable.names)}
+    if readable.classes:
+        columns["label"] = [readable.classes[i] if i >= 0 else "" for i in readable.labels]
+    if readable.splits is not None:
+        columns["split"] = [str(split) for split in readable.splits]
+    return columns
 
 
-def _matrices(embedded: list[Embeddings], rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+def _matrices(embeddings: list[Embeddings], rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
     import numpy as np
 
-    found = {
+    matrices = {
         f"{e.backbone}.{tap}": matrix if len(rows) == len(e) else matrix[np.isin(e.rows, rows)]
-        for e in embedded
+        for e in embeddings
         for tap, matrix in e.taps.items()
     }
-    return found if len(found) > 1 else {"embedding": next(iter(found.values()))}
+    return matrices if len(matrices) > 1 else {"embedding": next(iter(matrices.values()))}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import ColumnOptions, Place, columns
+from headstart.cli.options import ColumnOptions, Place, columns, run_options
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
     from headstart.model.evaluation import Evaluation
@@ -18,23 +19,19 @@ if TYPE_CHECKING:
 @click.argument("data", type=Place())
 @click.option("--split", help="Only this split of DATA: train, val or test.")
 @columns
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option(
-    "--cache/--no-cache", default=True, show_default=True, help="Keep embeddings and thumbnails for the next run."
-)
+@run_options("device", "cache")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     model: Path,
     data: Path,
     split: str | None,
     columns: ColumnOptions,
-    device: str,
-    cache: bool,
+    run: Run,
     as_json: bool,
 ) -> None:
-    """Compare the saved MODEL's answers with the labels of DATA (a folder of class folders, or a table).
+    """Compare the saved MODEL's predictions with the labels of DATA (a folder of class folders, or a table).
 
-    Copies of one picture (turned or cropped ones too) do not count as independent images in the intervals. Where the
+    Duplicates of one image (turned or cropped ones too) do not count as independent images in the intervals. Where the
     model was trained on some of the images, a note says so.
     """
     from headstart.cli import show
@@ -43,19 +40,21 @@ def command(
     from headstart.verbs.evaluate import evaluate
 
     predictor, bundle = load_with_bundle(model)
-    known = training_content(bundle, predictor)
+    content = training_content(bundle, predictor)
     loaded = columns.load(data)
     for sentence in loaded.notes:
         show.note(sentence)
-    found = evaluate(predictor, loaded.samples, split=split, trained_on=known, device=device, cache=cache)
-    _print(found, as_json)
+    evaluation = evaluate(
+        predictor, loaded.samples, split=split, trained_on=content, device=run.device, cache=run.cache
+    )
+    _print(evaluation, as_json)
 
 
-def _print(found: Evaluation, as_json: bool) -> None:
+def _print(evaluation: Evaluation, as_json: bool) -> None:
     from headstart.cli import show
     from headstart.report import numbers
 
-    if show.json_or_notes(found, as_json):
+    if show.json_or_notes(evaluation, as_json):
         return
     rows = [
         (
@@ -63,9 +62,9 @@ def _print(found: Evaluation, as_json: bool) -> None:
             f"{row.count:,}",
             *(numbers.percent(value) if row.count else "–" for value in (row.recall, row.precision, row.f1)),
         )
-        for row in found.card.per_class
+        for row in evaluation.card.per_class
     ]
     show.table(("class", "images", "recall", "precision", "F1"), rows, right=(1, 2, 3, 4))
-    click.echo(f"accuracy            {found.card.accuracy}")
-    click.echo(f"balanced accuracy   {found.card.balanced_accuracy}")
-    click.echo(f"macro-F1            {found.card.macro_f1}")
+    click.echo(f"accuracy            {evaluation.card.accuracy}")
+    click.echo(f"balanced accuracy   {evaluation.card.balanced_accuracy}")
+    click.echo(f"macro-F1            {evaluation.card.macro_f1}")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import ColumnOptions, Place, columns, share
+from headstart.cli.options import ColumnOptions, Place, columns, run_options
 from headstart.errors import OptionError
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
     from headstart.verbs.extend.extend import Extended
@@ -28,17 +29,11 @@ if TYPE_CHECKING:
 @click.option(
     "--retune",
     is_flag=True,
-    help="Choose the head's setting (its strength, its number of neighbours) anew on all images; default: kept.",
-)
-@click.option(
-    "--max-unreadable",
-    default=5.0,
-    show_default=True,
-    help="Percent of unreadable images in NEW_DATA that stops the run.",
+    help="Choose the head's configuration (its regularisation strength, its number of neighbours) anew on all images; "
+    "default: kept.",
 )
 @columns
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run.")
+@run_options("max_unreadable", "device", "cache")
 @click.option(
     "--keep-training/--no-keep-training",
     default=True,
@@ -52,10 +47,8 @@ def command(
     output: Path | None,
     old_data: Path | None,
     retune: bool,
-    max_unreadable: float,
     columns: ColumnOptions,
-    device: str,
-    cache: bool,
+    run: Run,
     keep_training: bool,
     as_json: bool,
 ) -> None:
@@ -73,19 +66,18 @@ def command(
     place = _place(model, new_data, output)
     predictor = load_model(model)
     check_destination(place)
-    new = columns.load(new_data)
-    found = extend(
+    result = extend(
         predictor,
-        new,
+        columns.load(new_data),
         old=None if old_data is None else load_dataset(old_data),
         retune=retune,
-        max_unreadable=share("--max-unreadable", max_unreadable),
-        device=device,
-        cache=cache,
+        max_unreadable=run.max_unreadable,
+        device=run.device,
+        cache=run.cache,
         keep_training=keep_training,
     )
-    found.save(place, command=["headstart", *sys.argv[1:]])
-    _print(found, place, as_json)
+    result.save(place, command=["headstart", *sys.argv[1:]])
+    _print(result, place, as_json)
 
 
 def _place(model: Path, new_data: Path, output: Path | None) -> Path:
@@ -101,7 +93,7 @@ def _place(model: Path, new_data: Path, output: Path | None) -> Path:
     return place
 
 
-def _print(found: Extended, place: Path, as_json: bool) -> None:
+def _print(result: Extended, place: Path, as_json: bool) -> None:
     from headstart.checks import join_words, printable, quantity
     from headstart.cli import show
     from headstart.model import bundle
@@ -110,40 +102,40 @@ def _print(found: Extended, place: Path, as_json: bool) -> None:
     if as_json:
         show.as_json(bundle.read_bundle(place).manifest)
         return
-    manifest, report = found.manifest(), found.report
+    manifest, report = result.manifest(), result.report
     for sentence in manifest["notes"]:
         show.note(sentence)
-    show.table(("class", "images", "before", "after", "95 % after"), _rows(found), right=(1, 2, 3, 4))
+    show.table(("class", "images", "before", "after", "95 % after"), _rows(result), right=(1, 2, 3, 4))
     seconds = sum(manifest["seconds"].values())
     added = quantity(manifest["extension"]["added"], "image")
-    fresh = join_words(found.new_classes) or "none"
-    click.echo(printable(f"added       {added} (new classes: {fresh}) in {seconds:.1f} s"))
-    click.echo(f"done        {found.how}")
+    new_classes = join_words(result.new_classes) or "none"
+    click.echo(printable(f"added       {added} (new classes: {new_classes}) in {seconds:.1f} s"))
+    click.echo(f"done        {result.how}")
     click.echo(f"old classes before {report.before}, after {report.after} accuracy, out of fold")
     click.echo(
         f"            {numbers.points(report.gain.value)} points "
         f"({numbers.points(report.gain.low)} to {numbers.points(report.gain.high)}) on the same "
-        f"{quantity(report.images, 'image')}; {numbers.percent(report.into_new)} of them now answered as a new class"
+        f"{quantity(report.images, 'image')}; {numbers.percent(report.into_new)} of them now predicted as a new class"
     )
     if report.taken:
-        pairs = ", ".join(f"{each.old} as {each.new} {numbers.percent(each.share)}" for each in report.taken)
+        pairs = ", ".join(f"{pair.old} as {pair.new} {numbers.percent(pair.share)}" for pair in report.taken)
         click.echo(printable(f"            most often: {pairs}"))
     if report.new is not None:
         click.echo(f"new classes {report.new} accuracy, out of fold")
-    click.echo(f"all         {found.model.estimate} {found.model.estimate.metric}, out of fold")
+    click.echo(f"all         {result.model.estimate} {result.model.estimate.metric}, out of fold")
     click.echo(printable(f"saved       {place}/   (headstart predict {place} IMAGES…)"))
 
 
-def _rows(found: Extended) -> list[tuple[str, ...]]:
+def _rows(result: Extended) -> list[tuple[str, ...]]:
     from headstart.report import numbers
 
     return [
         (
-            each.name,
-            f"{each.images:,}",
-            "new" if each.before is None else numbers.percent(each.before),
-            numbers.percent(each.after),
-            numbers.interval(each.low, each.high),
+            row.name,
+            f"{row.images:,}",
+            "new" if row.before is None else numbers.percent(row.before),
+            numbers.percent(row.after),
+            numbers.interval(row.low, row.high),
         )
-        for each in found.report.classes
+        for row in result.report.classes
     ]

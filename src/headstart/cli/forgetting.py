@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Place
+from headstart.cli.options import Place, run_options
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
     from headstart.verbs.forgetting import ForgettingReport, OriginalHead
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 @click.command("forgetting")
 @click.argument("model", type=Place())
 @click.argument("images", nargs=-1, required=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@run_options("device")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(model: Path, images: tuple[str, ...], device: str, as_json: bool) -> None:
+def command(model: Path, images: tuple[str, ...], run: Run, as_json: bool) -> None:
     """Compare the backbone of the fine-tuned MODEL with what it was before, on IMAGES (files, folders or globs).
 
     For each stage: linear CKA of the features before and after (1: the same but for rotation and scale), and what
@@ -31,33 +32,35 @@ def command(model: Path, images: tuple[str, ...], device: str, as_json: bool) ->
     from headstart.verbs.forgetting import fine_tuned, forgetting
 
     predictor = load_model(model)
-    found = forgetting(predictor, find_images(images), device=device) if fine_tuned(predictor) else ()
+    reports: tuple[ForgettingReport, ...] = ()
+    if fine_tuned(predictor):
+        reports = forgetting(predictor, find_images(images), device=run.choose_device())
     if as_json:
-        show.as_json({"backbones": [each.to_dict() for each in found]})
-    elif not found:
+        show.as_json({"backbones": [report.to_dict() for report in reports]})
+    elif not reports:
         names = " and ".join(dict.fromkeys(part.backbone.name for part in predictor.parts))
         click.echo(f"nothing was forgotten: {model} was not fine-tuned, it uses {names} as published.")
-    for each in found:
-        show.unreadable(each.failures)
-        for sentence in each.notes:
+    for report in reports:
+        show.failures(report.failures)
+        for sentence in report.notes:
             show.note(sentence)
         if not as_json:
-            _print(each)
+            _print(report)
 
 
-def _print(found: ForgettingReport) -> None:
+def _print(report: ForgettingReport) -> None:
     from headstart.checks import printable, quantity
     from headstart.cli import show
 
-    changed = f"{quantity(found.tensors, 'tensor')} changed; compared on {quantity(found.images, 'image')}"
-    click.echo(f"{printable(found.backbone)}: {changed}")
+    changed = f"{quantity(report.tensors, 'tensor')} changed; compared on {quantity(report.images, 'image')}"
+    click.echo(f"{printable(report.backbone)}: {changed}")
     rows = [
-        (each.stage, f"{each.cka:.3f}", f"{each.chance:.3f}", "unchanged" if each.unchanged else "")
-        for each in found.stages
+        (stage.stage, f"{stage.cka:.3f}", f"{stage.chance:.3f}", "unchanged" if stage.unchanged else "")
+        for stage in report.stages
     ]
     show.table(("stage", "CKA", "by chance", ""), rows, right=(1, 2))
-    if found.head is not None:
-        _print_head(found.head)
+    if report.head is not None:
+        _print_head(report.head)
 
 
 def _print_head(head: OriginalHead) -> None:

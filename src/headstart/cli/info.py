@@ -24,11 +24,11 @@ def command(model: Path, as_json: bool) -> None:
         show.as_json(manifest)
         return
     try:
-        said = summary(manifest)
-        show.comparison(manifest)
+        text = summary(manifest)
+        show.candidates(manifest)
     except (KeyError, TypeError, ValueError, AttributeError, InternalError) as error:
         raise BundleError(
-            f"the manifest of {model} is damaged: what it says of the scores or the data cannot be shown "
+            f"the manifest of {model} is damaged: its scores or its data cannot be shown "
             f"({type(error).__name__}: {error}); train the model again."
         ) from error
-    click.echo(said)
+    click.echo(text)

@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several verbs share: decorators that add them, and the types of their values."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from headstart.pipeline.options import Options
 
 Verb: TypeAlias = Callable[..., Any]
+
+
+class Place(click.Path):
+    """A path that is not empty: '' (a shell variable that is not set) would otherwise mean the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as `Path`."""
+        if value == "":
+            self.fail("it is empty; give a path ('.' for the current folder).", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 _COLUMNS = (
     ("--path-column", "Column with the image's path (default: found by its name)."),
@@ -57,57 +71,69 @@ class ColumnOptions:
 def columns(function: Verb) -> Verb:
     """Add the options that name a table's columns; the function gets them as one, `columns`."""
     options = [click.option(name, help=f"In a table: {text[0].lower()}{text[1:]}") for name, text in _COLUMNS]
-    return gathered(function, "columns", options, ColumnOptions)
+    return as_record(function, "columns", options, ColumnOptions)
+
+
+_EXCLUDE = click.option(
+    "--exclude",
+    type=Place(),
+    help="A plan (CSV) that 'headstart audit DATA --fix FILE' has written and you have read: what it excludes "
+    "is left out, what it groups stays in one fold. Its lines 'keep' change nothing.",
+)
+_MAX_UNREADABLE = click.option(
+    "--max-unreadable", default=5.0, show_default=True, help="Percent of unreadable images that stops the run."
+)
+_SEED = click.option(
+    "--seed", default=0, show_default=True, help="Of everything that is drawn: images, folds, intervals, permutations."
+)
+_DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+_CACHE = click.option(
+    "--cache/--no-cache", default=True, show_default=True, help="Keep embeddings and thumbnails for the next run."
+)
+_RUN = {"max_unreadable": _MAX_UNREADABLE, "seed": _SEED, "device": _DEVICE, "cache": _CACHE}
+
+
+def run_options(*names: str) -> Callable[[Verb], Verb]:
+    """A decorator that adds these options of a run; the function gets them as one record, `run`.
+
+    names: of `max_unreadable`, `seed`, `device` and `cache`; what is not among them keeps its default.
+    """
+
+    def record(**values: Any) -> Run:
+        """The record, with a share instead of percents."""
+        if "max_unreadable" in values:
+            values["max_unreadable"] = share("--max-unreadable", values["max_unreadable"])
+        return Run(**values)
+
+    return lambda function: as_record(function, "run", [_RUN[name] for name in names], record, names=names)
 
 
 def run(function: Verb) -> Verb:
     """Add the options of every verb that measures; the function gets `exclude`, and the others as one, `run`."""
-
-    def build_run(max_unreadable: float, seed: int, device: str, cache: bool) -> Run:
-        """The record, with a share instead of percents."""
-        return Run(seed=seed, device=device, cache=cache, max_unreadable=share("--max-unreadable", max_unreadable))
-
-    options = [
-        click.option(
-            "--max-unreadable",
-            default=5.0,
-            show_default=True,
-            help="Percent of unreadable images that stops the run.",
-        ),
-        click.option("--seed", default=0, show_default=True, help="Of everything that is drawn: folds, intervals."),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
-        click.option("--cache/--no-cache", default=True, show_default=True, help="Keep embeddings for the next run."),
-    ]
-    exclude = click.option(
-        "--exclude",
-        type=Place(),
-        help="A plan (CSV) that 'headstart audit DATA --fix FILE' has written and you have read: what it excludes "
-        "is left out, what it groups stays in one fold. Its lines 'keep' change nothing.",
-    )
-    return exclude(gathered(function, "run", options, build_run))
+    return _EXCLUDE(run_options(*_RUN)(function))
 
 
-def gathered(
+def as_record(
     function: Verb,
     name: str,
     options: Sequence[Callable[[Any], Any]],
-    made: Callable[..., Any],
+    record: Callable[..., Any],
     *,
     names: Sequence[str] = (),
 ) -> Verb:
-    """The function with these options, which it gets as one argument: what `made` makes of them.
+    """The function with these options, which it gets as one argument, `name`: what `record` makes of their values.
 
-    names: of the options' values, where `made` does not spell its parameters out.
+    names: of the options' values, where `record` does not spell its parameters out.
     """
-    own = names or tuple(inspect.signature(made).parameters)
+    value_names = names or tuple(inspect.signature(record).parameters)
 
     @functools.wraps(function)
-    def gathering(**given: Any) -> Any:
+    def with_record(**values: Any) -> Any:
         """Call the function with one record instead of the options' values."""
-        one = made(**{word: given.pop(word) for word in own})
-        return function(**{name: one}, **given)
+        argument = record(**{word: values.pop(word) for word in value_names})
+        return function(**{name: argument}, **values)
 
-    decorated: Verb = gathering
+    decorated: Verb = with_record
     for option in reversed(options):
         decorated = option(decorated)
     return decorated
@@ -138,19 +164,6 @@ def share(name: str, percent: float) -> float:
     """
     checks.between(name, percent, 0, 100)
     return percent / 100
-
-
-class Place(click.Path):
-    """A path that is not empty: '' (a shell variable that is not set) would otherwise mean the current folder."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path as `Path`."""
-        if value == "":
-            self.fail("it is empty; give a path ('.' for the current folder).", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 class Duration(click.ParamType[float]):
@@ -184,15 +197,15 @@ class ShareType(click.ParamType[float | str]):
         if self.none and word == NONE:
             return NONE
         try:
-            found = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+            number = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
         except ValueError:
-            found = float("nan")
-        if not self.low <= found <= self.high:
+            number = float("nan")
+        if not self.low <= number <= self.high:
             raise OptionError(
                 f"{param.opts[0] if param else 'a share'} must lie between {self.low:g} and {self.high:g}, written "
                 f"such as 0.02 or 2%{', or be none' if self.none else ''}; found {value!r}."
             )
-        return found
+        return number
 
 
 class Drawing(Place):

@@ -1,22 +1,22 @@
-"""`headstart predict`: classes and confidences of new pictures from a saved model, and which of them need no person."""
+"""`headstart predict`: classes and confidences of new images from a saved model, and which of them need no person."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import NONE, Place, ShareType
+from headstart.cli.options import NONE, Place, ShareType, run_options
 from headstart.errors import OptionError
+from headstart.records.run import Run
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
     from headstart.records.predictions import Decisions, Predictions
+    from headstart.report.predictions import PredictionTable
 
 
 @click.command("predict")
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 @click.option("--by-class", is_flag=True, help="With --sets: in that share of the cases of every class.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV: image, class, confidence…, then one column a class.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@run_options("device")
 @click.option("--cache/--no-cache", default=False, help="Keep embeddings for the next time (default: no).")
 def command(
     model: Path,
@@ -66,7 +66,7 @@ def command(
     sets: float | None,
     by_class: bool,
     form: str | None,
-    device: str,
+    run: Run,
     cache: bool,
 ) -> None:
     """Classify IMAGES (files, folders or globs) with the saved MODEL.
@@ -76,25 +76,24 @@ def command(
     """
     from headstart.cli import show
     from headstart.data.sources.load import find_images
-    from headstart.device import choose_device
     from headstart.errors import DataError
     from headstart.model.load import load_model
+    from headstart.report.predictions import PredictionTable
 
     predictor = load_model(model)
-    asked = _asked(predictor, max_error, confidence, per_class)
+    guarantee = _wants_guarantee(predictor, max_error, confidence, per_class)
     if by_class and sets is None:
         raise OptionError("--by-class says how --sets are made: give --sets too, such as --sets 0.95.")
     limits = None if sets is None else predictor.sets(sets, by_class=by_class)
-    if asked:
+    if guarantee:
         predictor.triage(_number(max_error), confidence=confidence, per_class=per_class)  # refused before any work
-    chosen = choose_device(device)
-    found = find_images(images)
-    predictions = predictor.predict(found.images, names=found.names, device=chosen, cache=cache)
-    show.unreadable(predictions.failures)
+    samples = find_images(images)
+    predictions = predictor.predict(samples.images, names=samples.names, device=run.choose_device(), cache=cache)
+    show.failures(predictions.failures)
     if not len(predictions):
-        raise DataError(f"no image could be read, of {len(found):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
+        raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
     decisions = None
-    if asked:
+    if guarantee:
         decisions = predictor.decide(
             predictions,
             max_error=_number(max_error),
@@ -103,38 +102,25 @@ def command(
             on_shift=on_shift,
         )
     _announce(predictions, decisions, form)
-    _print(Told(predictions, decisions, None if limits is None else _sets(predictions, limits)), form)
+    in_set = None if limits is None else limits.sets(predictions.probabilities)
+    _print(PredictionTable(predictions, decisions, in_set), form)
 
 
-def _asked(
+def _wants_guarantee(
     predictor: Predictor, max_error: float | str | None, confidence: float | None, per_class: bool | None
 ) -> bool:
-    """Whether a guarantee is asked for."""
-    stored = predictor.trust is not None and predictor.trust.default_guarantee is not None
-    asked = max_error != NONE and (max_error is not None or stored)
-    if not asked and (per_class is not None or confidence is not None):
+    """Whether an error guarantee is wanted: asked for here, or when the model was trained."""
+    trained_with_one = predictor.trust is not None and predictor.trust.default_guarantee is not None
+    guarantee = max_error != NONE and (max_error is not None or trained_with_one)
+    if not guarantee and (per_class is not None or confidence is not None):
         raise OptionError(
             "--confidence, --per-class and --overall are about a guarantee: give --max-error too, such as 0.02."
         )
-    return asked
+    return guarantee
 
 
 def _number(max_error: float | str | None) -> float | None:
     return None if isinstance(max_error, str) else max_error
-
-
-@dataclass(frozen=True, eq=False)
-class Told:
-    """What is printed: predictions, the decisions where a guarantee was asked for, the set of each image."""
-
-    predictions: Predictions
-    decisions: Decisions | None
-    sets: tuple[tuple[str, ...], ...] | None
-
-
-def _sets(predictions: Predictions, limits: Any) -> tuple[tuple[str, ...], ...]:
-    inside = limits.sets(predictions.probabilities)
-    return tuple(tuple(predictions.classes[k] for k in row.nonzero()[0]) for row in inside)
 
 
 def _announce(predictions: Predictions, decisions: Decisions | None, form: str | None) -> None:
@@ -148,16 +134,16 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
     from headstart.trust.triage.decide import SHIFT
 
     aside = form is not None or not sys.stdout.isatty()
-    of_what = "Of images like the labelled ones " if decisions.feasible else ""
-    click.echo(printable(f"{of_what}{decisions.guarantee[0]}"), err=aside)
+    scope = "Of images like the labelled ones " if decisions.feasible else ""
+    click.echo(printable(f"{scope}{decisions.guarantee[0]}"), err=aside)
     accepted = int(decisions.accepted.sum())
-    why = Counter(reason for reason in decisions.reasons if reason)
-    reviewed = ", ".join(f"{number:,} {reason}" for reason, number in why.most_common())
-    here = f"Accepted here: {accepted:,} of {quantity(len(decisions), 'image')}"
-    click.echo(f"{here}; to review: {reviewed or 'none'}.", err=aside)
-    for sentence in (*decisions.notes, *decisions.guarantee[1:]):  # first what voids it
+    reasons = Counter(reason for reason in decisions.reasons if reason)
+    reviewed = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
+    share = f"Accepted here: {accepted:,} of {quantity(len(decisions), 'image')}"
+    click.echo(f"{share}; to review: {reviewed or 'none'}.", err=aside)
+    for sentence in (*decisions.notes, *decisions.guarantee[1:]):  # first what voids the guarantee
         show.note(sentence)
-    if SHIFT in why:
+    if SHIFT in reasons:
         show.note(
             "--on-shift warn would accept as usual, without the guarantee. Labels for some of these images, drawn at "
             "random, would show how the model does on them (headstart evaluate)."
@@ -177,66 +163,16 @@ def _warn_of_novel(predictions: Predictions) -> None:
         )
 
 
-def _print(told: Told, form: str | None) -> None:
+def _print(table: PredictionTable, form: str | None) -> None:
     from headstart.cli import show
     from headstart.report import numbers
 
     if form == "json":
-        show.as_json(as_records(told.predictions, told.decisions, told.sets))
+        show.as_json(table.to_records())
     elif form == "csv":
-        _print_csv(told)
+        sys.stdout.write(table.to_csv())
     else:
-        predictions, more = told.predictions, _columns(told, ", ")
-        sure = [numbers.percent(each) for each in predictions.confidences]
-        rows = list(zip(predictions.names, predictions.labels, sure, *more.values(), strict=True))
-        show.table(("image", "class", "confidence", *more), rows, right=(2,))
-
-
-def _columns(told: Told, between: str) -> dict[str, Sequence[str]]:
-    """What is said of each image besides its class, confidence and novelty: column → texts."""
-    found: dict[str, Sequence[str]] = {}
-    if told.decisions is not None:
-        found["decision"], found["reason"] = told.decisions.words, told.decisions.reasons
-    if told.sets is not None:
-        found["set"] = [between.join(names) for names in told.sets]
-    return found
-
-
-def as_records(
-    predictions: Predictions,
-    decisions: Decisions | None = None,
-    sets: Sequence[Sequence[str]] | None = None,
-) -> list[dict[str, Any]]:
-    """One JSON-like record an image: its name, class, confidence and every class's probability; novelty where the model
-    watches it (above 1 is novel), and the decision with its reason and the set of classes where they were asked for."""
-    records: list[dict[str, Any]] = [
-        {
-            "image": name,
-            "class": label,
-            "confidence": round(float(row.max()), 6),
-            "probabilities": {c: round(float(p), 6) for c, p in zip(predictions.classes, row, strict=True)},
-        }
-        for name, label, row in zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
-    ]
-    for i, record in enumerate(records):
-        if predictions.novelty is not None:
-            record |= {"novelty": float(f"{predictions.novelty[i]:.6g}"), "novel": bool(predictions.novel[i])}
-        if decisions is not None:
-            record |= {"decision": decisions.words[i], "reason": decisions.reasons[i]}
-        if sets is not None:
-            record["set"] = list(sets[i])
-    return records
-
-
-def _print_csv(told: Told) -> None:
-    import csv
-
-    predictions, more = told.predictions, _columns(told, "|")
-    if predictions.novelty is not None:
-        more = {"novelty": [f"{value:.6g}" for value in predictions.novelty], **more}
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["image", "class", "confidence", *more, *predictions.classes])
-    rows = zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
-    for i, (name, label, row) in enumerate(rows):
-        said = [column[i] for column in more.values()]
-        writer.writerow([name, label, f"{row.max():.6f}", *said, *(f"{p:.6f}" for p in row)])
+        predictions, columns = table.predictions, table.further_columns(", ")
+        confidences = [numbers.percent(value) for value in predictions.confidences]
+        rows = list(zip(predictions.names, predictions.labels, confidences, *columns.values(), strict=True))
+        show.table(("image", "class", "confidence", *columns), rows, right=(2,))

@@ -57,22 +57,22 @@ def command(
     _print(rank(columns.load(data), options=options), data, as_json)
 
 
-def _print(found: Ranking, data: Path, as_json: bool) -> None:
+def _print(result: Ranking, data: Path, as_json: bool) -> None:
     from headstart.checks import printable
     from headstart.cli import show
     from headstart.verbs.words import next_command
 
-    if show.json_or_notes(found, as_json):
+    if show.json_or_notes(result, as_json):
         return
-    rows = [_row(line) for line in found.backbones]
-    rows += [(each.name, *[""] * 7, "not here") for each in found.unavailable]
-    shown = _columns()
-    right = [place for place, i in enumerate(shown) if i in _NUMBERS]
-    show.table([_HEADERS[i] for i in shown], [[row[i] for i in shown] for row in rows], right=right)
-    for line in _reasons(found):
-        show.note(line)
-    click.echo(show.measured_on(found.data, found.baseline))
-    click.echo(printable(f"next       {next_command(found, str(data))}"))
+    rows = [_row(line) for line in result.backbones]
+    rows += [(backbone.name, *[""] * 7, "not here") for backbone in result.unavailable]
+    columns = _columns()
+    right = [place for place, i in enumerate(columns) if i in _NUMBERS]
+    show.table([_HEADERS[i] for i in columns], [[row[i] for i in columns] for row in rows], right=right)
+    for sentence in _unavailable_notes(result):
+        show.note(sentence)
+    click.echo(show.data_line(result.data, result.baseline))
+    click.echo(printable(f"next       {next_command(result, str(data))}"))
 
 
 def _columns() -> tuple[int, ...]:
@@ -105,15 +105,15 @@ def _row(line: Ranked) -> tuple[str, ...]:
     )
 
 
-def _reasons(found: Ranking) -> list[str]:
-    """Why backbones cannot be had: each reason once, with the name it was said of and the number of the others."""
-    alike: dict[str, list[str]] = {}
-    said: dict[str, str] = {}
-    for each in found.unavailable:
-        kind = each.reason.replace(repr(each.name), "")
-        alike.setdefault(kind, []).append(each.name)
-        said.setdefault(kind, each.reason)
+def _unavailable_notes(result: Ranking) -> list[str]:
+    """Why backbones are unavailable: each reason once, with its first name and the number of the others."""
+    names: dict[str, list[str]] = {}
+    reasons: dict[str, str] = {}
+    for backbone in result.unavailable:
+        kind = backbone.reason.replace(repr(backbone.name), "")
+        names.setdefault(kind, []).append(backbone.name)
+        reasons.setdefault(kind, backbone.reason)
     return [
-        reason + ("" if len(alike[kind]) == 1 else f" The same holds for {len(alike[kind]) - 1} more of the table.")
-        for kind, reason in said.items()
+        reason + ("" if len(names[kind]) == 1 else f" The same holds for {len(names[kind]) - 1} more of the table.")
+        for kind, reason in reasons.items()
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import Verb, gathered
+from headstart.cli.options import Verb, as_record
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
 
@@ -46,32 +46,33 @@ class Sections(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write both sections."""
-        shown = [(p, record) for p in self.get_params(ctx) if (record := p.get_help_record(ctx)) is not None]
-        for title, own in (("Options", False), ("Fine-tuning (with --strategy)", True)):
+        lines = [(p.name in _TEXT, line) for p in self.get_params(ctx) if (line := p.get_help_record(ctx)) is not None]
+        for title, of_recipe in (("Options", False), ("Fine-tuning (with --strategy)", True)):
             with formatter.section(title):
-                formatter.write_dl([record for p, record in shown if (p.name in _TEXT) == own])
+                formatter.write_dl([line for in_recipe, line in lines if in_recipe == of_recipe])
 
 
 def recipe(function: Verb) -> Verb:
     """Add an option for each field of `Recipe`; the function gets them as one, `recipe`."""
     options = [_option(field.name, str(field.type), field.default) for field in fields(Recipe)]
-    return gathered(function, "recipe", options, _made, names=tuple(_TEXT))
+    return as_record(function, "recipe", options, _recipe, names=tuple(_TEXT))
 
 
-def _made(**given: Any) -> Recipe:
-    chosen = {name: value for name, value in given.items() if value is not None}
-    if "l2sp" in chosen:
-        chosen["l2sp"] = _strengths(chosen["l2sp"])
-    return Recipe(**chosen)
+def _recipe(**values: Any) -> Recipe:
+    """The recipe; what was not given keeps its default."""
+    fields = {name: value for name, value in values.items() if value is not None}
+    if "l2sp" in fields:
+        fields["l2sp"] = _strengths(fields["l2sp"])
+    return Recipe(**fields)
 
 
 def _option(name: str, kind: str, default: Any) -> Callable[[Any], Any]:
     flag = f"--{name.replace('_', '-')}"
     if kind == "bool":
         return click.option(f"{flag}/--no-{flag[2:]}", default=default, show_default=True, help=_TEXT[name])
-    known = None if default is None or name in ("l2sp", "norms") else default
+    shown = None if default is None or name in ("l2sp", "norms") else default  # these two say theirs in words
     return click.option(
-        flag, type=_KINDS.get(kind, str), default=known, show_default=known is not None, help=_TEXT[name]
+        flag, type=_KINDS.get(kind, str), default=shown, show_default=shown is not None, help=_TEXT[name]
     )
 
 

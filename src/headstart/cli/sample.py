@@ -1,4 +1,4 @@
-"""`headstart sample`: generated pictures to learn and to try things with."""
+"""`headstart sample`: generated images to learn and to try things with."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from headstart.cli.options import Place
 @click.argument("what", type=click.Choice(["screens"]))
 @click.argument("output", type=Place())
 @click.option("--per-class", default=40, show_default=True, help="How many screenshots of each kind.")
-@click.option("--seed", default=0, show_default=True, help="The same seed draws the same pictures.")
+@click.option("--seed", default=0, show_default=True, help="The same seed draws the same images.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(what: str, output: Path, per_class: int, seed: int, as_json: bool) -> None:
-    """Draw labelled pictures into the folder OUTPUT.
+    """Draw labelled images into the folder OUTPUT.
 
     screens: invented screenshots of five kinds of security tools (packet capture, port scanner, event dashboard,
     vulnerability report, web proxy), one folder a kind in OUTPUT/known, and as many of office programs in
@@ -29,13 +29,15 @@ def command(what: str, output: Path, per_class: int, seed: int, as_json: bool) -
     from headstart.cli import show
     from headstart.demo.screens.generate import KINDS, generate
 
-    made = generate(output, per_class, seed)
+    result = generate(output, per_class, seed)
     if as_json:
-        show.as_json({"known": str(made.known), "unseen": str(made.unseen), "images": made.images, "drawn": made.drawn})
+        show.as_json(
+            {"known": str(result.known), "unseen": str(result.unseen), "images": result.images, "drawn": result.drawn}
+        )
         return
-    there = "" if made.drawn == made.images else f", {made.images - made.drawn:,} of which were there already"
-    click.echo(f"{quantity(made.images, 'screenshot')} in {output}{there}:")
-    click.echo(f"  {made.known}/    {per_class:,} of each of {len(KINDS)} kinds: {', '.join(KINDS)}")
-    click.echo(f"  {made.unseen}/   {per_class:,} of office programs, which belong to no kind\n")
-    click.echo(f"try        headstart train {quote(str(made.known))} -o screens-model")
-    click.echo(f"then       headstart predict screens-model {quote(str(made.unseen))}")
+    earlier = "" if result.drawn == result.images else f", {result.images - result.drawn:,} of which were there already"
+    click.echo(f"{quantity(result.images, 'screenshot')} in {output}{earlier}:")
+    click.echo(f"  {result.known}/    {per_class:,} of each of {len(KINDS)} kinds: {', '.join(KINDS)}")
+    click.echo(f"  {result.unseen}/   {per_class:,} of office programs, which belong to no kind\n")
+    click.echo(f"try        headstart train {quote(str(result.known))} -o screens-model")
+    click.echo(f"then       headstart predict screens-model {quote(str(result.unseen))}")

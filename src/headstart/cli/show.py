@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headstart.records.samples import Failure
 
 
-_KEPT_WHOLE = 22
+_NEVER_BROKEN = 22
 """Cells up to this length are never broken over lines."""
 
 
@@ -32,17 +32,17 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
+    ruled = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
     for i, header in enumerate(headers):
-        whole = max(len(row[i]) for row in [headers, *rows]) <= _KEPT_WHOLE
-        shown.add_column(header, justify="right" if i in right else "left", overflow="fold", no_wrap=whole)
+        whole = max(len(row[i]) for row in [headers, *rows]) <= _NEVER_BROKEN
+        ruled.add_column(header, justify="right" if i in right else "left", overflow="fold", no_wrap=whole)
     for row in rows:
-        shown.add_row(*map(Text, row))  # a str would be read as rich's markup
-    Console().print(shown)
+        ruled.add_row(*map(Text, row))  # a str would be read as rich's markup
+    Console().print(ruled)
 
 
-def comparison(manifest: Mapping[str, Any]) -> None:
-    """Every candidate's line, and why some were given up or left out."""
+def candidates(manifest: Mapping[str, Any]) -> None:
+    """Print every candidate's line, and why some were given up or left out."""
     from headstart.model.summary import candidate_rows, reasons
 
     headers, rows = candidate_rows(manifest)
@@ -57,7 +57,7 @@ def as_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
 
 
 class Result(Protocol):
-    """What a verb has found. notes: for the user. failures: images that could not be read."""
+    """What a verb returns. notes: for the user. failures: images that could not be read."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -74,14 +74,14 @@ class Result(Protocol):
         ...
 
 
-def json_or_notes(found: Result, json_wanted: bool) -> bool:
-    """Print all of a result as JSON, or else its notes and unreadable images; whether it was JSON, and all is said."""
+def json_or_notes(result: Result, json_wanted: bool) -> bool:
+    """Print all of a result as JSON, or else its notes and unreadable images; True where it was JSON."""
     if json_wanted:
-        as_json(found.to_dict())
+        as_json(result.to_dict())
         return True
-    for sentence in found.notes:
+    for sentence in result.notes:
         note(sentence)
-    unreadable(found.failures)
+    failures(result.failures)
     return False
 
 
@@ -91,20 +91,20 @@ def note(sentence: str) -> None:
     click.echo(printable(sentence), err=True)
 
 
-def unreadable(failures: Iterable[Failure]) -> None:
+def failures(images: Iterable[Failure]) -> None:
     """Name the images that could not be read on standard error."""
-    for failure in failures:
+    for failure in images:
         click.echo(printable(f"unreadable: {failure.name}: {failure.reason}"), err=True)
 
 
-def measured_on(data: DataFacts, baseline: float) -> str:
+def data_line(data: DataFacts, baseline: float) -> str:
     """The data in a line, and what knowing nothing would score."""
     from dataclasses import asdict
 
     from headstart.model.summary import data_words
 
-    nothing = f"always the most frequent class: {percent(baseline)}"
-    return printable(f"{'data':<10} {data_words(asdict(data))}; {nothing}")
+    guess = f"always the most frequent class: {percent(baseline)}"
+    return printable(f"{'data':<10} {data_words(asdict(data))}; {guess}")
 
 
 def bar(value: float, low: float, high: float, width: int) -> str:

@@ -28,7 +28,8 @@ FROZEN = "frozen"
     "strategies",
     help="Comma-separated: heads (probe, ridge, svm…) and fine-tunes (last-1, last-2, last-20-layers, gradual, full, "
     "surgical-first, norm-only, bias-only, lora, scratch…), compared on the same folds to their end; 'frozen': heads "
-    "alone; default 'auto': heads, then the fine-tunes that promise most for their time, until --budget is used up.",
+    "alone; default 'auto': heads, then the fine-tunes with the largest expected gain for their time, until --budget "
+    "is used up.",
 )
 @click.option(
     "--budget",
@@ -108,13 +109,13 @@ def command(
     from headstart.pipeline.options import Options
     from headstart.verbs.train.train import train
 
-    limit = None if isinstance(max_error, str) else max_error
-    if limit is None and (per_class or confidence is not None):
+    error_limit = None if isinstance(max_error, str) else max_error
+    if error_limit is None and (per_class or confidence is not None):
         raise OptionError("--confidence and --per-class are about a guarantee: give --max-error too, such as 0.02.")
-    own_heads, fine_tunes = _sorted_out(words(strategies), words(heads))
+    head_names, fine_tunes = _heads_and_fine_tunes(words(strategies), words(heads))
     options = Options(
         backbones=words("auto" if backbones is None else backbones) or (),
-        heads=own_heads,
+        heads=head_names,
         strategies=fine_tunes,
         budget=budget,
         recipe=recipe,
@@ -126,19 +127,19 @@ def command(
         **asdict(run),
         weights=weights,
         keep_training=keep_training,
-        max_error=limit,
+        max_error=error_limit,
         confidence=0.95 if confidence is None else confidence,
         per_class=per_class,
         exclude=None if exclude is None else str(exclude),
     )
     check_destination(output)
     _check_outside(output, data)
-    trained = train(columns.load(data), options=options)
-    trained.save(output, command=["headstart", *sys.argv[1:]])
-    show_trained(trained, output, as_json)
+    result = train(columns.load(data), options=options)
+    result.save(output, command=["headstart", *sys.argv[1:]])
+    show_training(result, output, as_json)
 
 
-def _sorted_out(
+def _heads_and_fine_tunes(
     strategies: tuple[str, ...] | None, heads: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """Heads, and fine-tunes with 'auto', as `Options` takes them; heads named in either option are compared."""
@@ -166,18 +167,18 @@ def _check_outside(output: Path, data: Path) -> None:
         )
 
 
-def show_trained(trained: Any, output: Path, as_json: bool) -> None:
+def show_training(result: Any, output: Path, as_json: bool) -> None:
     """Print what was measured and where the model lies."""
     from headstart.cli import show
     from headstart.model import bundle
     from headstart.model.summary import summary
 
-    manifest = bundle.read_bundle(output).manifest if as_json else trained.manifest()
+    manifest = bundle.read_bundle(output).manifest if as_json else result.manifest()
     if as_json:
         show.as_json(manifest)
         return
     for sentence in manifest["notes"]:
         show.note(sentence)
-    show.comparison(manifest)
+    show.candidates(manifest)
     click.echo(summary(manifest))
     click.echo(f"saved      {output}/   (headstart predict {output} IMAGES…)")

@@ -1,1 +1,1 @@
-"""What is shown of a measurement: plots."""
+"""What is shown of a result: pages, plots, and numbers in words."""

@@ -1,24 +1,23 @@
-"""What of an audit goes on its page: which pictures, beside which, and the words around them.
+"""The page of an audit: which images it shows, beside which, and the numbers around them.
 
-`text_of` takes an `Audit` and returns the page's HTML text. At most so many pictures of a kind, the most severe first;
-what is left out is counted. It looks for nothing and writes no file; `report.audit_sections` draws.
+`audit_html` takes an `Audit` and returns the page's text (`templates/audit.html`). Of each kind at most so many images
+are shown, the most severe first; what is left out is counted. Nothing is looked for here, and no file is written.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from headstart.checks import at_least, quantity
 from headstart.data.cleaning_plan import EXCLUDE, GROUP
 from headstart.data.duplicates.notes import ALTERATIONS
-from headstart.records.samples import UNLABELLED
-from headstart.report.audit_sections import Section, Shown, audit_page, bars, reasons
-from headstart.report.galleries import Family, Named, Question, Shot, Typical, families, questions, shots
-from headstart.storage.files import write_atomically
+from headstart.report.page import render
 from headstart.verbs.audit.findings import (
     CONTRADICTION,
     EXACT,
@@ -33,209 +32,193 @@ from headstart.verbs.audit.findings import (
     Finding,
 )
 
-_MOST_OF_FAMILY, _MOST_NAMES = 6, 4
-_LEAST_SURE, _FEWEST_PARTED = 3, 6
-"""Where not all near copies fit: one picture of so many is kept for the least sure, if so many are shown."""
+SHOWN = 24
+"""Images of each kind, unless the caller says otherwise."""
+_MOST_OF_GROUP = 6
+_LEAST_SURE, _FEWEST_DIVIDED = 3, 6
+"""Where not all near duplicates fit: one image of so many is kept for the least sure, if so many are shown."""
 _MEANING = {
     UNREADABLE: "They take no part in training: mend them, or leave them out.",
-    CONTRADICTION: "One picture under several classes. Where the bytes are equal 'headstart train' leaves out every "
-    "copy, since its label cannot be trusted. Near copies it keeps: they may be two things that look alike. Put right "
-    "what is wrong where the data come from, or set the wrong one to 'exclude' in the plan.",
-    LEAK: "A copy lies in a split that is measured on, so that a score there would be too good. 'headstart train' "
+    CONTRADICTION: "One image under several classes. Where the bytes are equal 'headstart train' leaves out every "
+    "duplicate, since its label cannot be trusted. Near duplicates it keeps: they may be two things that look alike. "
+    "Put right what is wrong where the data come from, or set the wrong one to 'exclude' in the plan.",
+    LEAK: "A duplicate lies in a split that is measured on, so that a score there would be too good. 'headstart train' "
     "leaves out the one in the other split by itself.",
-    MISLABEL: "A model that was not trained on the picture expects another class. It may be wrong: compare the picture "
+    MISLABEL: "A model that was not trained on the image expects another class. It may be wrong: compare the image "
     "with the small ones, those of both classes of which the model is surest. A wrong label is mended where the data "
-    "come from; 'exclude' in the plan leaves the picture out.",
-    EXACT: "The same bytes more than once, drawn once with every name; pictures in one frame are near copies of one "
+    "come from; 'exclude' in the plan leaves the image out.",
+    EXACT: "The same bytes more than once, drawn once with every name; images in one frame are near duplicates of one "
     "another besides. Folds hold them together.",
-    NEAR: f"One picture {ALTERATIONS}; 'alike' is 1 for a perfect copy. Folds hold them together.",
+    NEAR: f"One image {ALTERATIONS}; 'alike' is 1 for a perfect duplicate. Folds hold them together.",
     IMBALANCE: "Classes with a fifth of the images of the largest, or fewer.",
 }
-_NOTHING = "Nothing was found that would spoil a model or its measurement"
-_NO_MODEL = "No model can be trained on these images yet"
-_DOUBTFUL = "Look at them: 'exclude' in the plan leaves a picture out."
+_QUALITY = "Look at them: 'exclude' in the plan leaves an image out."
 
 
-def audit_html(found: Audit, *, data: str, shown: int) -> str:
-    """The page's text. data: what the images came from; '' where that has no name. Raises `OptionError`."""
+def audit_html(result: Audit, *, data: str = "", shown: int = SHOWN) -> str:
+    """The page's text.
+
+    data: what the images came from, for the heading and the commands; '' where that has no name. shown: the most images
+    of each kind of finding. Raises `OptionError` where it is under 1.
+    """
     at_least("shown", shown, 1)
-    return audit_page(
-        Shown(
-            heading=_heading(found, data),
-            headline=_headline(found) or (_NO_MODEL if found.hindrance else _NOTHING),
-            look=_look(found),
-            sentences=_sentences(found),
-            facts=tuple(_facts(found)),
-            sections=[_section(found, each, shown) for each in found.summary()],
-            advice=tuple(_advice(found)),
-            commands=_commands(found, shlex.quote(data) if data else "DATA"),
-            notes=found.notes,
-        )
+    claims = result.claims
+    return render(
+        "audit.html",
+        {
+            "heading": _heading(result, data),
+            "headline": _headline(result),
+            "verdict": _verdict(result),
+            "claims": None if claims is None else {"leaky": claims.leaky, "group_aware": claims.group_aware},
+            "facts": list(_facts(result)),
+            "hindrance": result.hindrance,
+            "plan": bool(result.plan()),
+            "duplicates": any(finding.proposal == GROUP for finding in result.findings),
+            "data": shlex.quote(data) if data else "DATA",
+            "notes": result.notes,
+            "sections": [_section(result, count, shown) for count in result.summary()],
+            "samples": result.samples,
+            "typical": result.typical,
+        },
     )
 
 
-def _heading(found: Audit, data: str) -> str:
+def _heading(result: Audit, data: str) -> str:
     name = f" of {Path(data).resolve().name}" if data else ""
-    return f"Audit{name}: {quantity(found.images, 'image')} of {quantity(len(found.counts), 'class', 'classes')}"
+    return f"Audit{name}: {quantity(result.images, 'image')} of {quantity(len(result.counts), 'class', 'classes')}"
 
 
-def _headline(found: Audit) -> str:
-    """How many images are to be left out, held together and looked at; '' where nothing was found."""
-    further = len(found.of(EXACT)) + len(found.of(NEAR))
-    told = [
-        (len({finding.row for finding in found.findings if finding.proposal == EXCLUDE}), "to leave out"),
-        (further, "that repeats another" if further == 1 else "that repeat others"),
-        (len({finding.row for finding in found.findings if finding.proposal == LOOK} - {-1}), "to look at"),
+def _headline(result: Audit) -> str:
+    """How many images are to be left out, held together and looked at."""
+    repeating = len(result.of(EXACT)) + len(result.of(NEAR))
+    small_classes = len(result.of(IMBALANCE))
+    counts = [
+        (len({finding.row for finding in result.findings if finding.proposal == EXCLUDE}), "to leave out"),
+        (repeating, "that repeats another" if repeating == 1 else "that repeat others"),
+        (len({finding.row for finding in result.findings if finding.proposal == LOOK} - {-1}), "to look at"),
     ]
-    parts = [f"{quantity(number, 'image')} {words}" for number, words in told if number]
-    few = len(found.of(IMBALANCE))
-    return ", ".join([*parts, *([f"{quantity(few, 'class', 'classes')} with few images"] if few else [])])
+    parts = [f"{quantity(number, 'image')} {words}" for number, words in counts if number]
+    if small_classes:
+        parts.append(f"{quantity(small_classes, 'class', 'classes')} with few images")
+    if parts:
+        return ", ".join(parts)
+    if result.hindrance:
+        return "No model can be trained on these images yet"
+    return "Nothing was found that would spoil a model or its measurement"
 
 
-def _look(found: Audit) -> str:
-    misled = found.claims is not None and found.claims.leaky.low > found.claims.group_aware.high
-    if found.hindrance or misled or any(finding.proposal == EXCLUDE for finding in found.findings):
+def _verdict(result: Audit) -> str:
+    # leaky folds flatter where even their interval's lower end lies above the group-aware interval
+    flattered = result.claims is not None and result.claims.leaky.low > result.claims.group_aware.high
+    if result.hindrance or flattered or any(finding.proposal == EXCLUDE for finding in result.findings):
         return "bad"
-    return "look" if found.findings else "good"
+    return "look" if result.findings else "good"
 
 
-def _sentences(found: Audit) -> list[str]:
-    if found.claims is None:
-        return []
-    return [
-        f"A split that parts copies would claim {found.claims.leaky} accuracy for a linear probe; with copies held "
-        f"together it is {found.claims.group_aware}."
-    ]
-
-
-def _facts(found: Audit) -> Iterator[tuple[str, str, str]]:
-    counts, further = list(found.counts.values()), len(found.of(EXACT)) + len(found.of(NEAR))
-    yield "images", f"{found.images:,}", ""
+def _facts(result: Audit) -> Iterator[tuple[str, str, str]]:
+    """Of each a name, a value and a remark."""
+    counts, repeating = list(result.counts.values()), len(result.of(EXACT)) + len(result.of(NEAR))
+    yield "images", f"{result.images:,}", ""
     if counts:
-        each = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,}–{max(counts):,}"
-        yield "classes", f"{len(counts):,}", f"with {each} images"
-    if further:
-        yield "different pictures", f"{found.images - further:,}", "copies counted once"
-    if unlabelled := found.images - sum(counts):
+        sizes = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,}–{max(counts):,}"
+        yield "classes", f"{len(counts):,}", f"with {sizes} images"
+    if repeating:
+        yield "different images", f"{result.images - repeating:,}", "duplicates counted once"
+    if unlabelled := result.images - sum(counts):
         yield "without a label", f"{unlabelled:,}", ""
 
 
-def _advice(found: Audit) -> Iterator[str]:
-    if found.hindrance:
-        yield f"No model can be trained on these images yet: {found.hindrance}"
-        return
-    if not found.plan():
-        yield "Train on it."
-        return
-    yield (
-        "Look at the pictures below. Then the first command writes what is proposed for each image; change the column "
-        "'action' where you disagree. The second one trains on what is left."
-    )
-    if any(finding.proposal == GROUP for finding in found.findings):
-        yield "Copies need nothing from you: 'headstart train' finds them too and never parts them between its folds."
-
-
-def _commands(found: Audit, data: str) -> list[str]:
-    if found.hindrance:
-        return []
-    if not found.plan():
-        return [f"headstart train {data}"]
-    return [f"headstart audit {data} --fix plan.csv", f"headstart train {data} --exclude plan.csv"]
-
-
-def _section(found: Audit, count: Count, shown: int) -> Section:
-    some = found.of(count.kind)
-    meaning = (_MEANING.get(count.kind, _DOUBTFUL),)
+def _section(result: Audit, count: Count, shown: int) -> dict[str, Any]:
+    """The findings of one kind: their meaning, a layout of the template with its content, how many are left out."""
+    findings = result.of(count.kind)
+    first, left = findings[:shown], len(findings[shown:])
+    content: Sequence[Any]
     if count.kind in (CONTRADICTION, LEAK, EXACT, NEAR):
-        body, left = _copies(found, count.kind, some, shown)
+        layout = "duplicates"
+        content, left = _duplicates(result, count.kind, findings, shown)
     elif count.kind == UNREADABLE:
-        body, left = reasons([(each.name, each.sentence) for each in some[:shown]]), len(some[shown:])
+        layout, content = "reasons", [(finding.name, finding.sentence) for finding in first]
     elif count.kind == IMBALANCE:
-        body, left = bars(_counts(found, some, shown)), 0
+        layout, content, left = "class sizes", _class_sizes(result, findings, shown), 0
     elif count.kind == MISLABEL:
-        body, left = questions([_question(found, each) for each in some[:shown]]), len(some[shown:])
+        label = result.samples.classes
+        layout = "label issues"
+        content = [(f.row, label[result.samples.labels[f.row]], f.suggested, f.sentence) for f in first]
     else:
-        body, left = shots([_single(found, each, each.sentence) for each in some[:shown]]), len(some[shown:])
-    return Section(count.kind, count.count, count.proposal, meaning, body, left)
+        layout, content = "images", [(finding.row, finding.sentence) for finding in first]
+    return {
+        "kind": count.kind,
+        "count": count.count,
+        "proposal": count.proposal,
+        "meaning": _MEANING.get(count.kind, _QUALITY),
+        "layout": layout,
+        "content": content,
+        "left": left,
+    }
 
 
-def _single(found: Audit, finding: Finding, words: str = "") -> Shot:
-    return _shot(found, [finding.row], words)
+def _class_sizes(result: Audit, findings: Sequence[Finding], shown: int) -> list[tuple[str, int, bool]]:
+    """Name, images, whether these are few: the largest class and, where not all fit, the smallest ones."""
+    small = {finding.name for finding in findings}
+    ordered = sorted(result.counts.items(), key=lambda item: -item[1])
+    return [(name, count, name in small) for name, count in ordered[:1] + ordered[1:][-shown:]]
 
 
-def _shot(found: Audit, rows: Sequence[int], words: str = "") -> Shot:
-    """A picture that is there under the names of these rows, all of the same bytes."""
-    names = [Named(found.samples.names[row], _place(found, row)) for row in rows[:_MOST_NAMES]]
-    return Shot(found.samples.images[rows[0]], names, words, len(rows[_MOST_NAMES:]))
+@dataclass(frozen=True)
+class DuplicateGroup:
+    """Images that are compared with one another.
 
-
-def _place(found: Audit, row: int) -> str:
-    label, splits = int(found.samples.labels[row]), found.samples.splits
-    name = found.samples.classes[label] if label != UNLABELLED else "no class"
-    return name if splits is None else f"{name}, {splits[row]}"
-
-
-def _question(found: Audit, finding: Finding) -> Question:
-    label = found.samples.classes[found.samples.labels[finding.row]]
-    return Question(
-        Shot(found.samples.images[finding.row], [Named(finding.name)]),
-        _typical(found, "labelled", label),
-        _typical(found, "suggested", finding.suggested),
-        finding.sentence,
-    )
-
-
-def _typical(found: Audit, said: str, label: str) -> Typical:
-    return Typical(said, label, [found.samples.images[row] for row in found.typical.get(label, ())])
-
-
-def _counts(found: Audit, few: Sequence[Finding], shown: int) -> list[tuple[str, int, bool]]:
-    """The largest class and, where not all fit, the smallest ones."""
-    small = {finding.name for finding in few}
-    ordered = sorted(found.counts.items(), key=lambda item: -item[1])
-    kept = ordered[:1] + ordered[1:][-shown:]
-    return [(name, count, name in small) for name, count in kept]
-
-
-def _copies(found: Audit, kind: str, some: Sequence[Finding], shown: int) -> tuple[str, int]:
-    """Families of copies as HTML, and how many findings they do not show."""
-    of_group: dict[str, list[Finding]] = {}
-    for finding in some:
-        of_group.setdefault(finding.group, []).append(finding)
-    ordered = sorted(of_group.values(), key=lambda each: -min(finding.severity for finding in each))
-    parted = kind == NEAR and shown >= _FEWEST_PARTED
-    most = min(_MOST_OF_FAMILY, shown // _LEAST_SURE if parted else shown)
-    every = [(_family(found, each, most), len(each)) for each in ordered]
-    first = _fitting(every, shown)
-    if not parted or len(first) == len(every):
-        return families(family for family, _ in first), len(some) - sum(number for _, number in first)
-    last = _fitting(every[:0:-1], shown // _LEAST_SURE)
-    first = _fitting(every[: len(every) - len(last)], shown - sum(len(family.shots) for family, _ in last))
-    left = len(some) - sum(number for _, number in (*first, *last))
-    surest, least_sure = families(family for family, _ in first), families(family for family, _ in last)
-    return f"<h3>The surest</h3>\n{surest}\n<h3>The least sure</h3>\n{least_sure}", left
-
-
-def _fitting(every: Sequence[tuple[Family, int]], shown: int) -> list[tuple[Family, int]]:
-    """The first families with at most so many pictures together."""
-    pictures = np.cumsum([len(family.shots) for family, _ in every])
-    return list(every[: int((pictures <= shown).sum())])
-
-
-def _family(found: Audit, findings: Sequence[Finding], most: int) -> Family:
-    """The images that these findings compare, one picture for all of the same bytes."""
-    alike = {finding.row: f"alike {finding.severity:.2f}" for finding in findings if finding.kind == NEAR}
-    of_content: dict[str, list[int]] = {}
-    for row in dict.fromkeys(row for finding in findings for row in (finding.other, finding.row)):
-        of_content.setdefault(found.samples.content[row], []).append(row)
-    pictures = [_shot(found, rows, alike.get(rows[0], "")) for rows in of_content.values()]
-    return Family(pictures[:most], len(pictures[most:]))
-
-
-def write_audit(found: Audit, path: Path | str, *, data: str = "", shown: int = 24) -> None:
-    """Write one page that shows what was found, in pictures; raises `OSError`.
-
-    data: what the images came from, for the heading and the commands that the page names. shown: the most pictures
-    of each kind of finding. Raises `OptionError` where it is under 1.
+    images: of each the rows under which its bytes are there. severity: of near duplicates, by row. findings: how many
+    it stands for. more: images that are not shown.
     """
-    write_atomically(Path(path), audit_html(found, data=data, shown=shown).encode("utf-8", "backslashreplace"))
+
+    images: Sequence[Sequence[int]]
+    severity: Mapping[int, float]
+    findings: int
+    more: int
+
+    def likeness(self, rows: Sequence[int]) -> str:
+        """How alike an image is to the one that it repeats, in words; '' where that was not measured."""
+        return f"alike {self.severity[rows[0]]:.2f}" if rows[0] in self.severity else ""
+
+
+Shelf = tuple[str, Sequence[DuplicateGroup]]
+
+
+def _duplicates(result: Audit, kind: str, findings: Sequence[Finding], shown: int) -> tuple[list[Shelf], int]:
+    """Groups under a title ('' for none), and how many findings they do not show."""
+    by_group: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_group.setdefault(finding.group, []).append(finding)
+    ordered = sorted(by_group.values(), key=lambda members: -min(finding.severity for finding in members))
+    divided = kind == NEAR and shown >= _FEWEST_DIVIDED
+    most = min(_MOST_OF_GROUP, shown // _LEAST_SURE if divided else shown)
+    groups = [_duplicate_group(result, members, most) for members in ordered]
+    surest, least_sure = _fitting(groups, shown), list[DuplicateGroup]()
+    if divided and len(surest) < len(groups):
+        least_sure = _fitting(groups[:0:-1], shown // _LEAST_SURE)
+        surest = _fitting(groups[: len(groups) - len(least_sure)], shown - _number_of_images(least_sure))
+    left = len(findings) - sum(group.findings for group in (*surest, *least_sure))
+    if least_sure:
+        return [("The surest", surest), ("The least sure", least_sure)], left
+    return [("", surest)], left
+
+
+def _fitting(groups: Sequence[DuplicateGroup], shown: int) -> list[DuplicateGroup]:
+    """The first groups with at most so many images together."""
+    images = np.cumsum([len(group.images) for group in groups])
+    return list(groups[: int((images <= shown).sum())])
+
+
+def _number_of_images(groups: Sequence[DuplicateGroup]) -> int:
+    return sum(len(group.images) for group in groups)
+
+
+def _duplicate_group(result: Audit, findings: Sequence[Finding], most: int) -> DuplicateGroup:
+    """The images that these findings compare, one for all of the same bytes."""
+    severity = {finding.row: finding.severity for finding in findings if finding.kind == NEAR}
+    by_content: dict[str, list[int]] = {}
+    for row in dict.fromkeys(row for finding in findings for row in (finding.other, finding.row)):
+        by_content.setdefault(result.samples.content[row], []).append(row)
+    images = list(by_content.values())
+    return DuplicateGroup(images[:most], severity, len(findings), len(images[most:]))

@@ -1,126 +1,113 @@
-"""A batch of images compared with the training images, as one page: what was found, how sure, what to do, and pictures.
+"""The page of a batch compared with the training images: what was found, how sure that is, what to do, and images.
 
-Takes a `Drift` with pictures, shares and scores; returns HTML text that needs nothing besides itself. It compares
-nothing and writes no file.
+`drift_html` takes a `BatchDrift` and returns the page's text (`templates/drift.html`). It compares nothing and writes
+no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from headstart.records.arrays import Floats
-from headstart.report.page import Gallery, facts, gallery, page, paragraphs, words
+from headstart.checks import at_least, quantity
+from headstart.records.samples import ImageSource
+from headstart.report.numbers import percent
+from headstart.report.page import render
 from headstart.report.plots.scores import scores_svg
-from headstart.report.plots.svg import GREEN, ORANGE, RED
-from headstart.trust.shift.batch_test import BatchTest
+from headstart.verbs.drift.result import BatchDrift
 
-_MOST_SHARES = 12
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """What the page shows besides the test.
-
-    heading: what was compared, in words. name: what the images compared with are called. galleries: side by side.
-    scores: how foreign each image is, of the images compared with and of the batch. shares: class name, its share
-    among the answers there and here. advice, notes: sentences.
-    """
-
-    heading: str
-    name: str
-    galleries: Sequence[Gallery]
-    scores: tuple[Floats, Floats]
-    shares: Sequence[tuple[str, float, float]]
-    advice: Sequence[str]
-    notes: Sequence[str]
+ImageInWords = tuple[ImageSource, str, str]
+"""An image, its name and a few words below it."""
+Gallery = tuple[str, str, list[ImageInWords]]
+"""A title, an explanation and images."""
 
 
-def drift_page(found: BatchTest, shown: Shown) -> str:
-    """The page's text."""
-    return page(f"{_headline(found)}: {shown.heading}", _parts(found, shown))
+def drift_html(result: BatchDrift, *, shown: int | None = None) -> str:
+    """The page's text. shown: the most images of each side; None for all that the result names."""
+    from markupsafe import Markup
+
+    if shown is not None:
+        at_least("shown", shown, 1)
+    test, name = result.test, result.comparison.name
+    plot = scores_svg(result.reference_scores, result.scores, title="How foreign the images are", name=name)
+    shares = changed_shares(result)
+    headline, verdict = _headline(result)
+    galleries = (_most_foreign(result), _to_compare_with(result))
+    return render(
+        "drift.html",
+        {
+            "heading": f"Model {result.model.resolve().name}: {quantity(len(result.batch), 'new image')}, compared "
+            f"with {result.comparison.words}",
+            "headline": headline,
+            "verdict": verdict,
+            "sentence": result.sentence(),
+            "facts": list(_facts(result)),
+            "advice": result.advice(),
+            "drifted": result.drifted,
+            "label_shift": test.label_shift_only,
+            "reference_name": name,
+            "galleries": [(title, words, images[:shown]) for title, words, images in galleries],
+            "plot": Markup(plot),  # its words are escaped already
+            "shares": shares,
+            "most_share": max((max(before, now) for _, before, now in shares), default=1.0),
+            "notes": result.notes,
+        },
+    )
 
 
-def _headline(found: BatchTest) -> str:
-    if not found.drifted:
-        return "No drift found"
-    if found.label_shift_only:
-        return "Label shift"
-    return "This batch differs from training" if found.p_within_classes is None else "Covariate shift"
+def changed_shares(result: BatchDrift) -> list[tuple[str, float, float]]:
+    """Of each predicted class its name and its share there and in the batch, those that differ most first."""
+    ordered = sorted(result.shares, key=lambda share: -abs(share.batch - share.reference))
+    return [(share.name, share.reference, share.batch) for share in ordered]
 
 
-def _parts(found: BatchTest, shown: Shown) -> Iterator[str]:
-    yield f"<header>{paragraphs([shown.heading], 'pale')}"
-    yield f'<div class="verdict" style="--mark: {_mark(found)}"><h1>{words(_headline(found))}</h1>'
-    yield f"{paragraphs([found.sentence()])}</div></header>"
-    yield facts(_facts(found))
-    yield f"<h2>What to do</h2>\n{paragraphs(shown.advice)}"
-    classes = _shares(shown.shares, shown.name) if shown.shares else ""
-    sections = (_galleries(shown), _plot(found, shown), classes)
-    yield from (
-        sections if not found.label_shift_only else reversed(sections)
-    )  # under label shift alone the class shares come first
-    if shown.notes:
-        yield f"<h2>Notes</h2>\n{paragraphs(shown.notes, 'pale')}"
+def _headline(result: BatchDrift) -> tuple[str, str]:
+    """The headline, and the verdict that gives its colour."""
+    if not result.drifted:
+        return "No drift found", "good"
+    if result.test.label_shift_only:
+        return "Label shift: the classes come in other shares", "look"
+    return "This batch comes from elsewhere", "bad"
 
 
-def _mark(found: BatchTest) -> str:
-    if not found.drifted:
-        return GREEN
-    return ORANGE if found.label_shift_only else RED
-
-
-def _galleries(shown: Shown) -> str:
-    galleries = "\n".join(gallery(each) for each in shown.galleries)
-    return f'<div class="sides">\n{galleries}\n</div>'
-
-
-def _plot(found: BatchTest, shown: Shown) -> str:
-    plot = scores_svg(*shown.scores, title="How foreign the images are", name=shown.name)
-    return f"<h2>All of it, or a part?</h2>\n{paragraphs([_how_to_read(found)], 'pale')}\n{plot}"
-
-
-def _facts(found: BatchTest) -> Iterator[tuple[str, str, str]]:
-    yield "p-value", f"{found.p:.3f}", f"drift at {found.level:g} or less"
-    accuracy = found.balanced_accuracy
+def _facts(result: BatchDrift) -> Iterator[tuple[str, str, str]]:
+    """Of each a name, a value and a remark."""
+    test, accuracy = result.test, result.test.balanced_accuracy
+    yield "p-value", f"{test.p:.3f}", f"drift at {test.level:g} or less"
     yield (
-        "domain classifier",
-        f"{100 * accuracy.value:.1f} %",
-        f"balanced accuracy ({100 * accuracy.low:.1f}–{100 * accuracy.high:.1f}); 50 % is chance",
+        "told apart",
+        percent(accuracy.value),
+        f"({100 * accuracy.low:.1f}–{100 * accuracy.high:.1f}); 50 % is guessing",
     )
-    if found.p_within_classes is not None:
-        yield "p-value within classes", f"{found.p_within_classes:.3f}", "whether more than the class prior differs"
+    if test.p_within_classes is not None:
+        yield "p-value within classes", f"{test.p_within_classes:.3f}", "whether more than the shares differs"
 
 
-def _how_to_read(found: BatchTest) -> str:
-    read = (
-        "How foreign a classifier finds each image that it was not trained on; a bar's height is a share of the images."
-    )
-    if not found.drifted:
-        return f"{read} Here the two sides lie on one another as far as can be told."
-    return f"{read} Two heaps apart: the whole batch differs. A tail on the right: some of its images do."
+def _most_foreign(result: BatchDrift) -> Gallery:
+    explanation = "The most foreign first, each with the model's prediction and how sure it is."
+    if not result.drifted:
+        explanation = "The model's prediction and how sure it is. No drift was found: chance may have put these on top."
+    images = [_new_image(result, row) for row in result.most_foreign]
+    return f"In the batch, least like {result.comparison.name}", explanation, images
 
 
-def _shares(shares: Sequence[tuple[str, float, float]], name: str) -> str:
-    """The classes answered, those whose shares differ most first."""
-    ordered = sorted(shares, key=lambda share: -abs(share[2] - share[1]))[:_MOST_SHARES]
-    most = max(max(before, now) for _, before, now in ordered)
-    rows = "\n".join(_share(*share, most) for share in ordered)
-    left = len(shares) - len(ordered)
-    more = paragraphs([f"{left:,} more differ less."], "pale") if left else ""
-    told = "How often each class is answered. In the batch these are the model's answers, which may be wrong."
-    return (
-        f"<h2>The classes</h2>\n{paragraphs([told], 'pale')}\n<table><thead><tr><th>class</th>"
-        f'<th class="share">{words(name)}</th><th class="share">batch</th><th></th></tr></thead>'
-        f"<tbody>\n{rows}\n</tbody></table>{more}"
-    )
+def _to_compare_with(result: BatchDrift) -> Gallery:
+    """Images of the other side; where only their embeddings are known, the batch's most usual ones."""
+    reference = result.comparison.samples
+    if reference is None:
+        explanation = "The training images are not in the model; --reference DATA would show them here."
+        return "In the batch, most like training", explanation, [_new_image(result, row) for row in result.most_usual]
+
+    def label(row: int) -> str:
+        number = int(reference.labels[row])
+        return reference.classes[number] if number >= 0 else ""
+
+    title = f"{result.comparison.name.capitalize()} images, least like the batch"
+    rows: list[int] = result.test.reference_extremes.tolist()
+    images = [(reference.images[row], reference.names[row], label(row)) for row in rows]
+    return title, "What the batch has least of.", images
 
 
-def _share(name: str, before: float, now: float, most: float) -> str:
-    def bar(kind: str, share: float) -> str:
-        return f'<span class="bar {kind}" style="width: {16 * share / most:.2f}rem"></span>'
-
-    return (
-        f'<tr><th class="name" title="{words(name)}">{words(name)}</th><td class="share">{100 * before:.1f} %</td>'
-        f'<td class="share">{100 * now:.1f} %</td><td>{bar("before", before)}{bar("now", now)}</td></tr>'
-    )
+def _new_image(result: BatchDrift, row: int) -> ImageInWords:
+    predictions = result.predictions
+    words = f"{predictions.labels[row]}, {percent(float(predictions.confidences[row]))}"
+    return result.batch.images[row], result.batch.names[row], words

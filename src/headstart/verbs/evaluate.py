@@ -17,6 +17,7 @@ from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.notes import ALTERATIONS
 from headstart.data.sources.dataset import split_of
+from headstart.device import Device
 from headstart.embed.features import embed_parts
 from headstart.errors import DataError
 from headstart.metrics.class_report import scorecard
@@ -39,7 +40,7 @@ def evaluate(
     *,
     split: str | None = None,
     trained_on: Collection[str] = frozenset(),
-    device: str = "auto",
+    device: str | Device = "auto",
     cache: bool = True,
 ) -> Evaluation:
     """Predict labelled samples and score the predictions.

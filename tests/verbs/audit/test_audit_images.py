@@ -18,7 +18,8 @@ from headstart.metrics.intervals import Estimate
 from headstart.pipeline.probe import AccuracyClaims
 from headstart.records.samples import Samples
 from headstart.records.targets import Classes
-from headstart.report.audit import audit_html, write_audit
+from headstart.report.audit import audit_html
+from headstart.report.write import write_report
 from headstart.verbs.audit.audit import audit
 from headstart.verbs.audit.findings import (
     CONTRADICTION,
@@ -71,7 +72,7 @@ def test_nothing_found_is_said() -> None:
     text = audit_html(audited(samples(3), []), data="photos", shown=24)
     assert "<h1>Nothing was found that would spoil a model or its measurement</h1>" in text
     assert "<pre>headstart train photos</pre>" in text
-    assert "--mark: #007a5a" in text
+    assert '<div class="verdict good">' in text
     assert "A note." in text
     assert pictures(text) == []
 
@@ -89,10 +90,10 @@ def test_the_headline_counts_images_by_what_is_to_be_done() -> None:
     assert (
         "<h1>1 image to leave out, 1 image that repeats another, 1 image to look at, 1 class with few images</h1>"
     ) in text
-    assert "A split that parts copies would claim 97.0 % (95.0–98.0) accuracy for a linear probe" in text
-    assert "headstart audit &#x27;my photos&#x27; --fix plan.csv" in text
-    assert "headstart train &#x27;my photos&#x27; --exclude plan.csv" in text
-    assert "--mark: #b3261e" in text
+    assert "Folds that separate duplicates would claim 97.0 % (95.0–98.0) accuracy for a linear probe" in text
+    assert "headstart audit &#39;my photos&#39; --fix plan.csv" in text
+    assert "headstart train &#39;my photos&#39; --exclude plan.csv" in text
+    assert '<div class="verdict bad">' in text
     assert pictures(text) == ["1.png", "2.png", "3.png", "3.png"]
 
 
@@ -185,7 +186,7 @@ def found(cell_files: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFa
 
 
 def test_an_audit_is_written_as_one_small_page(found: Audit, tmp_path: Path) -> None:
-    write_audit(found, str(tmp_path / "new" / "audit.html"), data="cells")
+    write_report(found, str(tmp_path / "new" / "audit.html"), data="cells")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["audit.html"]
     text = (tmp_path / "new" / "audit.html").read_text()
     assert len(text) < 500_000
@@ -228,7 +229,7 @@ def test_data_that_no_model_can_be_trained_on_are_not_called_good() -> None:
     why = "there is only one class, 'cat' (3 images): at least two are needed to tell apart."
     text = audit_html(replace(audited(samples(3), []), hindrance=why), data="photos", shown=24)
     assert "<h1>No model can be trained on these images yet</h1>" in text
-    assert "there is only one class, &#x27;cat&#x27; (3 images)" in text
+    assert "there is only one class, &#39;cat&#39; (3 images)" in text
     assert "headstart train photos" not in text
     assert "<pre>" not in text
-    assert "--mark: #b3261e" in text
+    assert '<div class="verdict bad">' in text

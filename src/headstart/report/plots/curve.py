@@ -5,7 +5,6 @@ Takes what `choose` measured and fitted, returns an SVG file's text. It measures
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,11 +12,12 @@ import numpy as np
 
 from headstart.choose.curves.fit import CurvePoint, LearningCurve
 from headstart.choose.curves.labels_needed import LabelsNeeded, round_labels
+from headstart.report.plots.axes import level, round_down, share_grid
 from headstart.report.plots.svg import (
     BLUE,
     GREEN,
-    GRID,
     INK,
+    LETTER,
     ORANGE,
     PALE,
     RED,
@@ -27,7 +27,6 @@ from headstart.report.plots.svg import (
     dot,
     line,
     log_ticks,
-    share_ticks,
     text,
 )
 
@@ -35,7 +34,9 @@ _WIDTH, _HEIGHT = 760, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 62, 58
 _COLOURS = (BLUE, ORANGE, GREEN)
 _AHEAD = 4
+"""The axis ends at so many times the largest number of labels."""
 _STEPS = 120
+"""Points of a drawn curve."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +58,9 @@ def curve_svg(lines: Sequence[CurveLine], answer: LabelsNeeded, *, title: str) -
     """The plot as the text of an SVG file. lines: the one that the answer is about first."""
     axes = _axes(lines, answer)
     parts = [text(_LEFT, 24, title, bold=True), *_grid(axes), *_target(axes, answer)]
-    for colour, each in reversed(list(zip(_COLOURS, lines, strict=False))):
-        parts += _fitted(axes, each, colour)
-        parts += _points(axes, each, colour)
+    for colour, series in reversed(list(zip(_COLOURS, lines, strict=False))):  # the first lies on top
+        parts += _fitted(axes, series, colour)
+        parts += _points(axes, series, colour)
     parts += _legend(lines)
     return document(_WIDTH, _HEIGHT, f"{title}. {answer.sentence}", parts)
 
@@ -68,16 +69,14 @@ def _axes(lines: Sequence[CurveLine], answer: LabelsNeeded) -> _Axes:
     """From the fewest labels to four times the most, or to the answer; from below all intervals to 100 %."""
     first, last = (float(end) for end in (lines[0].measured.sizes[0], lines[0].measured.sizes[-1]))
     right = max(_AHEAD * last, 1.15 * (answer.per_class or 0), 2 * first)
-    low = min(estimate.low for each in lines for estimate in each.measured.estimates())
-    low = min(math.floor(20 * low) / 20, 0.95)
+    low = min(estimate.low for series in lines for estimate in series.measured.estimates())
+    low = min(round_down(low), 0.95)
     return _Axes(Axis(first / 1.15, right, _LEFT, _WIDTH - _RIGHT, log=True), Axis(low, 1.0, _HEIGHT - _BOTTOM, _TOP))
 
 
 def _grid(axes: _Axes) -> Iterator[str]:
     x, y = axes.x, axes.y
-    for share in share_ticks(y.low, y.high):
-        yield line([(x.start, y.at(share)), (x.end, y.at(share))], GRID)
-        yield text(x.start - 8, y.at(share) + 4, f"{100 * share:.0f} %", anchor="end", colour=PALE)
+    yield from share_grid(y, x.start, x.end)
     for size in log_ticks(x.low, x.high):
         yield line([(x.at(size), y.start), (x.at(size), y.start + 5)], PALE)
         yield text(x.at(size), y.start + 20, f"{size:,}", anchor="middle", colour=PALE)
@@ -90,13 +89,12 @@ def _target(axes: _Axes, answer: LabelsNeeded) -> Iterator[str]:
     """The target's line, and where the curve meets it."""
     if answer.target < axes.y.low:
         return
-    level = axes.y.at(answer.target)
-    yield line([(axes.x.start, level), (axes.x.end, level)], RED, width=1.2, dash="6 4")
-    yield text(axes.x.start + 6, level - 6, f"target {100 * answer.target:.4g} %", colour=RED)
+    words = f"target {100 * answer.target:.4g} %"
+    yield from level(axes.y, answer.target, axes.x.start, axes.x.end, words, RED)
     if answer.per_class is not None:
-        met = axes.x.at(max(answer.per_class, axes.x.low))
-        yield line([(met, level), (met, axes.y.start)], RED, width=1.2, dash="2 3")
-        yield text(met - 5, axes.y.start - 8, f"about {round_labels(answer.per_class)}", anchor="end", colour=RED)
+        x, y = axes.x.at(max(answer.per_class, axes.x.low)), axes.y.at(answer.target)
+        yield line([(x, y), (x, axes.y.start)], RED, width=1.2, dash="2 3")
+        yield text(x - 5, axes.y.start - 8, f"about {round_labels(answer.per_class)}", anchor="end", colour=RED)
 
 
 def _fitted(axes: _Axes, series: CurveLine, colour: str) -> Iterator[str]:
@@ -109,10 +107,10 @@ def _fitted(axes: _Axes, series: CurveLine, colour: str) -> Iterator[str]:
     upper = [(x, axes.y.at(share)) for x, share in zip(places, high.tolist(), strict=True)]
     lower = [(x, axes.y.at(share)) for x, share in zip(places, low.tolist(), strict=True)]
     yield area([*upper, *reversed(lower)], colour, opacity=0.14)
-    fitted = [(x, axes.y.at(share)) for x, share in zip(places, series.curve.at(sizes).tolist(), strict=True)]
+    curve = [(x, axes.y.at(share)) for x, share in zip(places, series.curve.at(sizes).tolist(), strict=True)]
     cut = int((sizes <= series.curve.top).sum())
-    yield line(fitted[:cut], colour, width=2)
-    yield line(fitted[cut - 1 :], colour, width=2, dash="5 4")
+    yield line(curve[:cut], colour, width=2)
+    yield line(curve[cut - 1 :], colour, width=2, dash="5 4")
 
 
 def _points(axes: _Axes, series: CurveLine, colour: str) -> Iterator[str]:
@@ -125,12 +123,12 @@ def _points(axes: _Axes, series: CurveLine, colour: str) -> Iterator[str]:
 def _legend(lines: Sequence[CurveLine]) -> Iterator[str]:
     """Names under the title, each in its colour; then what band and bars are."""
     x = float(_LEFT)
-    for colour, each in zip(_COLOURS, lines, strict=False):
+    for colour, series in zip(_COLOURS, lines, strict=False):
         yield f'<circle cx="{x + 5:.1f}" cy="41" r="4" fill="{colour}"/>'
-        yield text(x + 14, 45, each.name, colour=colour, bold=True)
-        x += 14 + 8 * len(each.name) + 22
-    fitted = next((each.curve for each in lines if each.curve is not None), None)
-    words = "bars: 95 % intervals" + (
-        "" if fitted is None else f"; band: {100 * fitted.confidence:.0f} %, dashed: forecast"
-    )
+        yield text(x + 14, 45, series.name, colour=colour, bold=True)
+        x += 14 + LETTER * len(series.name) + 22
+    curve = next((series.curve for series in lines if series.curve is not None), None)
+    words = "bars: 95 % intervals"
+    if curve is not None:
+        words += f"; band: {100 * curve.confidence:.0f} %, dashed: forecast"
     yield text(_WIDTH - _RIGHT, 45, words, anchor="end", colour=INK)

@@ -5,29 +5,15 @@ Takes names and `Estimate`s, returns an SVG file's text. It measures nothing and
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headstart.metrics.intervals import Estimate
-from headstart.report.plots.svg import (
-    BLUE,
-    GRID,
-    INK,
-    ORANGE,
-    PALE,
-    Axis,
-    document,
-    dot,
-    line,
-    share_ticks,
-    text,
-)
+from headstart.report.plots.axes import level, round_down, round_up, share_grid
+from headstart.report.plots.svg import BLUE, INK, LETTER, ORANGE, PALE, Axis, document, dot, line, text
 
 _STEP, _HEIGHT = 46, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 18, 66, 92
-_LETTER = 8
-"""Pixels that a letter of a bold title takes at most, on average."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ def panels_svg(panels: Sequence[Panel], *, title: str, baseline: float | None = 
     baseline: a share marked by a dashed line where it lies in the range of the points. words: what the baseline is.
     """
     scale = _scale(panels)
-    width = max(sum(panel.width for panel in panels), _LEFT + _LETTER * len(title) + _RIGHT)
+    width = max(sum(panel.width for panel in panels), _LEFT + LETTER * len(title) + _RIGHT)
     parts = [text(_LEFT, 22, title, bold=True)]
     left = 0
     for panel in panels:
@@ -63,20 +49,16 @@ def panels_svg(panels: Sequence[Panel], *, title: str, baseline: float | None = 
 def _scale(panels: Sequence[Panel]) -> Axis:
     """All intervals, out to whole 5 points; the differences are what the plot is for."""
     points = [point for panel in panels for point in panel.points]
-    low = math.floor(20 * min(point.low for point in points)) / 20
-    high = math.ceil(20 * max(point.high for point in points)) / 20
+    low, high = round_down(min(point.low for point in points)), round_up(max(point.high for point in points))
     return Axis(low, max(high, low + 0.05), _TOP + _HEIGHT, _TOP)
 
 
 def _panel(panel: Panel, left: float, scale: Axis, baseline: float | None, words: str) -> Iterator[str]:
     start, end = left + _LEFT, left + panel.width - _RIGHT
     yield text(start, _TOP - 20, panel.title)
-    for tick in share_ticks(scale.low, scale.high):
-        yield line([(start, scale.at(tick)), (end, scale.at(tick))], GRID)
-        yield text(start - 8, scale.at(tick) + 4, f"{100 * tick:.0f} %", anchor="end", colour=PALE)
+    yield from share_grid(scale, start, end)
     if baseline is not None and scale.low <= baseline <= scale.high:
-        yield line([(start, scale.at(baseline)), (end, scale.at(baseline))], PALE, dash="4 4")
-        yield text(start + 4, scale.at(baseline) - 5, words, colour=PALE)
+        yield from level(scale, baseline, start, end, words, PALE)
     places = [start + _STEP * (i + 0.5) for i in range(len(panel.points))]
     yield line([(x, scale.at(point.value)) for x, point in zip(places, panel.points, strict=True)], PALE)
     for i, x in enumerate(places):

@@ -24,13 +24,13 @@ def scores_svg(reference: Floats, batch: Floats, *, title: str, name: str = "tra
     A bar's height is its share of its own side's images, on one scale for both.
     """
     edges = _edges(np.concatenate([reference, batch]))
-    sides = [np.histogram(each, edges)[0] / len(each) for each in (reference, batch)]
-    most = max(float(side.max()) for side in sides)
+    shares = [np.histogram(scores, edges)[0] / len(scores) for scores in (reference, batch)]
+    most = max(float(side.max()) for side in shares)
     middle, low, end = _TOP + _TALL, _TOP + 2 * _TALL, _WIDTH - _RIGHT
     parts = [
         text(_LEFT, 20, title, bold=True),
-        *_bars(sides[0] / most, middle, -1, BLUE),
-        *_bars(sides[1] / most, middle, 1, ORANGE),
+        *_bars(shares[0] / most, middle, -1, BLUE),
+        *_bars(shares[1] / most, middle, 1, ORANGE),
         line([(_LEFT, middle), (end, middle)], INK),
         text(_LEFT, _TOP - 8, f"{name} images ({len(reference):,})", colour=BLUE),
         text(_LEFT, low + 16, f"the batch ({len(batch):,})", colour=ORANGE),
@@ -45,11 +45,11 @@ def _edges(scores: Floats) -> NDArray[np.float64]:
     return np.linspace(low, max(high, low + 1e-6), _BINS + 1)
 
 
-def _bars(shares: NDArray[np.float64], middle: float, way: int, colour: str) -> Iterator[str]:
-    """A bar for each share of the highest; way: -1 upwards, 1 downwards."""
+def _bars(shares: NDArray[np.float64], middle: float, direction: int, colour: str) -> Iterator[str]:
+    """A bar for each share of the highest; direction: -1 upwards, 1 downwards."""
     step = (_WIDTH - _LEFT - _RIGHT) / len(shares)
     for i, share in enumerate(shares.tolist()):
         if share > 0:
-            left, far = _LEFT + i * step, middle + way * share * _TALL
+            left, far = _LEFT + i * step, middle + direction * share * _TALL
             right = left + step - 1
             yield area([(left, middle), (left, far), (right, far), (right, middle)], colour, opacity=0.85)

@@ -11,8 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from headstart.checks import printable
+
 INK, PALE, GRID = "#1f2933", "#5f6b78", "#e3e7eb"
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#b35900", "#007a5a", "#b3261e"
+LETTER = 8
+"""Pixels that a letter of bold words takes at most, on average."""
 _SHARE_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2)
 _MOST_SHARE_TICKS = 8
 
@@ -70,7 +74,7 @@ def document(width: float, height: float, title: str, parts: Iterable[str]) -> s
         f'height="{height:g}" role="img" font-family="system-ui, sans-serif" font-size="13">'
     )
     ground = f'<rect width="{width:g}" height="{height:g}" fill="white"/>'
-    return "\n".join([head, f"<title>{escape(title)}</title>", ground, *parts, "</svg>", ""])
+    return "\n".join([head, f"<title>{_words(title)}</title>", ground, *parts, "</svg>", ""])
 
 
 def line(points: Sequence[tuple[float, float]], colour: str, *, width: float = 1.0, dash: str = "") -> str:
@@ -88,7 +92,7 @@ def area(points: Sequence[tuple[float, float]], colour: str, *, opacity: float) 
 def dot(x: float, y: float, low: float, high: float, colour: str, words: str) -> str:
     """A point with its interval from `low` to `high` (pixels); `words` are shown when a mouse rests on it."""
     return (
-        f"<g><title>{escape(words)}</title>{line([(x, low), (x, high)], colour, width=1.5)}"
+        f"<g><title>{_words(words)}</title>{line([(x, low), (x, high)], colour, width=1.5)}"
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/></g>'
     )
 
@@ -107,8 +111,13 @@ def text(
     turned = f' transform="rotate({turn:g} {x:.1f} {y:.1f})"' if turn else ""
     weight = ' font-weight="bold"' if bold else ""
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{weight}{turned}>{escape(words)}</text>'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{weight}{turned}>{_words(words)}</text>'
     )
+
+
+def _words(text: str) -> str:
+    """Words in a file: control characters, which XML refuses, are spelt out."""
+    return escape(printable(text))
 
 
 def _pixels(points: Iterable[tuple[float, float]]) -> str:

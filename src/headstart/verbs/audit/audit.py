@@ -20,6 +20,7 @@ from headstart.data.duplicates.resolve import exact_duplicates
 from headstart.data.duplicates.thumbnails import make_thumbnails
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import check_enough
+from headstart.device import Device
 from headstart.errors import DataError
 from headstart.model.facts import AccuracyClaims
 from headstart.pipeline.candidates import LAYERS
@@ -46,7 +47,7 @@ def audit(
     groups: Any = None,
     backbone: str = BACKBONE,
     seed: int = 0,
-    device: str = "auto",
+    device: str | Device = "auto",
     cache: bool = True,
 ) -> Audit:
     """Look through labelled images for what would spoil a model or its measurement.

@@ -16,6 +16,7 @@ import numpy as np
 from headstart.checks import at_least, between, quantity
 from headstart.data.sampling import one_per_small_group, random_rows
 from headstart.data.sources.unlabelled import load_unlabelled
+from headstart.device import Device
 from headstart.embed.features import EmbeddedParts, embed_parts
 from headstart.errors import DataError
 from headstart.model.load import load_with_bundle
@@ -44,7 +45,7 @@ def drift(
     level: float = 0.05,
     shown: int = 12,
     seed: int = 0,
-    device: str = "auto",
+    device: str | Device = "auto",
     cache: bool = True,
 ) -> BatchDrift:
     """Compare a batch of new images with the images that a saved model was trained on.

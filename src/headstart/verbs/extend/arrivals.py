@@ -17,6 +17,7 @@ from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.resolve import resolve_duplicates
 from headstart.data.splits import divide, held_out_rows
+from headstart.device import Device
 from headstart.embed.features import embed_parts
 from headstart.errors import BundleError, DataError
 from headstart.model.rows import weight_fingerprints
@@ -72,7 +73,7 @@ class NewRows:
 
 
 def embed_new_rows(
-    new: Dataset, rows: Rows, parts: Sequence[Part], *, device: str, cache: bool, max_unreadable: float
+    new: Dataset, rows: Rows, parts: Sequence[Part], *, device: str | Device, cache: bool, max_unreadable: float
 ) -> NewRows:
     """Embed the new images that the model was not trained on. Raises `DataError` where there are none."""
     if (new.samples.labels == UNLABELLED).any():
@@ -175,7 +176,7 @@ def _plain(name: str) -> str:
 
 
 def rows_from_images(
-    old: Dataset, predictor: Predictor, manifest: Mapping[str, Any], *, device: str, cache: bool
+    old: Dataset, predictor: Predictor, manifest: Mapping[str, Any], *, device: str | Device, cache: bool
 ) -> tuple[Rows, tuple[str, ...]]:
     """The training rows of a model from its training images, divided as in training; and notes."""
     if set(old.samples.classes) != set(predictor.classes):

@@ -24,6 +24,7 @@ from headstart.data.duplicates.near import join_groups
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import assign_folds
+from headstart.device import Device
 from headstart.errors import DataError, OptionError
 from headstart.metrics.class_report import scorecard
 from headstart.model import bundle
@@ -76,7 +77,7 @@ def extend(
     old: Any = None,
     retune: bool = False,
     max_unreadable: float = 0.05,
-    device: str = "auto",
+    device: str | Device = "auto",
     cache: bool = True,
     keep_training: bool = True,
 ) -> Extended:
@@ -173,7 +174,7 @@ def _trust(
 
 
 def _old_rows(
-    saved: bundle.Bundle, predictor: Predictor, old: Dataset | None, device: str, cache: bool
+    saved: bundle.Bundle, predictor: Predictor, old: Dataset | None, device: str | Device, cache: bool
 ) -> tuple[Rows, tuple[str, ...]]:
     if old is not None:
         return rows_from_images(old, predictor, saved.manifest, device=device, cache=cache)

@@ -1,0 +1,81 @@
+"""Predictions with what was decided on each image, as records for JSON and as CSV.
+
+Takes predictions and, where they were asked for, decisions and sets of classes. Nothing is predicted here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.records.predictions import Decisions, Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionTable:
+    """Predictions, a row an image.
+
+    decisions: row for row, where a guarantee was asked for. in_set: (n, classes) bool, the set of classes that each
+    image may be, where sets were asked for.
+    """
+
+    predictions: Predictions
+    decisions: Decisions | None = None
+    in_set: NDArray[np.bool_] | None = None
+
+    def sets(self) -> list[list[str]]:
+        """The names of the classes in each image's set."""
+        if self.in_set is None:
+            return []
+        return [[self.predictions.classes[k] for k in row.nonzero()[0]] for row in self.in_set]
+
+    def further_columns(self, separator: str) -> dict[str, Sequence[str]]:
+        """What there is of each image besides its class, confidence and novelty. separator: between a set's classes."""
+        columns: dict[str, Sequence[str]] = {}
+        if self.decisions is not None:
+            columns["decision"], columns["reason"] = self.decisions.words, self.decisions.reasons
+        if self.in_set is not None:
+            columns["set"] = [separator.join(names) for names in self.sets()]
+        return columns
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One JSON-like record an image: its name, class, confidence and every class's probability; novelty where the
+        model watches it (above 1 is novel), the decision with its reason, the set of classes."""
+        predictions, sets = self.predictions, self.sets()
+        records: list[dict[str, Any]] = [
+            {
+                "image": name,
+                "class": label,
+                "confidence": round(float(row.max()), 6),
+                "probabilities": {c: round(float(p), 6) for c, p in zip(predictions.classes, row, strict=True)},
+            }
+            for name, label, row in zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
+        ]
+        for i, record in enumerate(records):
+            if predictions.novelty is not None:
+                record |= {"novelty": float(f"{predictions.novelty[i]:.6g}"), "novel": bool(predictions.novel[i])}
+            if self.decisions is not None:
+                record |= {"decision": self.decisions.words[i], "reason": self.decisions.reasons[i]}
+            if self.in_set is not None:
+                record["set"] = sets[i]
+        return records
+
+    def to_csv(self) -> str:
+        """A header and a line an image: image, class, confidence, further columns, then one column a class."""
+        predictions, columns = self.predictions, self.further_columns("|")
+        if predictions.novelty is not None:
+            columns = {"novelty": [f"{value:.6g}" for value in predictions.novelty], **columns}
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["image", "class", "confidence", *columns, *predictions.classes])
+        rows = zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
+        for i, (name, label, row) in enumerate(rows):
+            cells = [column[i] for column in columns.values()]
+            writer.writerow([name, label, f"{row.max():.6f}", *cells, *(f"{p:.6f}" for p in row)])
+        return text.getvalue()
