@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.test_commands import headstart, refused
 from tests.cli.test_strange_input import hears_interrupts
+from tests.conftest import headstart, refused
 
 QUICK = ("--backbones", "lite0", "--folds", "2", "--epochs", "2", "--views", "1", "--precision", "f32")
 
@@ -87,18 +87,8 @@ def test_what_cannot_be_done_is_said_before_any_work(
     tmp_path: Path,
     words: tuple[str, ...],
     said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from headstart.cli.main import main
-
-    # In this process: loading torch anew for each of them would take most of a minute.
-    line = ["headstart", "train", str(cells), "-o", str(tmp_path / "m"), "--backbones", "lite0", *words]
-    monkeypatch.setattr(sys, "argv", line)
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 2
-    assert said in capsys.readouterr().err
+    assert said in refused("train", cells, "-o", tmp_path / "m", "--backbones", "lite0", *words)
     assert not (tmp_path / "m").exists()
 
 
