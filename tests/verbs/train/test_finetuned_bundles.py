@@ -23,11 +23,9 @@ from headstart.data.sources.load import load_dataset
 from headstart.device import Device
 from headstart.embed.features import Part
 from headstart.errors import BundleError
-from headstart.pipeline.options import Options
 from headstart.storage.row_cache import EmbeddingCache
 from headstart.verbs.evaluate import evaluate as evaluated
 from headstart.verbs.train.result import Trained
-from headstart.verbs.train.train import train
 
 NAME = "efficientnet_lite0"
 FILE = f"{NAME}.changes.safetensors"
@@ -43,8 +41,8 @@ def tuned_backbone(seed: int = 0) -> Backbone:
 
 
 @pytest.fixture(scope="module")
-def plain(cells: Path) -> Trained:
-    return train(cells, options=Options(backbones=(NAME,), heads=("ridge",), repeats=1))
+def plain(trained: Trained) -> Trained:
+    return trained
 
 
 def on(trained: Trained, *backbones: Backbone) -> Trained:
