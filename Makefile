@@ -28,7 +28,7 @@ demo-screens: $(VENV)/.core-installed
 	$(BIN)/headstart predict demo-screens-model demo-screens/unseen
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-clock: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m clock

@@ -26,9 +26,18 @@ from PIL import Image
 
 from headstart.backbones.graph import Backbone
 from headstart.backbones.opening import open_backbone
-from headstart.device import Device
+from headstart.device import Device, threads
 from headstart.fingerprint import hash_file
 from headstart.verbs.train.result import Trained
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: a worker for each processor that this process may use, a container's quota counted."""
+    with mock.patch.dict(os.environ):
+        os.environ.pop("OMP_NUM_THREADS", None)
+        return threads()
+
 
 # The command line -----------------------------------------------------------------------------------------------------
 
