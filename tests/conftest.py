@@ -22,6 +22,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from headstart.backbones.graph import Backbone
@@ -29,6 +30,9 @@ from headstart.backbones.opening import open_backbone
 from headstart.device import Device, threads
 from headstart.fingerprint import hash_file
 from headstart.verbs.train.result import Trained
+
+settings.register_profile("suite", deadline=None)  # a busy machine is no fault
+settings.load_profile("suite")
 
 
 @pytest.hookimpl(optionalhook=True)
