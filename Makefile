@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo demo-screens test check format bench clean
+.PHONY: help demo demo-screens test test-clock check format bench clean
 
 help:
 	@echo "make demo          install the core, then train on real photographs of solar cells"
 	@echo "make demo-screens  install the core, then draw screenshots of security tools and train on them"
-	@echo "make test          install everything, then run the test suite"
+	@echo "make test          install everything, then run the test suite, one worker a core"
+	@echo "make test-clock    the tests that measure time, on a quiet machine"
 	@echo "make check         formatting, lint and types"
 	@echo "make format        put the code into its form"
 	@echo "make bench         every benchmark (an hour or more)"
@@ -27,7 +28,10 @@ demo-screens: $(VENV)/.core-installed
 	$(BIN)/headstart predict demo-screens-model demo-screens/unseen
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+test-clock: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -m clock
 
 check: $(VENV)/.test-installed
 	$(BIN)/ruff format --check .

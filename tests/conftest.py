@@ -1,17 +1,116 @@
-"""Real photographs for the tests, and a cache folder that is not the user's."""
+"""What tests share: real images, saved models, a command line in this process, and a cache that is not the user's.
+
+Session fixtures are made once a process (once a worker under pytest-xdist) and may only be read; `cells`, `watched` and
+`saved_model` are compared with what they were when the session ends.
+"""
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy is imported: a worker has one core
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+import contextlib
+import io
 import shutil
+import sys
+import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from headstart.backbones.graph import Backbone
 from headstart.backbones.opening import open_backbone
-from headstart.device import Device
+from headstart.device import Device, threads
+from headstart.fingerprint import hash_file
+from headstart.model.model import Model
+
+settings.register_profile("suite", deadline=None)  # a busy machine is no fault
+settings.load_profile("suite")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: a worker for each processor that this process may use, a container's quota counted."""
+    with mock.patch.dict(os.environ):
+        os.environ.pop("OMP_NUM_THREADS", None)
+        return threads()
+
+
+# The command line -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command line printed and its exit code, under the names of `subprocess.CompletedProcess`."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def headstart(*words: object, cwd: Path | None = None, **environment: str) -> Finished:
+    """Run `headstart WORDS` in this process; arguments, folder, environment and streams are put back afterwards.
+
+    A fault ends with exit code 1 and its traceback on standard error, as in a process of its own. Warnings are errors
+    here, as everywhere in the tests.
+    """
+    from headstart.cli.main import main
+
+    arguments = ["headstart", *(os.fsdecode(os.fsencode(str(word))) for word in words)]
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with (
+        mock.patch.object(sys, "argv", arguments),
+        mock.patch.object(sys, "stdin", io.StringIO()),
+        mock.patch.dict(os.environ, environment),
+        contextlib.chdir(cwd or Path.cwd()),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = _exit_code(main)
+    printed, said = (stream.buffer.getvalue().decode().replace("\r\n", "\n") for stream in (out, err))  # type: ignore[attr-defined]
+    return Finished(code, printed, said)
+
+
+def _exit_code(main: object) -> int:
+    try:
+        main()  # type: ignore[operator]
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def refused(*words: object, cwd: Path | None = None) -> str:
+    """What is said when the user has to change something: exit code 2, a sentence, no traceback."""
+    done = headstart(*words, cwd=cwd)
+    assert done.returncode == 2, done
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+# Folders and saved models: to be read only ----------------------------------------------------------------------------
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The files under a folder with their hashes."""
+    return {str(path.relative_to(folder)): hash_file(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[Path]:
+    """Fails at the end when something under the folder has changed."""
+    before = contents(folder)
+    yield folder
+    assert contents(folder) == before, f"a test wrote into {folder}, which others read"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,19 +140,38 @@ def cell_files() -> dict[str, list[Path]]:
 
 
 @pytest.fixture(scope="session")
-def cells(cell_files: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The photographs as a folder of class folders. Do not write into it."""
+def cells(cell_files: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The photographs as a folder of class folders."""
     root = tmp_path_factory.mktemp("cells")
     for name, files in cell_files.items():
         (root / name).mkdir()
         for file in files:
             shutil.copy(file, root / name / file.name)
-    return root
+    with read_only(root):
+        yield root
 
 
 @pytest.fixture(scope="session")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved model of photographs and their negatives, and batches for it. Do not write into it.
+def trained(cells: Path) -> Model:
+    """What training on `cells` gave: lite0, the head `ridge`, one repeat."""
+    from headstart.pipeline.options import Options
+    from headstart.verbs.train.train import train
+
+    return train(cells, options=Options(backbones=("efficientnet_lite0",), heads=("ridge",), repeats=1))
+
+
+@pytest.fixture(scope="session")
+def saved_model(trained: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of `trained`."""
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    trained.save(folder)
+    with read_only(folder):
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A saved model of photographs and their negatives, and batches for it.
 
     model; train (50 plain, 50 negative), new (20 and 20 of the same kind, no labels needed), negatives (20 of the new
     ones: other shares alone) and closer (20 photographs of another kind: a corner, enlarged).
@@ -79,7 +197,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (root / folder).mkdir(parents=True, exist_ok=True)
             picture.save(root / folder / f"{kind}-{place}.png")
     train(root / "train", options=Options(backbones=("lite0",), heads=("ridge",), repeats=1)).save(root / "model")
-    return root
+    with read_only(root):
+        yield root
 
 
 CPU = Device("cpu", "f32", "the tests compare numbers")

@@ -53,24 +53,26 @@ def test_the_core_names_no_heavy_package() -> None:
     assert "numpy" in needed("headstart")
 
 
-def test_train_predict_and_evaluate_run_with_the_core_alone(core_python: Path, cells: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def model(core_python: Path, cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained with the core alone."""
     absent = "import importlib.util as u; print([n for n in ('torch', 'timm', 'onnx', 'pandas') if u.find_spec(n)])"
     found = subprocess.run([core_python, "-I", "-c", absent], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-
-    model = tmp_path / "model"
-    done = run(core_python, "train", cells, "-o", model, "--heads", "ridge,probe,class-mean")
+    folder = tmp_path_factory.mktemp("core-model") / "model"
+    done = run(core_python, "train", cells, "-o", folder, "--heads", "ridge,probe,class-mean")
     assert done.returncode == 0, done.stderr
     assert "efficientnet_lite0, 5 layers + efficientnet_lite2, 5 layers" in done.stdout
+    return folder
+
+
+def test_train_predict_and_evaluate_run_with_the_core_alone(core_python: Path, model: Path, cells: Path) -> None:
     said = run(core_python, "predict", model, cells / "defective", "--json")
     assert len(json.loads(said.stdout)) == 20
     assert run(core_python, "evaluate", model, cells).returncode == 0
 
 
-def test_the_predictor_imports_neither_torch_nor_scikit_learn(core_python: Path, cells: Path, tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    trained = run(core_python, "train", cells, "-o", model, "--heads", "ridge", "--backbones", "lite0")
-    assert trained.returncode == 0, trained.stderr
+def test_the_predictor_imports_neither_torch_nor_scikit_learn(core_python: Path, model: Path, cells: Path) -> None:
     image = next((cells / "defective").iterdir())
     code = (
         "import sys, headstart\n"

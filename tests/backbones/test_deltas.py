@@ -30,11 +30,6 @@ BIAS = {"bn2.bias": np.arange(1280, dtype=np.float32)}
 KERNEL = {"conv_head.weight": np.full((1280, 320, 1, 1), 0.1, np.float32)}
 
 
-@pytest.fixture(scope="module")
-def lite0() -> Backbone:
-    return open_backbone("lite0")
-
-
 def of_file(backbone: Backbone, folder: Path, content: bytes) -> Backbone:
     path = folder / f"some{deltas.SUFFIX}"
     path.write_bytes(content)

@@ -243,6 +243,7 @@ def test_the_same_seed_draws_the_same() -> None:
     assert (resample(pool, seed=4).outside != resample(pool, seed=5).outside).any()
 
 
+@pytest.mark.clock
 def test_ten_thousand_rows_and_eighty_configurations_take_seconds_at_most() -> None:
     pool = pool_of([0.8] * 80, 10_000, 0)
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: real processes, real photographs, wrong input too."""
+"""The command line as a person meets it: real photographs, wrong input too; a process of its own where that matters."""
 
 import json
 import subprocess
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.conftest import headstart, refused
 
 from headstart.cli import main
 
@@ -17,17 +18,9 @@ VERBS = (
 QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")
 
 
-def headstart(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def process(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "headstart", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
-
-
-def refused(*words: object) -> str:
-    """What is said when the user has to change something: exit code 2, one sentence, no traceback."""
-    done = headstart(*words)
-    assert done.returncode == 2, done
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +34,33 @@ def model(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_help_lists_the_verbs_and_is_quick() -> None:
-    times = []
+def test_help_lists_the_verbs() -> None:
+    said = process("--help").stdout
+    assert VERBS == main.VERBS
+    for verb in VERBS:
+        assert f"  {verb} " in said
+
+
+def test_a_process_of_its_own_prints_json_alone_and_ends_with_the_code(model: Path, cells: Path) -> None:
+    done = process("predict", model, next((cells / "defective").iterdir()), "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == 1
+    wrong = process("predict", model.with_name("none"), "x.jpg")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: there is no model at")
+
+
+@pytest.mark.clock
+def test_help_is_quick() -> None:
+    times, bare = [], []
     for _ in range(5):
         start = time.perf_counter()
-        done = headstart("--help")
+        process("--help")
         times.append(time.perf_counter() - start)
-    bare = []
     for _ in range(5):
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", "import click"], check=True)
         bare.append(time.perf_counter() - start)
-    assert VERBS == main.VERBS
-    for verb in VERBS:
-        assert f"  {verb} " in done.stdout
     assert min(times) < 3 * min(bare)
 
 

@@ -1,24 +1,21 @@
-"""`headstart curve` as a person meets it: real processes, real photographs, wrong input too."""
+"""`headstart curve` as a person meets it: real photographs, wrong input too."""
 
 import json
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+
+from tests import conftest
+from tests.conftest import headstart
 
 QUICK = ("--backbones", "lite0", "--no-random")
 
 
-def curve(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "headstart", "curve", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def curve(*words: object) -> conftest.Finished:
+    return headstart("curve", *words)
 
 
 def refused(*words: object) -> str:
-    done = curve(*words)
-    assert done.returncode == 2, done
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    return conftest.refused("curve", *words)
 
 
 def test_a_table_an_answer_and_a_plot(cells: Path, tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
 """`headstart drift` as a person meets it: sentences, a page, a plot, JSON, exit codes, wrong input."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.conftest import headstart
 
 from headstart.cli import drift
 from headstart.errors import DataError, OptionError
@@ -70,10 +69,11 @@ def test_it_prints_json(watched: Path) -> None:
 
 
 def test_a_pipeline_can_stop_at_drift(watched: Path) -> None:
-    command = [sys.executable, "-m", "headstart", "drift", str(watched / "model"), str(watched / "closer")]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-    assert subprocess.run([*command, "--fail-on-drift"], capture_output=True, check=False).returncode == 1
-    wrong = subprocess.run([*command, "--level", "2"], capture_output=True, text=True, check=False)
+    command = ("drift", watched / "model", watched / "closer")
+    assert headstart(*command).returncode == 0
+    stopped = headstart(*command, "--fail-on-drift")
+    assert (stopped.returncode, stopped.stderr) == (1, "")
+    wrong = headstart(*command, "--level", "2")
     assert wrong.returncode == 2
     assert wrong.stderr == "error: level must lie between 0.001 and 0.5; found 2.0.\n"
 

@@ -1,6 +1,7 @@
 """`headstart extend` as a person meets it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,12 @@ from skimage import data as photographs
 
 from headstart.cli import extend, info
 from headstart.errors import BundleError, OptionError
-from headstart.pipeline.options import Options
-from headstart.verbs.train.train import train
 
 
 @pytest.fixture(scope="module")
-def model(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("extending") / "model"
-    train(cells, options=Options(backbones=("efficientnet_lite0",), heads=("ridge",), repeats=1)).save(folder)
-    return folder
+def model(saved_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy: models are saved beside it."""
+    return shutil.copytree(saved_model, tmp_path_factory.mktemp("extending") / "model")
 
 
 @pytest.fixture(scope="module")

@@ -13,20 +13,6 @@ from headstart.cli import forgetting
 from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError
 from headstart.model.model import Model
-from headstart.pipeline.options import Options
-from headstart.verbs.train.train import train
-
-
-@pytest.fixture(scope="module")
-def trained(cells: Path) -> Model:
-    return train(cells, options=Options(backbones=("efficientnet_lite0",), heads=("ridge",), repeats=1))
-
-
-@pytest.fixture(scope="module")
-def plain(trained: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("plain") / "model"
-    trained.save(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +62,13 @@ def test_it_prints_json(tuned: Path, cells: Path) -> None:
     assert found["head"]["accuracy"] is None
 
 
-def test_a_model_that_was_not_fine_tuned_is_said_to_have_forgotten_nothing(plain: Path, cells: Path) -> None:
-    done = run(plain, cells)
+def test_a_model_that_was_not_fine_tuned_is_said_to_have_forgotten_nothing(saved_model: Path, cells: Path) -> None:
+    done = run(saved_model, cells)
     assert (done.exit_code, done.stdout) == (
         0,
-        f"nothing was forgotten: {plain} was not fine-tuned, it uses efficientnet_lite0 as published.\n",
+        f"nothing was forgotten: {saved_model} was not fine-tuned, it uses efficientnet_lite0 as published.\n",
     )
-    assert json.loads(run(plain, cells, "--json").stdout) == {"backbones": []}
+    assert json.loads(run(saved_model, cells, "--json").stdout) == {"backbones": []}
 
 
 def test_wrong_input_is_answered(tuned: Path, tmp_path: Path) -> None:

@@ -9,29 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.conftest import headstart, refused
 
 from headstart.cli import show
 
 QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")
-
-
-def headstart(*words: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "headstart", *map(os.fsdecode, map(os.fsencode, map(str, words)))]
-    return subprocess.run(
-        command, capture_output=True, encoding="utf-8", check=False, cwd=cwd, env={**os.environ, **environment}
-    )
-
-
-def refused(*words: object, cwd: Path | None = None) -> str:
-    done = headstart(*words, cwd=cwd)
-    assert done.returncode == 2, done
-    assert "Traceback" not in done.stderr
-    return done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +58,9 @@ def test_strange_names_can_be_written_to_every_kind_of_file(strange: Path, tmp_p
 
 
 def test_a_terminal_that_lacks_a_character_gets_it_spelt_out(strange: Path, tmp_path: Path) -> None:
-    done = headstart("train", strange, "-o", tmp_path / "model", *QUICK, PYTHONIOENCODING="latin-1")
+    command = [sys.executable, "-m", "headstart", "train", strange, "-o", tmp_path / "model", *QUICK]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert r"\u2013" in done.stdout
 
@@ -133,14 +121,33 @@ def hears_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("seconds", [1.0, 2.5])
-def test_an_interrupted_run_ends_with_130_and_leaves_nothing(cells: Path, tmp_path: Path, seconds: float) -> None:
+ANNOUNCED = """
+import importlib, sys
+from headstart.cli.main import main
+module, name = sys.argv.pop(1).split(":")
+module = importlib.import_module(module)
+function = getattr(module, name)
+def announced(*arguments, **named):
+    print("reached", flush=True)
+    return function(*arguments, **named)
+setattr(module, name, announced)
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["headstart.pipeline.prepare:prepare", "headstart.embed.extract:embed", "headstart.choose.scoring:score_whole"],
+)
+def test_an_interrupted_run_ends_with_130_and_leaves_nothing(cells: Path, tmp_path: Path, place: str) -> None:
+    """Interrupted as soon as it says that it has reached the function."""
     long = ("--no-cache", "--heads", "mlp", "--repeats", "100")
-    command = [sys.executable, "-m", "headstart", "train", cells, "-o", tmp_path / "model", *long]
+    command = [sys.executable, "-c", ANNOUNCED, place, "train", cells, "-o", tmp_path / "model", *long]
     run = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_interrupts
     )
-    time.sleep(seconds)
+    assert run.stdout
+    assert run.stdout.readline() == "reached\n"
     for _ in range(4):  # once, under load, one interrupt did not end the run within 60 s; the cause is not known
         run.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,26 +1,19 @@
 """`headstart train --exclude`: a reviewed plan is followed, and that is said and recorded; a wrong one is refused."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import Finished, headstart
 
 from headstart.fingerprint import hash_file
 
 HEADER = "path,action,reason,group\n"
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "headstart", *words], capture_output=True, text=True, check=False)
-
-
-def train(cells: Path, plan: Path, output: Path) -> subprocess.CompletedProcess[str]:
-    return run(
-        "train", str(cells), "-o", str(output), "--heads", "ridge", "--backbones", "lite0", "--repeats", "1",
-        "--exclude", str(plan),
-    )  # fmt: skip
+def train(cells: Path, plan: Path, output: Path) -> Finished:
+    options = ("--heads", "ridge", "--backbones", "lite0", "--repeats", "1")
+    return headstart("train", cells, "-o", output, *options, "--exclude", plan)
 
 
 def test_excluded_images_take_no_part_and_grouped_ones_stay_together(cells: Path, tmp_path: Path) -> None:

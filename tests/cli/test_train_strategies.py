@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.test_commands import headstart, refused
 from tests.cli.test_strange_input import hears_interrupts
+from tests.conftest import headstart, refused
 
 QUICK = ("--backbones", "lite0", "--folds", "2", "--epochs", "2", "--views", "1", "--precision", "f32")
 
@@ -87,24 +87,25 @@ def test_what_cannot_be_done_is_said_before_any_work(
     tmp_path: Path,
     words: tuple[str, ...],
     said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from headstart.cli.main import main
-
-    # In this process: loading torch anew for each of them would take most of a minute.
-    line = ["headstart", "train", str(cells), "-o", str(tmp_path / "m"), "--backbones", "lite0", *words]
-    monkeypatch.setattr(sys, "argv", line)
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 2
-    assert said in capsys.readouterr().err
+    assert said in refused("train", cells, "-o", tmp_path / "m", "--backbones", "lite0", *words)
     assert not (tmp_path / "m").exists()
 
 
-def test_a_killed_training_run_goes_on_where_it_was(cells: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def few(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every second photograph: training on them takes half as long."""
+    root = tmp_path_factory.mktemp("few")
+    for folder in sorted(cells.iterdir()):
+        (root / folder.name).mkdir()
+        for file in sorted(folder.iterdir())[::2]:
+            shutil.copy(file, root / folder.name)
+    return root
+
+
+def test_a_killed_training_run_goes_on_where_it_was(few: Path, tmp_path: Path) -> None:
     """kill -9 while checkpoints are being written; the same command then ends with the model of a quiet run."""
-    words = ["train", cells, "-o", tmp_path / "m", "--backbones", "lite0", "--strategy", "last-1,ridge", "--folds", "2"]
+    words = ["train", few, "-o", tmp_path / "m", "--backbones", "lite0", "--strategy", "last-1,ridge", "--folds", "2"]
     words += ["--epochs", "3", "--views", "1", "--precision", "f32"]
     outcome = []
     for name, kills in (("quiet", 0), ("killed", 2)):
@@ -119,7 +120,8 @@ def test_a_killed_training_run_goes_on_where_it_was(cells: Path, tmp_path: Path)
                 time.sleep(0.02)
             process.send_signal(signal.SIGKILL)
             process.wait()
-        subprocess.run(command, env=environment, check=True, capture_output=True)
+        done = headstart(*words, HEADSTART_CACHE=str(cache))
+        assert done.returncode == 0, done.stderr
         manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
         outcome.append([(e["name"], e["configuration"], e["score"], e["log_loss"]) for e in manifest["candidates"]])
         assert not list(cache.rglob("*.partial"))
@@ -143,13 +145,13 @@ FAST = (
 
 
 @pytest.fixture(scope="module")
-def hard(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hard(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The photographs with every third one under the wrong label: much is left to be gained."""
     root, names = tmp_path_factory.mktemp("hard"), ("defective", "functional")
     for name in names:
         (root / name).mkdir()
     for own, other in (names, names[::-1]):
-        for i, file in enumerate(sorted((cells / own).iterdir())):
+        for i, file in enumerate(sorted((few / own).iterdir())):
             shutil.copy(file, root / (other if i % 3 == 0 else own) / file.name)
     return root
 

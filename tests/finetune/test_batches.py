@@ -17,7 +17,6 @@ from headstart.backbones.conversion.convert import build_network
 from headstart.backbones.conversion.families import cut_network
 from headstart.backbones.conversion.stages import Stages
 from headstart.backbones.graph import Backbone
-from headstart.backbones.opening import open_backbone
 from headstart.data.images.spec import ImageSpec
 from headstart.data.sources.load import load_dataset
 from headstart.device import Device
@@ -33,11 +32,6 @@ from headstart.storage import row_file
 
 CPU = Device("cpu", "f32", "the tests compare numbers")
 CUT = 7  # of lite0, after blocks.5: 192 × 7 × 7
-
-
-@pytest.fixture(scope="module")
-def lite0() -> Backbone:
-    return open_backbone("lite0")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import torch
 
 from headstart.backbones.deltas import apply_delta
 from headstart.backbones.graph import Backbone
-from headstart.backbones.opening import open_backbone
 from headstart.data.sources.load import load_dataset
 from headstart.device import Device, choose_device
 from headstart.embed.extract import embed
@@ -22,11 +21,6 @@ from headstart.records.arrays import Floats
 from headstart.records.samples import Samples
 
 QUICK: dict[str, Any] = {"epochs": 2, "views": 1, "batch": 8, "precision": "f32"}
-
-
-@pytest.fixture(scope="module")
-def lite0() -> Backbone:
-    return open_backbone("lite0")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from headstart.backbones.conversion.convert import build_network, convert
 from headstart.backbones.conversion.families import cut_network
 from headstart.backbones.conversion.stages import Stages
 from headstart.backbones.graph import Backbone
-from headstart.backbones.opening import open_backbone
 from headstart.device import Device
 from headstart.embed.openvino_engine import OpenVINOEngine, compiled_networks
 from headstart.errors import OptionError
@@ -20,11 +19,6 @@ from headstart.finetune.batches import _reshape
 from headstart.finetune.frozen_prefix import Prefix, TorchPrefix, freeze, open_prefix
 
 CPU = Device("cpu", "f32", "the tests compare numbers")
-
-
-@pytest.fixture(scope="module")
-def lite0() -> Backbone:
-    return open_backbone("lite0")
 
 
 @pytest.fixture(scope="module")

@@ -13,24 +13,15 @@ import headstart
 from headstart.backbones.conversion import convert
 from headstart.cli import info
 from headstart.errors import BundleError
-from headstart.pipeline.options import Options
-from headstart.verbs.train.train import train
-
-
-@pytest.fixture(scope="module")
-def saved(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("strange") / "model"
-    train(cells, options=Options(backbones=("efficientnet_lite0",), heads=("ridge",), repeats=1)).save(folder)
-    return folder
 
 
 @pytest.fixture
-def changed(saved: Path, tmp_path: Path) -> Callable[..., Path]:
+def changed(saved_model: Path, tmp_path: Path) -> Callable[..., Path]:
     """Sets one value deep in a copy's manifest; ... takes it out."""
 
     def change(*place: Any, to: object) -> Path:
         folder = tmp_path / "model"
-        shutil.copytree(saved, folder)
+        shutil.copytree(saved_model, folder)
         manifest = json.loads((folder / "manifest.json").read_text())
         inner = manifest
         for step in place[:-1]:
@@ -88,7 +79,7 @@ def test_info_refuses_scores_that_it_cannot_show(
     changed: Callable[..., Path], place: tuple[str, ...], value: object
 ) -> None:
     folder = changed(*place, to=value)
-    with pytest.raises(BundleError, match="what it says of the scores or the data cannot be shown"):
+    with pytest.raises(BundleError, match="its scores or its data cannot be shown"):
         CliRunner().invoke(info.command, [str(folder)], catch_exceptions=False)
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from headstart.data.duplicates.thumbnails import make_thumbnails
 from headstart.data.sources.in_memory import unlabelled_samples
-from headstart.demo.screens.generate import generate
+from headstart.demo.screens.generate import screenshot
 from headstart.model.model import Model
 from headstart.model.summary import suspect_lines
 from headstart.pipeline.options import Options
@@ -23,8 +23,12 @@ KINDS = ("packet-capture", "port-scan", "web-proxy")
 def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[str]]:
     """Screens of three kinds, 16 of each; one labelled wrongly, one nearly black."""
     folder = tmp_path_factory.mktemp("doubts") / "screens"
-    known = generate(folder, 16, 0).known
-    files = sorted(file for kind in KINDS for file in (known / kind).iterdir())
+    files = []
+    for kind in KINDS:
+        (folder / "known" / kind).mkdir(parents=True)
+        for number in range(16):
+            files.append(folder / "known" / kind / f"{number:05d}.{'png' if number % 4 == 3 else 'jpg'}")
+            files[-1].write_bytes(screenshot(kind, number, 0))
     labels = [file.parent.name for file in files]
     labels[20] = "web-proxy"
     dark = folder / "dark.png"

@@ -24,10 +24,8 @@ from headstart.device import Device
 from headstart.embed.features import Part
 from headstart.errors import BundleError
 from headstart.model.model import Model
-from headstart.pipeline.options import Options
 from headstart.storage.row_cache import RowCache
 from headstart.verbs.evaluate import evaluate as evaluated
-from headstart.verbs.train.train import train
 
 NAME = "efficientnet_lite0"
 FILE = f"{NAME}.delta.safetensors"
@@ -43,8 +41,8 @@ def tuned_backbone(seed: int = 0) -> Backbone:
 
 
 @pytest.fixture(scope="module")
-def plain(cells: Path) -> Model:
-    return train(cells, options=Options(backbones=(NAME,), heads=("ridge",), repeats=1))
+def plain(trained: Model) -> Model:
+    return trained
 
 
 def on(trained: Model, *backbones: Backbone) -> Model:
