@@ -1,13 +1,20 @@
 """What the documents and docstrings claim runs as written."""
 
+import csv
 import doctest
 import importlib
+import importlib.util
 import re
+import shlex
+import shutil
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 import headstart
+from tests.conftest import headstart as command_line
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "headstart"
@@ -16,7 +23,17 @@ MODULES = [
     for path in sorted(SOURCE.rglob("*.py"))
     if ">>>" in path.read_text()
 ]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def script(name: str) -> ModuleType:
+    """A file of scripts/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_docstring_examples_run() -> None:
@@ -41,10 +58,84 @@ def test_the_readme_s_python_runs(cells: Path, tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / "model" / "manifest.json").is_file()
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_in_a_document_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
-        assert (path.parent / target).exists(), target
+    text = path.read_text()
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        linked = path.parent / target if target else path
+        assert linked.exists(), target
+        assert not heading or heading in anchors(linked.read_text()), heading
+    for image in re.findall(r'<img src="([^"]+)"', text):
+        assert (path.parent / image).exists(), image
+
+
+def anchors(markdown: str) -> set[str]:
+    """The names by which a document's headings are linked to."""
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^```.*?^```", "", markdown, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text() + (ROOT / "docs" / "evidence" / "index.md").read_text()
+    linked = set(re.findall(r"\]\(([^)#]+\.md)\)", index))
+    documents = {path.name for path in (ROOT / "docs").rglob("*.md")}
+    assert documents - {Path(target).name for target in linked} == set()
+
+
+def test_the_reference_is_what_the_program_says() -> None:
+    assert script("make_reference").differing() == [], "run python scripts/make_reference.py"
+
+
+def test_every_environment_variable_is_in_the_index() -> None:
+    read = {name for path in SOURCE.rglob("*.py") for name in re.findall(r'"(HEADSTART_\w+)"', path.read_text())}
+    assert read == set(re.findall(r"`(HEADSTART_\w+)`", (ROOT / "docs" / "index.md").read_text()))
+
+
+def test_the_glossary_is_in_order_and_explains_a_word_once() -> None:
+    words = re.findall(r"^\*\*(.+?)\*\* — ", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    assert words == sorted(set(words), key=str.lower)
+    assert {"Backbone", "Guarantee", "Label shift", "Out-of-fold prediction"} <= set(words)
+
+
+def test_the_tutorial_leads_from_images_to_a_decision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in script("make_samples").blocks((ROOT / "docs" / "tutorial.md").read_text()):
+        if block.language == "sh":
+            for line in block.text.splitlines():
+                run_line(line, tmp_path)
+        elif block.language == "python":
+            exec(compile(block.text, "tutorial.md", "exec"), names)
+    with (tmp_path / "plan.csv").open(newline="") as file:
+        excluded = {line["path"] for line in csv.DictReader(file) if line["action"] == "exclude"}
+    assert excluded == {"port-scan/00000.jpg", "web-proxy/saved-twice.jpg", "packet-capture/misfiled.jpg"}
+    unseen = {str(path.relative_to(tmp_path)) for path in (tmp_path / "later" / "unseen").iterdir()}
+    assert {names["for_a_person"].get(name) for name in unseen} == {"novel"}
+    assert len(names["accepted"]) > 40
+    assert "office" in headstart.load("model-2").classes
+
+
+def run_line(line: str, folder: Path) -> None:
+    """Run a line of a shell block: `headstart` in this process, `cp`, `mv`, `mkdir` and the tutorial's `sed` by hand."""
+    words, _, redirected = line.partition(" > ")
+    name, *arguments = shlex.split(words)
+    if name == "headstart":
+        done = command_line(*arguments, cwd=folder)
+        assert done.returncode == 0, done
+        if redirected:
+            (folder / redirected).write_text(done.stdout)
+    elif name == "sed":  # one that every system has: s/old/new/ in the lines that hold a word
+        word, old, new = re.fullmatch(r"/(\w+)/s/(.+)/(.+)/", arguments[1]).groups()  # type: ignore[union-attr]
+        lines = (folder / arguments[2]).read_text().splitlines(keepends=True)
+        (folder / arguments[2]).write_text("".join(text.replace(old, new) if word in text else text for text in lines))
+    elif name == "mkdir":
+        (folder / arguments[0]).mkdir()
+    else:
+        source, target = (folder / argument for argument in arguments[-2:])
+        assert name in ("cp", "mv")
+        (shutil.move if name == "mv" else shutil.copytree if source.is_dir() else shutil.copy)(source, target)
 
 
 def test_the_public_names_are_these() -> None:
