@@ -54,8 +54,8 @@ def cli_page() -> str:
         "",
         "# The command line",
         "",
-        "What `headstart COMMAND --help` prints. Exit codes: 0 done, 2 something that you can change (with one sentence),",
-        "1 a fault of Headstart's, 130 interrupted.",
+        "What `headstart COMMAND --help` prints. Exit codes: 0 done, 2 something that you can change (one sentence",
+        "says what), 1 a fault of Headstart's, 130 interrupted.",
         "",
         " · ".join(f"[{verb}](#headstart-{verb})" for verb in verbs),
         "",
@@ -86,7 +86,8 @@ def python_page() -> str:
         "",
         "# Python",
         "",
-        "`import headstart`; every name below is `headstart.NAME`. Shares are shares of 1 (0.05 is 5 %), times are seconds.",
+        "`import headstart`; every name below is `headstart.NAME`. Shares are shares of 1 (0.05 is 5 %), times are",
+        "seconds.",
         "Errors are made to be read: each is a sentence, and what you can change is a `headstart.errors.UserError`.",
         "",
         " · ".join(f"[{name}](#{name.lower()})" for name in names),
@@ -125,8 +126,7 @@ def _members(name: str, owner: type) -> Iterator[str]:
         if isinstance(raw, property):
             yield from (f"### {name}.{member}", "", *_markdown(inspect.getdoc(raw) or ""))
         elif inspect.isfunction(raw):
-            signature = _signature(f"{name}.{member}", raw).replace("(self, ", "(").replace("(self)", "()")
-            yield from (f"### {name}.{member}()", "", "```python", signature, "```", "")
+            yield from (f"### {name}.{member}()", "", "```python", _signature(f"{name}.{member}", raw), "```", "")
             yield from _markdown(inspect.getdoc(raw) or "")
 
 
@@ -135,6 +135,8 @@ def _signature(name: str, thing: Any) -> str:
     signature = inspect.signature(thing)
     parameters, starred = [], False
     for parameter in signature.parameters.values():
+        if parameter.name == "self":
+            continue
         if parameter.kind is parameter.KEYWORD_ONLY and not starred:
             parameters.append("*")
             starred = True

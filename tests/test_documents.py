@@ -4,6 +4,7 @@ import csv
 import doctest
 import importlib
 import importlib.util
+import json
 import re
 import shlex
 import shutil
@@ -12,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.conftest import headstart as command_line
 
 import headstart
-from tests.conftest import headstart as command_line
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "headstart"
@@ -118,7 +119,7 @@ def test_the_tutorial_leads_from_images_to_a_decision(tmp_path: Path, monkeypatc
 
 
 def run_line(line: str, folder: Path) -> None:
-    """Run a line of a shell block: `headstart` in this process, `cp`, `mv`, `mkdir` and the tutorial's `sed` by hand."""
+    """Run a line of a shell block: `headstart` in this process, `cp`, `mv`, `mkdir` and the one `sed` by hand."""
     words, _, redirected = line.partition(" > ")
     name, *arguments = shlex.split(words)
     if name == "headstart":
@@ -147,3 +148,8 @@ def test_the_public_names_are_these() -> None:
         assert getattr(headstart, name) is not None
     with pytest.raises(AttributeError, match="module 'headstart' has no attribute 'fit'; it has Options"):
         _ = headstart.fit  # type: ignore[attr-defined]
+
+
+def test_every_key_of_the_manifest_is_explained(saved_model: Path) -> None:
+    keys = set(json.loads((saved_model / "manifest.json").read_text()))
+    assert keys - set(re.findall(r"`(\w+)`", (ROOT / "docs" / "bundle.md").read_text())) == set()
