@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
+import numpy as np
 import pytest
 from tests.conftest import headstart as command_line
 
@@ -153,3 +155,55 @@ def test_the_public_names_are_these() -> None:
 def test_every_key_of_the_manifest_is_explained(saved_model: Path) -> None:
     keys = set(json.loads((saved_model / "manifest.json").read_text()))
     assert keys - set(re.findall(r"`(\w+)`", (ROOT / "docs" / "bundle.md").read_text())) == set()
+
+
+def options_of_verbs() -> dict[str, set[str]]:
+    """Every verb's options as they are written on the command line."""
+    from headstart.cli.main import VERBS
+    from headstart.cli.main import headstart as group
+
+    options = {}
+    for verb in VERBS:
+        command = group.get_command(click.Context(group), verb)
+        assert command is not None
+        options[verb] = {"--help", *(name for p in command.params for name in (*p.opts, *p.secondary_opts))}
+    return options
+
+
+def test_every_option_that_a_document_names_exists() -> None:
+    options = options_of_verbs()
+    everywhere = set.union(*options.values(), ELSEWHERE)
+    for path in DOCUMENTS:
+        if path.parent.name == "reference":  # made from the program
+            continue
+        text = path.read_text()
+        for verb, rest in re.findall(r"headstart ([a-z]+)( [^`\n|#]*)", text):
+            named = set(re.findall(r"(?<=\s)--[a-z][a-z0-9-]*", rest))
+            assert named <= options.get(verb, named), f"{path.name}: headstart {verb} {named}"
+        code = " ".join(re.findall(r"`([^`\n]+)`", text))
+        named = set(re.findall(r"(?:^|\s)(--[a-z][a-z0-9-]+)", code))
+        assert path.parent.name == "evidence" or named <= everywhere, f"{path.name}: {named - everywhere}"
+
+
+ELSEWHERE = {"--dist", "--check", "--probe", "--parts"}
+"""Options of pytest, of our scripts and of our benchmarks."""
+
+
+def test_the_python_of_the_novelty_document_runs() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    X = (rng.normal(size=(60, 8)) + 4 * np.eye(8)[labels]).astype(np.float32)
+    names: dict[str, Any] = {"X": X, "labels": labels, "groups": np.arange(60), "new": X[:20] + np.float32(20)}
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "novelty.md").read_text(), re.DOTALL):
+        exec(compile(block, "novelty.md", "exec"), names)
+    assert names["novel"].all()
+    assert names["result"].drifted
+
+
+def test_the_python_of_the_trust_document_runs(saved_model: Path, cells: Path) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "trust.md").read_text(), re.DOTALL)
+    image = next((cells / "defective").iterdir())
+    names: dict[str, Any] = {}
+    block = block.replace('"model/"', repr(str(saved_model))).replace('"photos/cat/cat-1.png"', repr(str(image)))
+    exec(compile(block, "trust.md", "exec"), names)
+    assert names["decisions"].words == ("review",)
