@@ -4,7 +4,9 @@ import csv
 import doctest
 import importlib
 import importlib.util
+import inspect
 import json
+import operator
 import re
 import shlex
 import shutil
@@ -207,3 +209,24 @@ def test_the_python_of_the_trust_document_runs(saved_model: Path, cells: Path) -
     block = block.replace('"model/"', repr(str(saved_model))).replace('"photos/cat/cat-1.png"', repr(str(image)))
     exec(compile(block, "trust.md", "exec"), names)
     assert names["decisions"].words == ("review",)
+
+
+PUBLIC = [name for name in headstart.__all__ if not name.startswith("_")]
+METHODS = ["Predictor.predict", "Predictor.decide", "Predictor.triage", "Predictor.sets"]
+
+
+@pytest.mark.parametrize("name", [*PUBLIC, *METHODS])
+def test_every_parameter_of_a_public_name_has_its_line(name: str) -> None:
+    thing = operator.attrgetter(name)(headstart)
+    sections = re.split(r"^(\w[\w ]*)\n-{3,}\n", inspect.getdoc(thing) or "", flags=re.MULTILINE)
+    texts = dict(zip(sections[1::2], sections[2::2], strict=True))
+    lines = re.findall(
+        r"^(\w+(?:, \w+)*) : .+\n    \S", texts.get("Parameters", texts.get("Attributes", "")), re.MULTILINE
+    )
+    documented = {parameter for line in lines for parameter in line.split(", ")}
+    parameters = set(inspect.signature(thing).parameters) - {"self"}
+    assert parameters <= documented, sorted(parameters - documented)
+    if name in PUBLIC:
+        assert "Examples" in texts
+    if inspect.isfunction(thing):
+        assert "Raises" in texts

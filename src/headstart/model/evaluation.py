@@ -13,16 +13,7 @@ from headstart.records.samples import Failure
 class Evaluation:
     """Scores on labelled images that took no part in training.
 
-    Attributes
-    ----------
-    images : int
-        How many were scored.
-    card : Scorecard
-        The scores.
-    failures : tuple of Failure
-        Images that could not be read.
-    notes : tuple of str
-        Sentences for the user.
+    images: how many were scored. card: the scores. failures: images that could not be read. notes: for the user.
     """
 
     images: int

@@ -25,20 +25,11 @@ class Drawn:
 class Predictions:
     """Class probabilities for named images.
 
-    Attributes
-    ----------
-    names : tuple of n str
-        The images that could be read.
-    classes : tuple of K str
-        In the order of the columns of `probabilities`.
-    probabilities : array (n, K) of float32
-        Rows sum to one.
-    failures : tuple of Failure
-        Images that could not be read; their names are not among `names`.
-    novelty : array (n,) of float64, optional
-        How unlike the training images each is; above 1 is novel. None where the model does not watch that.
-    drawn : Drawn, optional
-        Some of them, which tell whether they come from elsewhere as a whole; None where the model does not watch that.
+    probabilities: (n, classes), rows sum to one.
+    failures: images that could not be read; their names are not among `names`.
+    novelty: (n,) how unlike the training images each is; above 1 is novel. None where the model does not watch that.
+    drawn: some of them, which tell whether they come from elsewhere as a whole; None where the model does not watch
+    that.
     """
 
     names: tuple[str, ...]
@@ -76,20 +67,9 @@ class Predictions:
 class Decisions:
     """Which predictions are accepted automatically, and why the others go to a person.
 
-    Attributes
-    ----------
-    predictions : Predictions
-        What was predicted.
-    accepted : array (n,) of bool
-        True where no person is needed.
-    reasons : tuple of n str
-        Why an image goes to review; empty where it is accepted.
-    guarantee : tuple of str
-        What is guaranteed of the accepted ones, or why nothing is, then what limits it.
-    feasible : bool
-        Whether there is a guarantee.
-    notes : tuple of str
-        What voids the guarantee for these images, and what else to know of them together.
+    accepted: (n,). reasons: for each image why it goes to review; empty where it is accepted.
+    guarantee: what is guaranteed of the accepted ones, or why nothing is, then what limits it. feasible: whether a
+    guarantee is. notes: what voids the guarantee for these images, and what else to know of them together.
     """
 
     predictions: Predictions
