@@ -159,6 +159,14 @@ def test_every_key_of_the_manifest_is_explained(saved_model: Path) -> None:
     assert keys - set(re.findall(r"`(\w+)`", (ROOT / "docs" / "bundle.md").read_text())) == set()
 
 
+def test_the_readme_s_table_names_every_verb_once() -> None:
+    from headstart.cli.main import VERBS
+
+    rows = re.findall(r"^\|[^|]*\|([^|]+)\|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    verbs = [verb for row in rows for verb in re.findall(r"`(\w+)`", row)]
+    assert sorted(verbs) == sorted(VERBS)
+
+
 def options_of_verbs() -> dict[str, set[str]]:
     """Every verb's options as they are written on the command line."""
     from headstart.cli.main import VERBS

@@ -30,8 +30,8 @@ class Options:
     Parameters
     ----------
     backbones : tuple of str
-        Names of the backbones to embed with; 'auto' stands for the packaged ones and, in a race under a budget, for those
-        whose weights are on this machine.
+        Names of the backbones to embed with; 'auto' stands for the packaged ones and, in a race under a budget, for
+        those whose weights are on this machine.
     heads : tuple of str, optional
         Names of the heads to compare; None takes all that are cheap enough.
     metric : str
@@ -65,8 +65,8 @@ class Options:
     keep_training : bool
         Save the embeddings of the training images with the model, so that `extend` can add classes without the images.
     max_error : float, optional
-        The share of accepted predictions that may be wrong, 0.0001 to 0.5, guaranteed where `predict` is asked for nothing
-        else; None guarantees nothing.
+        The share of accepted predictions that may be wrong, 0.0001 to 0.5, guaranteed where `predict` is asked for
+        nothing else; None guarantees nothing.
     confidence : float
         Of that guarantee, 0.8 to 0.9999.
     per_class : bool
