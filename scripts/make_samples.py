@@ -9,10 +9,10 @@ installed, docs/images/audit.png, the audit's page. Everything is drawn and trai
 from __future__ import annotations
 
 import fcntl
-import io
 import os
 import pty
 import re
+import selectors
 import shutil
 import struct
 import subprocess
@@ -45,36 +45,40 @@ def blocks(document: str) -> list[Block]:
 
 
 def run_at_terminal(command: str, folder: Path) -> str:
-    """What a shell command prints in a terminal of 80 columns: standard output, then notes and warnings."""
+    """What a shell command prints in a terminal of 80 columns; notes where they came, without progress bars."""
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
+    notes, errors = os.pipe()  # standard error is no terminal, so that nothing moves on it
     environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": str(COLUMNS)}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            command, shell=True, cwd=folder, stdin=subprocess.DEVNULL, stdout=terminal, stderr=errors, env=environment
-        )
-        os.close(terminal)
-        printed = _read_all(master)
-        code = process.wait()
-        errors.seek(0)
-        noted = errors.read().decode()
-    if code:
-        raise SystemExit(f"{command!r} ended with {code}: {noted}")
-    return printed.replace("\r\n", "\n") + noted
+    process = subprocess.Popen(
+        command, shell=True, cwd=folder, stdin=subprocess.DEVNULL, stdout=terminal, stderr=errors, env=environment
+    )
+    os.close(terminal)
+    os.close(errors)
+    printed = _read_both(master, notes)
+    if process.wait():
+        raise SystemExit(f"{command!r} ended with {process.returncode}:\n{printed}")
+    return printed
 
 
-def _read_all(master: int) -> str:
-    pieces = io.BytesIO()
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # Linux says so when the other end is closed
-            piece = b""
-        if not piece:
-            os.close(master)
-            return pieces.getvalue().decode()
-        pieces.write(piece)
+def _read_both(*ends: int) -> str:
+    """All that comes from several ends, in the order in which it comes."""
+    pieces = []
+    with selectors.DefaultSelector() as waiting:
+        for end in ends:
+            waiting.register(end, selectors.EVENT_READ)
+        while waiting.get_map():
+            for key, _ in waiting.select():
+                try:
+                    piece = os.read(key.fd, 65536)
+                except OSError:  # Linux says so when a terminal's other end is closed
+                    piece = b""
+                pieces.append(piece)
+                if not piece:
+                    waiting.unregister(key.fd)
+                    os.close(key.fd)
+    return b"".join(pieces).decode().replace("\r\n", "\n")
 
 
 def fill_tutorial(folder: Path) -> dict[str, str]:
