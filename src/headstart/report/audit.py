@@ -45,8 +45,8 @@ _MEANING = {
     "Put right what is wrong where the data come from, or set the wrong one to 'exclude' in the plan.",
     LEAK: "A duplicate lies in a split that is measured on, so that a score there would be too good. 'headstart train' "
     "leaves out the one in the other split by itself.",
-    CLASSES: "More labels look wrong to a model than can be: the classes or the groups are wrong, not single labels, so "
-    "none is listed.",
+    CLASSES: "More labels look wrong to a model than can be: the classes or the groups are wrong, not single "
+    "labels, so none is listed.",
     MISLABEL: "A model that was not trained on the image expects another class. It may be wrong: compare the image "
     "with the small ones, those of both classes of which the model is surest. A wrong label is mended where the data "
     "come from; 'exclude' in the plan leaves the image out.",

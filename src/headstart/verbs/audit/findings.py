@@ -40,8 +40,9 @@ class Finding:
 
     name: the image's name, or the class's. kind: one of `KINDS`. sentence: what was found. severity: 0 to 1, to be
     compared within a kind. proposal: 'exclude', 'group' or 'look at'. group: a word that the images of one group of
-    copies share; '' for none. of: the name of the image it is compared with; '' for none. row, other: the places of the
-    image and of that one among all; -1 for none, as where a finding is of no single image. suggested: the class that a model would give; '' for none.
+    duplicates share; '' for none. of: the name of the image it is compared with; '' for none. row, other: the places of
+    the image and of that one among all; -1 for none, as where a finding is of no single image. suggested: the class
+    that a model would give; '' for none.
     """
 
     name: str
