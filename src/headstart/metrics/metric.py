@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from headstart.metrics.intervals import Estimate, Reals
 from headstart.records.arrays import Floats
 
-Answers = NDArray[Any]
+PredictionArray = NDArray[Any]
 """Predictions (configurations, repeats, n), or (configurations, repeats, n, K) where a row has several."""
 
 
@@ -36,15 +36,15 @@ class Metric:
     """
 
     name: str
-    right: Callable[[Any, Answers], Floats]
-    parts: Callable[[Any, Answers, Floats], Iterator[tuple[Floats, Floats]]]
+    right: Callable[[Any, PredictionArray], Floats]
+    parts: Callable[[Any, PredictionArray, Floats], Iterator[tuple[Floats, Floats]]]
     members: Callable[[Any], list[NDArray[np.bool_]]]
     exact: Callable[..., Estimate] | None = None
     weights: Callable[[Any], Reals] | None = None
 
-    def value(self, target: Any, answers: Answers) -> float:
+    def value(self, target: Any, predictions: PredictionArray) -> float:
         """The metric of one configuration's answers, (repeats, n) or (n,); shares without trials are left out."""
-        pool = answers[None] if answers.ndim > target.values.ndim else answers[None, None]
+        pool = predictions[None] if predictions.ndim > target.values.ndim else predictions[None, None]
         sums = [
             (float(hits.sum(dtype=np.float64)), float(trials.sum(dtype=np.float64)))
             for hits, trials in self.parts(target, pool, self.right(target, pool))

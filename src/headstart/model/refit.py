@@ -45,30 +45,30 @@ class HeadRecipe:
     retune: bool
 
     @property
-    def setting(self) -> Mapping[str, Any] | None:
+    def configuration(self) -> Mapping[str, Any] | None:
         """The setting that is kept; None where it is chosen anew."""
         return None if self.retune else self.former
 
-    def head(self, setting: Mapping[str, Any]) -> Head:
+    def head(self, configuration: Mapping[str, Any]) -> Head:
         """The head with this setting, unfitted."""
         return make_head(
             self.name,
             signed_sqrt=self.signed_sqrt,
             class_weight=self.class_weight,
             seed=self.seed,
-            configuration=setting,
+            configuration=configuration,
         )
 
     def words(self) -> str:
         """What is done to the head, for the user."""
         if self.tuned:
             return "a ridge head on the fine-tuned network's features, in closed form, its strength chosen by the folds"
-        kept = "its setting chosen anew by the folds" if self.setting is None else "its setting kept"
+        words = "its setting chosen anew by the folds" if self.configuration is None else "its setting kept"
         if self.name in CLOSED_FORM:
-            return f"{self.name} solved anew in closed form over all images, {kept}" + (
-                " (exact)" if self.setting is not None else ""
+            return f"{self.name} solved anew in closed form over all images, {words}" + (
+                " (exact)" if self.configuration is not None else ""
             )
-        return f"{self.name} refitted to all images, {kept}"
+        return f"{self.name} refitted to all images, {words}"
 
 
 def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRecipe:
@@ -77,7 +77,7 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
         head, training = saved.manifest["head"], saved.manifest["training"]
         tuned = any(part.backbone.delta is not None for part in predictor.parts)
         name = _TUNED_HEAD if tuned else checks.one_of("head", head["name"], list(HEADS))
-        made = HeadRecipe(
+        recipe = HeadRecipe(
             name,
             tuple(dict.fromkeys(part.backbone.name for part in predictor.parts)),
             bool(getattr(predictor.form, "root", 0)),
@@ -88,19 +88,19 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
             tuned,
             retune,
         )
-        checks.one_of("metric", made.metric, METRICS)
-        checks.one_of("class_weight", made.class_weight or "none", ("none", "balanced"))
-        checks.between("seed", made.seed, 0, MOST_SEED)
-        _check_setting(made)
+        checks.one_of("metric", recipe.metric, METRICS)
+        checks.one_of("class_weight", recipe.class_weight or "none", ("none", "balanced"))
+        checks.between("seed", recipe.seed, 0, MOST_SEED)
+        _check_configuration(recipe)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"the manifest of {saved.folder} is damaged: how its head was trained cannot be read "
             f"({type(error).__name__}: {error}): train the model again."
         ) from error
-    return made
+    return recipe
 
 
-def _check_setting(recipe: HeadRecipe) -> None:
+def _check_configuration(recipe: HeadRecipe) -> None:
     """Raise `ValueError` unless the head has just the one setting, by letting it score a few made-up rows."""
     if recipe.former is None:
         return

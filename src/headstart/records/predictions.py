@@ -88,4 +88,4 @@ class Decisions:
     @property
     def words(self) -> tuple[str, ...]:
         """'accept' or 'review' for each image."""
-        return tuple(ACCEPT if each else REVIEW for each in self.accepted.tolist())
+        return tuple(ACCEPT if accepted else REVIEW for accepted in self.accepted.tolist())

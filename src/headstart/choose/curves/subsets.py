@@ -62,8 +62,8 @@ def largest(available: Ints) -> int:
     (80, 13)
     """
     sizes = np.arange(1, int(available.max()) + 1)
-    drawn = np.minimum(available[:, None], sizes).mean(axis=0)
-    return int(sizes[drawn >= _WHOLE * sizes].max(initial=1))
+    labels_drawn = np.minimum(available[:, None], sizes).mean(axis=0)
+    return int(sizes[labels_drawn >= _WHOLE * sizes].max(initial=1))
 
 
 def available(labels: Ints, folds: Ints) -> Ints:
@@ -138,8 +138,8 @@ def measure(
         held = folds[repeat] == fold
         place = queue(labels, groups, held, np.random.default_rng([seed, repeat, fold]))
         for i in [i for i, most in enumerate(fits) if model < most]:
-            drawn = np.flatnonzero(place < sizes[i])
-            right[i, repeat, held] = _answers(head(), X, labels, drawn, held) == labels[held]
+            training = np.flatnonzero(place < sizes[i])
+            right[i, repeat, held] = _predict(head(), X, labels, training, held) == labels[held]
             tested[i, repeat, held] = True
             advance(sizes[i] * classes)
 
@@ -159,7 +159,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _answers(head: Learner, X: Floats, labels: Ints, drawn: Ints, held: NDArray[np.bool_]) -> Ints:
+def _predict(head: Learner, X: Floats, labels: Ints, training: Ints, held: NDArray[np.bool_]) -> Ints:
     """The classes that a head trained on the drawn rows gives the held-out ones."""
-    head.fit(X[drawn], labels[drawn])
+    head.fit(X[training], labels[training])
     return np.asarray(head.classes_[head.form_.scores(X[held]).argmax(axis=1)], np.int64)

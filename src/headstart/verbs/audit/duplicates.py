@@ -33,7 +33,7 @@ def duplicate_findings(samples: Samples, families: Ints, likeness: Mapping[int, 
         members = sorted(rows, key=lambda row: (-likeness.get(row, 0.0), row))
         word_of_row |= dict.fromkeys(members, str(number))
         yield from _contradictions(samples, members, contradictory, str(number))
-        yield from _copies(samples, members, likeness, str(number))
+        yield from _duplicates(samples, members, likeness, str(number))
     for rows in (*conflicts.leaking, *conflicts.near_leaking):
         yield from _leaks(samples, rows, word_of_row[rows[0]])
 
@@ -55,9 +55,9 @@ def _contradictions(samples: Samples, rows: list[int], contradictory: set[int], 
         same = row in contradictory
         if samples.labels[row] == UNLABELLED and not same:
             continue
-        others = [other for other in rows if samples.labels[other] not in (UNLABELLED, samples.labels[row])]
-        exact = [other for other in others if samples.content[other] == samples.content[row]]
-        other = (exact or others)[0]
+        rivals = [other for other in rows if samples.labels[other] not in (UNLABELLED, samples.labels[row])]
+        exact = [other for other in rivals if samples.content[other] == samples.content[row]]
+        other = (exact or rivals)[0]
         sentence = (
             f"It is in {_place(samples, row, other)}, and {'an exact' if same else 'a near'} copy of it, "
             f"{samples.names[other]}, is in {_place(samples, other, row)}."
@@ -88,7 +88,7 @@ def _leaks(samples: Samples, rows: list[int], group: str) -> Iterator[Finding]:
         yield _finding(samples, row, last, LEAK, sentence, 1.0, EXCLUDE, group)
 
 
-def _copies(samples: Samples, rows: list[int], likeness: Mapping[int, float], group: str) -> Iterator[Finding]:
+def _duplicates(samples: Samples, rows: list[int], likeness: Mapping[int, float], group: str) -> Iterator[Finding]:
     """Every further copy of a group's first image."""
     first, row_of_content = rows[0], {samples.content[rows[0]]: rows[0]}
     for row in rows[1:]:

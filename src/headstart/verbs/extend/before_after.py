@@ -83,13 +83,16 @@ def before_after(
     old = before.shape[1]
     is_new = np.array([name in new for name in classes])
     truth, later = y[:old], after[:, :old]
-    own = None if groups is None else groups[:old]
-    first, second = (estimate_score("accuracy", truth, each, len(classes), groups=own) for each in (before, later))
+    groups_of_old = None if groups is None else groups[:old]
+    first, second = (
+        estimate_score("accuracy", truth, predictions, len(classes), groups=groups_of_old)
+        for predictions in (before, later)
+    )
     return BeforeAfter(
         old,
         first,
         second,
-        _gain(truth, before, later, own),
+        _gain(truth, before, later, groups_of_old),
         float(is_new[later].mean()),
         _on_new(y, after, is_new, groups),
         _lines(y, before, after, classes, is_new, groups),
@@ -121,8 +124,8 @@ def _lines(
 ) -> tuple[ClassChange, ...]:
     old = before.shape[1]
     rows = (np.arange(len(y)) < old) | is_new[y]
-    own = None if groups is None else groups[rows]
-    later = per_class(y[rows], after[:, rows], classes, groups=own)
+    groups_of_rows = None if groups is None else groups[rows]
+    later = per_class(y[rows], after[:, rows], classes, groups=groups_of_rows)
     former = per_class(y[:old], before, classes)
     return tuple(
         ClassChange(
@@ -133,8 +136,10 @@ def _lines(
 
 
 def _taken(y: Ints, after: Ints, classes: Sequence[str], is_new: NDArray[np.bool_]) -> tuple[Taken, ...]:
-    found = []
+    pairs = []
     for k in np.flatnonzero(~is_new).tolist():
-        answers = after[:, y == k]
-        found += [Taken(classes[k], classes[j], float((answers == j).mean())) for j in np.flatnonzero(is_new).tolist()]
-    return tuple(sorted((each for each in found if each.share > 0), key=lambda each: -each.share)[:_TAKEN])
+        predictions = after[:, y == k]
+        pairs += [
+            Taken(classes[k], classes[j], float((predictions == j).mean())) for j in np.flatnonzero(is_new).tolist()
+        ]
+    return tuple(sorted((pair for pair in pairs if pair.share > 0), key=lambda pair: -pair.share)[:_TAKEN])
