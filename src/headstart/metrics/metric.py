@@ -26,12 +26,12 @@ class Metric:
     """A mean of shares, as data.
 
     name: as the user writes it.
-    right: target and answers → (n, configurations) how right each row is, summed over repeats.
-    parts: target, answers and what `right` gave → for every share its hits and trials, each (n, configurations) or
+    right: target and predictions → (n, configurations) how right each row is, summed over repeats.
+    parts: target, predictions and what `right` gave → for every share its hits and trials, each (n, configurations) or
     (n, 1), summed over repeats; whole or half numbers, so that equal scores stay exactly equal in float32.
     members: target → for every share the rows that it is about, (n,) masks; used for intervals of paired differences.
-    exact: target, answers (repeats, n), groups, confidence and value → the interval that counting allows, beside the
-    bootstrap's; None where there is none.
+    exact: target, predictions (repeats, n), groups, confidence and value → the interval that counting allows, beside
+    the bootstrap's; None where there is none.
     weights: target → (n,) how much each row's loss counts, where classes are to count alike; None for all alike.
     """
 
@@ -43,7 +43,7 @@ class Metric:
     weights: Callable[[Any], Reals] | None = None
 
     def value(self, target: Any, predictions: PredictionArray) -> float:
-        """The metric of one configuration's answers, (repeats, n) or (n,); shares without trials are left out."""
+        """The metric of one configuration's predictions, (repeats, n) or (n,); shares without trials are left out."""
         pool = predictions[None] if predictions.ndim > target.values.ndim else predictions[None, None]
         sums = [
             (float(hits.sum(dtype=np.float64)), float(trials.sum(dtype=np.float64)))

@@ -10,7 +10,7 @@
       <backbone>.delta.safetensors   only for a fine-tuned backbone: the tensors that were changed
 
 `write` takes a manifest and files and makes the folder; `read` gives them back, checked. Nothing here is ever
-unpickled, and no path in a manifest is followed out of the folder. What the manifest's fields mean is the runtime's
+unpickled, and no path in a manifest is followed out of the folder. What the manifest's fields mean is the predictor's
 and the task's business.
 """
 

@@ -1,4 +1,4 @@
-"""A trained model at work: pictures in, class probabilities out, without torch, timm or scikit-learn.
+"""A trained model at work: images in, class probabilities out, without torch, timm or scikit-learn.
 
 `Predictor.predict` runs the same decode, the same graphs and the same head arithmetic that the model was measured with,
 in two halves: `features` and `answer`. `Predictor.decide` says which predictions need no person. It does not train,
@@ -49,7 +49,7 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A trained classifier, ready for new pictures.
+    """A trained classifier, ready for new images.
 
     classes: what it can answer. parts: where its numbers come from. form: its head. calibration: makes probabilities of
     its scores. manifest: what is known of it, as saved. trust: what guarantees rest on and what tells novel images;
@@ -154,7 +154,7 @@ class Predictor:
     ) -> Decisions:
         """Which predictions are accepted automatically, and why the others go to a person.
 
-        images: pictures as `predict` takes them, or its result. on_shift: what becomes of a batch that is not like the
+        images: as `predict` takes them, or its result. on_shift: what becomes of a batch that is not like the
         labelled images ('review' or 'warn'; seen from 30 images on). The rest as for `triage`. Where nothing can be
         guaranteed everything goes to review; novel images do in any case.
         """
@@ -166,7 +166,7 @@ class Predictor:
         return decide(found, triage, self._trusted().reference_counts(), shift, on_shift=on_shift)
 
     def _shift(self, found: Predictions) -> ShiftCheck | None:
-        """How the batch compares with the training images; None where that cannot be told."""
+        """How the batch compares with the training images; None where that cannot be measured."""
         reference = self._trusted().reference_sample
         if reference is None or found.drawn is None:
             return None
@@ -217,5 +217,5 @@ class Predictor:
 
 
 def image_name(image: ImageSource, position: int) -> str:
-    """What to call a picture in tables and messages: its path, or its position."""
+    """What to call an image in tables and messages: its path, or its position."""
     return str(image) if isinstance(image, Path) else f"image {position}"

@@ -1,7 +1,7 @@
 """How a saved model's head was made, read from its manifest without trust, so that it can be made again.
 
 It takes a predictor and its bundle and gives a `HeadRecipe`. It fits nothing but a few made-up rows, to see whether
-the settings in the manifest are settings.
+the configuration in the manifest is one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TUNED_HEAD = "ridge"
 class HeadRecipe:
     """How the old model's head is made: a name from the catalogue, and what it was trained with.
 
-    former: its setting; None for a fine-tuned model, whose own head is not fitted anew. retune: choose another.
+    former: its configuration; None for a fine-tuned model, whose own head is not fitted anew. retune: choose another.
     """
 
     name: str
@@ -46,11 +46,11 @@ class HeadRecipe:
 
     @property
     def configuration(self) -> Mapping[str, Any] | None:
-        """The setting that is kept; None where it is chosen anew."""
+        """The configuration that is kept; None where it is chosen anew."""
         return None if self.retune else self.former
 
     def head(self, configuration: Mapping[str, Any]) -> Head:
-        """The head with this setting, unfitted."""
+        """The head with this configuration, unfitted."""
         return make_head(
             self.name,
             signed_sqrt=self.signed_sqrt,
@@ -63,7 +63,7 @@ class HeadRecipe:
         """What is done to the head, for the user."""
         if self.tuned:
             return "a ridge head on the fine-tuned network's features, in closed form, its strength chosen by the folds"
-        words = "its setting chosen anew by the folds" if self.configuration is None else "its setting kept"
+        words = "its configuration chosen anew by the folds" if self.configuration is None else "its configuration kept"
         if self.name in CLOSED_FORM:
             return f"{self.name} solved anew in closed form over all images, {words}" + (
                 " (exact)" if self.configuration is not None else ""
@@ -101,12 +101,12 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
 
 
 def _check_configuration(recipe: HeadRecipe) -> None:
-    """Raise `ValueError` unless the head has just the one setting, by letting it score a few made-up rows."""
+    """Raise `ValueError` unless the head has just the one configuration, by letting it score a few made-up rows."""
     if recipe.former is None:
         return
     if not all(isinstance(value, (int, float, str)) and value != "auto" for value in recipe.former.values()):
-        raise ValueError(f"its settings are {recipe.former!r}")
+        raise ValueError(f"its configuration is {recipe.former!r}")
     X = np.random.default_rng(0).standard_normal((8, 2)).astype(np.float32)
     parted = np.array([[0, 0, 1, 1, 0, 0, 1, 1]])
     if len(recipe.head(recipe.former).path_scores(X, np.array([0, 1] * 4), parted).configurations) != 1:
-        raise ValueError(f"its settings are {recipe.former!r}, which leave something to be chosen")
+        raise ValueError(f"its configuration is {recipe.former!r}, which leaves something to be chosen")

@@ -33,8 +33,11 @@ _SHARE = 0.25
 
 @dataclass(frozen=True)
 class StrategyPrior:
-    """What other data told of a strategy. gain, depth: see `Promise`. step: seconds that an image of a training step
-    takes for every 10⁹ multiply-adds of the network, on two processors."""
+    """What other data say of a strategy.
+
+    gain, depth: see `ExpectedGain`. step: seconds that an image of a training step takes for every 10⁹ multiply-adds of
+    the network, on two processors.
+    """
 
     gain: float
     depth: float

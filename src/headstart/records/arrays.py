@@ -16,4 +16,4 @@ Floats: TypeAlias = NDArray[np.float32]
 
 def require(holds: bool, guarantee: str) -> None:
     if not holds:
-        raise InternalError(f"a record was built that breaks its promise: {guarantee}.")
+        raise InternalError(f"a record was built that breaks its guarantee: {guarantee}.")

@@ -121,8 +121,8 @@ def _conflict_notes(samples: Samples, duplicates: Duplicates) -> list[str]:
     images = quantity(sum(map(len, several)), "image")
     first = " = ".join(samples.names[row] for row in several[0][:2])
     return [
-        f"Among {images} exact copies lie under different labels ({first}): whatever is answered counts as wrong for "
-        "some. 'headstart audit' names them all."
+        f"Among {images} exact duplicates lie under different labels ({first}): whatever is predicted counts as wrong "
+        "for some. 'headstart audit' names them all."
     ]
 
 

@@ -224,7 +224,7 @@ def test_data_of_which_nothing_is_left_to_train_on_are_named_so(cell_files: dict
     one = cell_files["functional"][0]
     found = audit([one] * 4, ["a", "b", "a", "b"])
     assert found.hindrance == (
-        "no image can be read and has a label that its exact copies share: mend the files or labels."
+        "no image can be read and has a label that its exact duplicates share: mend the files or labels."
     )
     assert f"Labels were not checked: {found.hindrance}" in found.notes
 

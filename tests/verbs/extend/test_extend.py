@@ -164,7 +164,7 @@ def test_every_head_can_be_extended(head: str, cells: Path, bricks: Path, tmp_pa
 
 def test_the_setting_is_chosen_anew_where_that_is_asked(saved: Path, bricks: Path, extended: Extended) -> None:
     found = extend(saved, bricks, retune=True)
-    assert found.how == "ridge solved anew in closed form over all images, its setting chosen anew by the folds"
+    assert found.how == "ridge solved anew in closed form over all images, its configuration chosen anew by the folds"
     assert found.model.race.configurations == 15
     assert extended.model.race.configurations == 1
     assert found.report.before == extended.report.before

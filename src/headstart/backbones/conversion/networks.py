@@ -303,7 +303,7 @@ def _find_torchvision(request: ConversionRequest, name: str) -> NetworkSource:
 
 
 def _torchvision_arguments(architecture: str) -> dict[str, Any]:
-    """What a network needs to be told to be the one that its published weights were trained for."""
+    """What a network needs to be given to be the one that its published weights were trained for."""
     if architecture == "inception_v3":
         return {"aux_logits": False, "transform_input": True, "init_weights": False}
     return {}

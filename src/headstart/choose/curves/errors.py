@@ -1,6 +1,6 @@
 """How far mean accuracies over many draws of labels may be off: because of the test images, and of the draws.
 
-`summarised` takes which rows were answered rightly by which draw, and returns `Measured`. It draws nothing.
+`summarise_draws` takes which rows were predicted rightly by which draw, and returns a `CurvePoint`. It draws nothing.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def summarise_draws(
 ) -> CurvePoint:
     """Accuracies with the errors that test images and draws bring.
 
-    right, tested: (S, repeats, n), whether a row was answered rightly, and whether it was asked at all.
+    right, tested: (S, repeats, n), whether a row was predicted rightly, and whether it was asked at all.
 
-    Two sources are added. Test images: the spread of the rows' shares of right answers, rows of one group together, and
-    never less than exact counting of that many images would have it. Draws: one number, the variance that a single
+    Two sources are added. Test images: the spread of the rows' shares of right predictions, rows of one group together,
+    and never less than exact counting of that many images would have it. Draws: one number, the variance that a single
     label per class would bring, from how far heads differ beyond what their test images explain; at m labels per class
     a head brings its m-th part, and draws that share images average out only as far as they differ.
     """

@@ -1,7 +1,7 @@
 """How many labels per class a target needs, read off a learning curve, in numbers and in one sentence.
 
-`answer` takes what was measured, the fitted curve and the images there are, and returns an `Answer`; where nothing can
-be told it says why. It measures and fits nothing.
+`labels_needed` takes what was measured, the fitted curve and the images there are, and returns `LabelsNeeded`; where
+there is no number it says why. It measures and fits nothing.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _flat(measured: CurvePoint, start: int, target: float) -> LabelsNeeded:
     words = (
         f"How many labels {_percent(target)} needs can't be told: from {measured.sizes[start]:.0f} to "
         f"{measured.sizes[-1]:.0f} labels per class the accuracy changed by {gain:+.1f} points, no more than chance "
-        "explains. More images of the same kind promise little; other backbones or fine-tuning may help."
+        "explains. More images of the same kind are expected to bring little; other backbones or fine-tuning may help."
     )
     return LabelsNeeded(target, FLAT, words)
 

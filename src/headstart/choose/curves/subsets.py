@@ -1,7 +1,7 @@
 """How well a head does with m labels per class: many small training sets are drawn, each is tested on other images.
 
 `ladder` says which sizes, `fits_for` how many heads a size gets, `measure` draws, trains and tests, and returns
-`Measured`. It fits no curve and embeds nothing; how far the accuracies may be off is reckoned in
+`CurvePoint`. It fits no curve and embeds nothing; how far the accuracies may be off is reckoned in
 `choose.curves.errors`.
 """
 
@@ -24,7 +24,7 @@ from headstart.records.arrays import Floats, Ints
 
 
 class Learner(Protocol):
-    """What can be trained here: a head, or whatever answers like one."""
+    """What can be trained here: a head, or whatever behaves like one."""
 
     classes_: NDArray[Any]
     form_: Any

@@ -62,7 +62,7 @@ def vote(signals: Sequence[Signal], left_out: Sequence[str] = ()) -> ImageNetSim
 
 
 def head_signals(logits: Floats, classes: int) -> tuple[Signal, Signal]:
-    """The original head's confidence, and how many kinds of images its answers tell apart. logits: (n, 1000).
+    """The original head's confidence, and how many kinds of images its predictions tell apart. logits: (n, 1000).
 
     The number of kinds is exp(I), I the mutual information in nats between image and answer: the entropy of the mean
     answer less the mean entropy of an answer. A head that says the same of everything tells 1 kind apart, however sure

@@ -169,7 +169,7 @@ class Canvas:
         return round(font_of(round(self.size * scale)).getlength(words))
 
     def lines(self, words: str, width: int, *, scale: float = 1.0) -> int:
-        """How many lines `wrapped` would draw in a box of this width."""
+        """How many lines `wrap_text` would draw in a box of this width."""
         return len(list(_lines(words, font_of(round(self.size * scale)), width)))
 
     def wrap_text(self, box: Box, words: str, colour: Colour | None = None, *, scale: float = 1.0) -> int:

@@ -1,4 +1,4 @@
-"""What an audit finds of duplicates: contradictory labels, leaks across splits, and plain copies.
+"""What an audit finds of duplicates: contradictory labels, leaks across splits, and plain duplicates.
 
 `duplicate_findings` takes samples with their duplicate groups and yields `Finding`s. What they propose to leave out is
 what `train` leaves out by itself (`data.duplicates.resolve`). It searches for no duplicates.
@@ -47,7 +47,7 @@ def _duplicate_groups(families: Ints) -> Iterator[list[int]]:
 
 
 def _contradictions(samples: Samples, rows: list[int], contradictory: set[int], group: str) -> Iterator[Finding]:
-    """Copies under different labels: exact ones are left out, as `train` does; near ones are for a person."""
+    """Duplicates under different labels: exact ones are left out, as `train` does; near ones are for a person."""
     labels = {int(samples.labels[row]) for row in rows} - {UNLABELLED}
     if len(labels) < 2:
         return
@@ -78,7 +78,7 @@ def _split(samples: Samples, row: int) -> str:
 
 
 def _leaks(samples: Samples, rows: list[int], group: str) -> Iterator[Finding]:
-    """Copies in several splits: those outside the split that is measured on are to be left out."""
+    """Duplicates in several splits: those outside the split that is measured on are to be left out."""
     last = max(rows, key=lambda row: SPLITS.index(_split(samples, row)))
     for row in sorted(outside_evaluation(samples, [rows])):
         sentence = (

@@ -73,7 +73,7 @@ class Audit:
 
     images, counts: how many images, and of each class. findings: in the order of `KINDS`, the most severe of a kind
     first. groups: (n,) a number for each image; duplicates and images of one of the user's groups share one. claims:
-    accuracies with and without duplicate leakage; None where fewer than 5 % are copies, or nothing can be measured.
+    accuracies with and without duplicate leakage; None where fewer than 5 % are duplicates, or nothing can be measured.
     notes: sentences for the user, among them what could not be looked at. samples: the images that were looked at.
     typical: of each class the rows of the label check's most confident right predictions. hindrance: why
     no model can be trained on these data as they are; '' where nothing is known against it.

@@ -184,6 +184,7 @@ def _one_per_group(embedded: EmbeddedParts, run: Run) -> tuple[EmbeddedParts, tu
     further = len(embedded.samples) - len(rows)
     samples = replace(embedded.samples.take(rows), groups=None)
     note = (
-        f"Of near copies, and of small groups, one image each is looked at; {quantity(further, 'other')} took no part."
+        "Of near duplicates, and of small groups, one image each is looked at; "
+        f"{quantity(further, 'other')} took no part."
     )
     return replace(embedded, samples=samples, X=embedded.X[rows]), (note,) if further else ()

@@ -1,7 +1,7 @@
-"""Labelled images on their way into a trained model: embedded as its head looks at them, copies of known ones found.
+"""Labelled images on their way into a trained model: embedded as its head looks at them.
 
-`arrivals` takes new data, `from_images` the old training images of a model that does not hold their embeddings.
-Neither fits anything.
+`embed_new_rows` takes new data, `rows_from_images` the old training images of a model that does not hold their
+embeddings. Neither fits anything.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class NewRows:
-    """New rows. X: (n, d) what the head looks at. labels: (n,) numbers of `classes`. content: pictures' fingerprints.
+    """New rows. X: (n, d) what the head looks at. labels: (n,) numbers of `classes`. content: images' fingerprints.
 
-    groups: (n,) or None. held_rows, held_labels: kept apart for a score at the end. contradicted: pictures
+    groups: (n,) or None. held_rows, held_labels: kept apart for a score at the end. contradicted: images
     that the model was trained on under another class. cached: rows that came from the cache. copy_of: for each row the
-    fingerprint of a picture that the model was trained on and that it nearly repeats, '' for none.
+    fingerprint of an image that the model was trained on and that it nearly repeats, '' for none.
     """
 
     X: Floats
@@ -125,8 +125,8 @@ def _copied(copy_of: NDArray[np.str_], held: NDArray[np.bool_]) -> list[str]:
     notes = []
     if count := int(((copy_of != "") & ~held).sum()):
         notes.append(
-            f"Copies: {quantity(count, 'new image')} nearly {'repeats' if count == 1 else 'repeat'} what the model was "
-            "trained on (turned, mirrored, cropped or saved anew); each stays in the fold of what it repeats."
+            f"Duplicates: {quantity(count, 'new image')} nearly {'repeats' if count == 1 else 'repeat'} what the model "
+            "was trained on (turned, mirrored, cropped or saved anew); each stays in the fold of what it repeats."
         )
     if count := int(((copy_of != "") & held).sum()):
         notes.append(
@@ -137,7 +137,7 @@ def _copied(copy_of: NDArray[np.str_], held: NDArray[np.bool_]) -> list[str]:
 
 
 def _unknown(samples: Samples, rows: Rows) -> tuple[Samples, tuple[str, ...], list[str]]:
-    """The samples that the model was not trained on, pictures that it knows under another class, and notes."""
+    """The samples that the model was not trained on, images that it knows under another class, and notes."""
     class_of = {content: rows.classes[k] for content, k in zip(rows.content, rows.labels.tolist(), strict=True)}
     repeats = np.array([content in class_of for content in samples.content], bool)
     other = [

@@ -1,6 +1,6 @@
 """What adding images did to the classes that a model knew: accuracy before and after on the same images, in pairs.
 
-Takes out-of-fold answers of the old classes' head and of the extended one; returns `BeforeAfter`. It fits nothing.
+Takes out-of-fold predictions of the old classes' head and of the extended one; returns `BeforeAfter`. It fits nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TAKEN = 3
 
 @dataclass(frozen=True)
 class ClassChange:
-    """A class's share of rightly answered images. new: the model did not know it; then `before` is None.
+    """A class's share of rightly predicted images. new: the model did not know it; then `before` is None.
 
     images: of an old class those that the model was trained on already, of a new class all. low, high: of `after`.
     """
@@ -38,7 +38,7 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class Taken:
-    """Images of an old class that are now answered as a new one: their share of the old class."""
+    """Images of an old class that are now predicted as a new one: their share of the old class."""
 
     old: str
     new: str
@@ -50,8 +50,8 @@ class BeforeAfter:
     """The old images, before and after; and the new classes.
 
     images: old images compared. before, after: their accuracy out of fold. gain: after minus before on the same images
-    and folds. into_new: share of old images that are now answered as a new class. new: share of the new classes'
-    images that are answered rightly, out of fold; None where there is no new class. classes: one line each.
+    and folds. into_new: share of old images that are now predicted as a new class. new: share of the new classes'
+    images that are predicted rightly, out of fold; None where there is no new class. classes: one line each.
     taken: the pairs with the largest shares.
     """
 
@@ -78,8 +78,11 @@ def before_after(
     *,
     groups: Ints | None = None,
 ) -> BeforeAfter:
-    """Compare answers. y: (n,) of all images, those that the model was trained on first. before: (repeats, n_old) the
-    old head's out-of-fold answers, after: (repeats, n) the extended head's; all as numbers of `classes`."""
+    """Compare predictions.
+
+    y: (n,) of all images, those that the model was trained on first. before: (repeats, n_old) the old head's
+    out-of-fold predictions, after: (repeats, n) the extended head's; all as numbers of `classes`.
+    """
     old = before.shape[1]
     is_new = np.array([name in new for name in classes])
     truth, later = y[:old], after[:, :old]

@@ -1,9 +1,9 @@
 """Adding classes or images to a trained model, in seconds: the head is fitted anew over old and new rows together.
 
 The old rows' embeddings lie in the bundle (`model.rows`) or are made from the old images; only new images
-pass the backbone. The head and its setting stay what training chose; old images keep their folds, so that accuracy
-before and after is compared on the same images and folds. Backbones are never trained here; a setting is chosen anew
-only where that is asked for, and for a fine-tuned model, which gets a ridge head.
+pass the backbone. The head and its configuration stay what training chose; old images keep their folds, so that
+accuracy before and after is compared on the same images and folds. Backbones are never trained here; a configuration is
+chosen anew only where that is asked for, and for a fine-tuned model, which gets a ridge head.
 """
 
 from __future__ import annotations
