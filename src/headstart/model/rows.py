@@ -43,12 +43,12 @@ def weight_fingerprints(parts: Sequence[Part]) -> tuple[str, ...]:
     return tuple(part.backbone.weights for part in parts)
 
 
-def rows_to_save(rows: Rows, *, wanted: bool) -> tuple[Rows | None, tuple[str, ...]]:
+def rows_to_save(rows: Rows, *, keep: bool) -> tuple[Rows | None, tuple[str, ...]]:
     """The rows that a bundle is to hold, or None with a note where the user should know.
 
     A fine-tuned network's embeddings of the training images were never computed: rows without X are not kept.
     """
-    if not wanted or rows.X is None:
+    if not keep or rows.X is None:
         return None, ()
     if rows.X.nbytes <= MOST_BYTES:
         return rows, ()

@@ -17,7 +17,7 @@ from headstart.metrics.classes import estimate_score
 from headstart.metrics.intervals import Estimate, effective_size, paired_difference
 from headstart.records.arrays import Ints
 
-_TAKEN = 3
+_MOST_TAKEOVERS = 3
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ClassChange:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Takeover:
     """Images of an old class that are now predicted as a new one: their share of the old class."""
 
     old: str
@@ -52,7 +52,7 @@ class BeforeAfter:
     images: old images compared. before, after: their accuracy out of fold. gain: after minus before on the same images
     and folds. into_new: share of old images that are now predicted as a new class. new: share of the new classes'
     images that are predicted rightly, out of fold; None where there is no new class. classes: one line each.
-    taken: the pairs with the largest shares.
+    takeovers: the pairs with the largest shares.
     """
 
     images: int
@@ -62,7 +62,7 @@ class BeforeAfter:
     into_new: float
     new: Estimate | None
     classes: tuple[ClassChange, ...]
-    taken: tuple[Taken, ...]
+    takeovers: tuple[Takeover, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON-able values."""
@@ -99,7 +99,7 @@ def before_after(
         float(is_new[later].mean()),
         _on_new(y, after, is_new, groups),
         _lines(y, before, after, classes, is_new, groups),
-        _taken(truth, later, classes, is_new),
+        _takeovers(truth, later, classes, is_new),
     )
 
 
@@ -138,11 +138,11 @@ def _lines(
     )
 
 
-def _taken(y: Ints, after: Ints, classes: Sequence[str], is_new: NDArray[np.bool_]) -> tuple[Taken, ...]:
+def _takeovers(y: Ints, after: Ints, classes: Sequence[str], is_new: NDArray[np.bool_]) -> tuple[Takeover, ...]:
     pairs = []
     for k in np.flatnonzero(~is_new).tolist():
         predictions = after[:, y == k]
         pairs += [
-            Taken(classes[k], classes[j], float((predictions == j).mean())) for j in np.flatnonzero(is_new).tolist()
+            Takeover(classes[k], classes[j], float((predictions == j).mean())) for j in np.flatnonzero(is_new).tolist()
         ]
-    return tuple(sorted((pair for pair in pairs if pair.share > 0), key=lambda pair: -pair.share)[:_TAKEN])
+    return tuple(sorted((pair for pair in pairs if pair.share > 0), key=lambda pair: -pair.share)[:_MOST_TAKEOVERS])

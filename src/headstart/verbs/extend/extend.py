@@ -118,7 +118,7 @@ def extend(
     trust, trust_notes = _trust(recipe, predictor, calibration, rows, keep_rows=keep_training)
     record = None if trust is None else trust.record
     extended = Predictor(rows.classes, fitted.parts, fitted.form, calibration.calibration, trust=record)
-    saved_rows, save_notes = rows_to_save(rows, wanted=keep_training)
+    saved_rows, save_notes = rows_to_save(rows, keep=keep_training)
     notes = (*old_notes, *added.notes, *_cautions(predictor, report), *trust_notes, *save_notes)
     new_classes = tuple(name for name in rows.classes if name not in predictor.classes)
     return Extended(

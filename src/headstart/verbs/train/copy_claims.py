@@ -70,12 +70,12 @@ def _affordable_rows(groups: Ints, width: int, classes: int, seed: int) -> Ints:
     return np.zeros(0, np.int64)
 
 
-def claim_notes(notes: Sequence[str], note: str, found: AccuracyClaims | None) -> tuple[str, ...]:
+def claim_notes(notes: Sequence[str], note: str, claims: AccuracyClaims | None) -> tuple[str, ...]:
     """The notes, the one on duplicates with what was claimed."""
-    if found is None:
+    if claims is None:
         return tuple(notes)
     more = (
-        f"A split that parts them would have claimed {found.leaky} accuracy for a linear probe; with duplicates held "
-        f"together it is {found.group_aware}."
+        f"A split that parts them would have claimed {claims.leaky} accuracy for a linear probe; with duplicates held "
+        f"together it is {claims.group_aware}."
     )
-    return tuple(f"{each} {more}" if each == note else each for each in notes)
+    return tuple(f"{line} {more}" if line == note else line for line in notes)

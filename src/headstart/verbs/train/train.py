@@ -80,7 +80,7 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
         keep_rows=options.keep_training,
     )
     held_out, trust = _held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
-    kept, unkept = rows_to_save(rows, wanted=options.keep_training)
+    kept, unkept = rows_to_save(rows, keep=options.keep_training)
     clock.lap("fitting")
     issues = _suspects(loaded, prepared, division, calibration)
     suspects = tuple(issue for issue in issues if issue.row >= 0)
