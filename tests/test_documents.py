@@ -1,5 +1,6 @@
 """What the documents and docstrings claim runs as written."""
 
+import ast
 import csv
 import doctest
 import importlib
@@ -184,7 +185,7 @@ def test_every_option_that_a_document_names_exists() -> None:
     options = options_of_verbs()
     everywhere = set.union(*options.values(), ELSEWHERE)
     for path in DOCUMENTS:
-        if path.parent.name == "reference":  # made from the program
+        if path.parent.name == "reference" or path.name == "CHANGELOG.md":  # made from the program; what once was
             continue
         text = path.read_text()
         for verb, rest in re.findall(r"headstart ([a-z]+)( [^`\n|#]*)", text):
@@ -238,3 +239,60 @@ def test_every_parameter_of_a_public_name_has_its_line(name: str) -> None:
         assert "Examples" in texts
     if inspect.isfunction(thing):
         assert "Raises" in texts
+
+
+FOREIGN = {
+    *("build", "choose", "DatasetDict", "ImageFolder", "LogisticRegressionCV", "MLPClassifier", "Pipeline"),
+    *("RidgeClassifierCV", "datasets", "n02085620", "n_features_in_", "with"),
+}
+"""Names that documents quote and that Headstart does not define: libraries', Python's, a folder's."""
+
+
+def _names_in_the_code() -> set[str]:
+    """Every name that the code defines or uses, and its short strings (options, kinds, columns)."""
+    names: set[str] = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.ClassDef(name=word) | ast.FunctionDef(name=word) | ast.alias(name=word):
+                    names.add(word)
+                case ast.Name(id=word) | ast.Attribute(attr=word) | ast.arg(arg=word) | ast.keyword(arg=str(word)):
+                    names.add(word)
+                case ast.Constant(value=str(word)) if len(word) < 40:
+                    names.add(word)
+    return names
+
+
+def _back_quoted(path: Path) -> set[str]:
+    return set(re.findall(r"`([^`\n]+)`", path.read_text()))
+
+
+def test_a_name_in_back_quotes_is_in_the_code() -> None:
+    """In docstrings every identifier; in documents those in capitals, for small words may be of a shell or a column."""
+    known = _names_in_the_code() | FOREIGN
+    absent = [
+        (str(path.relative_to(ROOT)), word)
+        for path, pattern in (
+            *((path, r"_?[A-Za-z]\w*") for path in sorted(SOURCE.rglob("*.py"))),
+            *((path, r"[A-Z]\w*[a-z]\w*") for path in DOCUMENTS),
+        )
+        for word in sorted(_back_quoted(path))
+        if re.fullmatch(pattern, word) and word not in known
+    ]
+    assert absent == []
+
+
+def test_a_module_in_back_quotes_is_there() -> None:
+    modules = {".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in SOURCE.rglob("*.py")}
+    modules |= {".".join(path.relative_to(SOURCE).parts) for path in SOURCE.rglob("*") if path.is_dir()}
+    rooms, names = {module.split(".")[0] for module in modules} - {""}, _names_in_the_code()
+    absent = []
+    for path in (*sorted(SOURCE.rglob("*.py")), *DOCUMENTS):
+        for word in sorted(_back_quoted(path)):
+            dotted = re.fullmatch(r"(?:headstart\.)?((\w+)(?:\.\w+)+)", word)
+            if dotted is None or dotted[2] not in rooms or word.endswith((".py", ".safetensors", ".csv")):
+                continue
+            place, _, name = dotted[1].rpartition(".")
+            if dotted[1] not in modules and not (place in modules and name in names):
+                absent.append((str(path.relative_to(ROOT)), word))
+    assert absent == []

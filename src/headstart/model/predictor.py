@@ -18,7 +18,7 @@ import numpy as np
 from headstart.embed.features import Part, embed_images, join_parts
 from headstart.errors import DataError, OptionError
 from headstart.records.arrays import Floats
-from headstart.records.predictions import Decisions, Drawn, Predictions
+from headstart.records.predictions import Decisions, Predictions, Subsample
 from headstart.records.run import Run
 from headstart.records.samples import Failure, ImageSource
 from headstart.trust.calibration.methods import Calibration
@@ -166,7 +166,7 @@ class Predictor:
         probabilities = self.probabilities(X)
         return Predictions(features.names, self.classes, probabilities, features.failures, novelty, self._subsample(X))
 
-    def _subsample(self, X: Floats) -> Drawn | None:
+    def _subsample(self, X: Floats) -> Subsample | None:
         """What is kept of a batch to compare it with the training images; None where that cannot be done."""
         if self.trust is None or self.trust.reference_sample is None:
             return None
@@ -221,18 +221,18 @@ class Predictor:
         from headstart.trust.triage.decide import decide
 
         triage = self.triage(max_error, confidence=confidence, per_class=per_class)
-        found = images if isinstance(images, Predictions) else self.predict(images, names=names, device=device)
-        shift = self._shift(found) if triage.feasible else None
-        return decide(found, triage, self._trusted().reference_counts(), shift, on_shift=on_shift)
+        predictions = images if isinstance(images, Predictions) else self.predict(images, names=names, device=device)
+        shift = self._shift(predictions) if triage.feasible else None
+        return decide(predictions, triage, self._trusted().reference_counts(), shift, on_shift=on_shift)
 
-    def _shift(self, found: Predictions) -> ShiftCheck | None:
-        """How the batch compares with the training images; None where that cannot be told."""
+    def _shift(self, predictions: Predictions) -> ShiftCheck | None:
+        """How the batch compares with the training images; None where that cannot be measured."""
         reference = self._trusted().reference_sample
-        if reference is None or found.drawn is None:
+        if reference is None or predictions.subsample is None:
             return None
         from headstart.trust.shift.monitor import check_shift
 
-        return check_shift(reference, found.drawn)
+        return check_shift(reference, predictions.subsample)
 
     def triage(
         self, max_error: float | None = None, *, confidence: float | None = None, per_class: bool | None = None
@@ -306,9 +306,9 @@ class Predictor:
             )
         from headstart.trust.evidence import GuaranteeRequest
 
-        said = {"max_error": max_error, "confidence": confidence, "per_class": per_class}
-        given = {name: value for name, value in said.items() if value is not None}
-        return replace(stored, **given) if stored is not None else GuaranteeRequest(**given)  # type: ignore[arg-type]
+        request = {"max_error": max_error, "confidence": confidence, "per_class": per_class}
+        options = {name: value for name, value in request.items() if value is not None}
+        return replace(stored, **options) if stored is not None else GuaranteeRequest(**options)  # type: ignore[arg-type]
 
 
 def image_name(image: ImageSource, position: int) -> str:
