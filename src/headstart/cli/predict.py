@@ -90,7 +90,7 @@ def command(
     samples = find_images(images)
     predictions = predictor.predict(samples.images, names=samples.names, device=run.choose_device(), cache=cache)
     show.failures(predictions.failures)
-    if not len(predictions):
+    if not predictions.readable.any():
         raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
     decisions = None
     if guarantee:
@@ -164,6 +164,8 @@ def _warn_of_novel(predictions: Predictions) -> None:
 
 
 def _print(table: PredictionTable, form: str | None) -> None:
+    import numpy as np
+
     from headstart.cli import show
     from headstart.report import numbers
 
@@ -173,6 +175,8 @@ def _print(table: PredictionTable, form: str | None) -> None:
         sys.stdout.write(table.to_csv())
     else:
         predictions, columns = table.predictions, table.further_columns(", ")
-        confidences = [numbers.percent(value) for value in predictions.confidences]
-        rows = list(zip(predictions.names, predictions.labels, confidences, *columns.values(), strict=True))
+        columns.pop("unreadable", None)  # the reasons stand on standard error
+        labels = [label or "(unreadable)" for label in predictions.labels]
+        confidences = ["" if np.isnan(value) else numbers.percent(value) for value in predictions.confidences]
+        rows = list(zip(predictions.names, labels, confidences, *columns.values(), strict=True))
         show.table(("image", "class", "confidence", *columns), rows, right=(2,))

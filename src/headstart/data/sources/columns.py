@@ -10,13 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headstart.checks import join_words, suggest
+from headstart.data.sources.split_names import FLAG_COLUMNS
 from headstart.errors import DataError, OptionError
 
+NO_COLUMN = "none"
+"""What the user gives in place of a column's name so that none is taken."""
 _KNOWN = {
-    "path": "path image_path file_path filename file image img picture photo img_path image_file image_name",
+    "path": "path image_path file_path filename file image img picture photo img_path image_file image_name id "
+    "image_id img_id file_id",
     "label": "label class class_name label_name category category_name target y labels",
     "group": "group group_id patient patient_id subject subject_id person person_id site site_id",
-    "split": "split set subset partition",
+    "split": f"split set subset partition fold {FLAG_COLUMNS}",
 }
 """The names that are understood, best first; case, blanks and underscores do not matter."""
 
@@ -54,17 +58,31 @@ def choose_columns(
     """The columns of a table with these `names`; `where` names the table in messages.
 
     labelled: whether labels are needed; without, neither labels nor splits are looked for.
+    group, split: 'none' takes no column, whatever they are called.
     Raises `OptionError` for a column that was named and is not there, `DataError` when none can be found.
 
     >>> choose_columns(["File Name", "Class", "age"], "table.csv")
     Columns(path='File Name', label='Class', group=None, split=None)
     """
+    path = _by_user(path, names, where, "path") or _required("path", names, where)
     return Columns(
-        path=_by_user(path, names, where, "path") or _required("path", names, where),
-        label=(_by_user(label, names, where, "label") or _required("label", names, where)) if labelled else "",
-        group=_by_user(group, names, where, "group") or _by_name("group", names),
-        split=_by_user(split, names, where, "split") or (_by_name("split", names) if labelled else None),
+        path=path,
+        label=(_by_user(label, names, where, "label") or _label(names, path, where)) if labelled else "",
+        group=_optional(group, names, where, "group"),
+        split=_optional(split, names, where, "split") if labelled else None,
     )
+
+
+def _optional(wanted: str | None, names: Sequence[str], where: str, role: str) -> str | None:
+    if wanted is not None and wanted.lower() == NO_COLUMN and wanted not in names:
+        return None
+    return _by_user(wanted, names, where, role) or _by_name(role, names)
+
+
+def _label(names: Sequence[str], path: str, where: str) -> str:
+    """The column of labels by its name, or the only one beside the paths."""
+    others = [name for name in names if name != path]
+    return _by_name("label", names) or (others[0] if len(others) == 1 else _required("label", names, where))
 
 
 def _by_user(wanted: str | None, names: Sequence[str], where: str, role: str) -> str | None:
