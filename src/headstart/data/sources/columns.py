@@ -18,7 +18,7 @@ NO_COLUMN = "none"
 _KNOWN = {
     "path": "path image_path file_path filename file image img picture photo img_path image_file image_name id "
     "image_id img_id file_id",
-    "label": "label class class_name label_name category category_name target y labels",
+    "label": "label class class_name label_name category category_name target y labels breed species",
     "group": "group group_id patient patient_id subject subject_id person person_id site site_id",
     "split": f"split set subset partition fold {FLAG_COLUMNS}",
 }
@@ -64,10 +64,9 @@ def choose_columns(
     >>> choose_columns(["File Name", "Class", "age"], "table.csv")
     Columns(path='File Name', label='Class', group=None, split=None)
     """
-    path = _by_user(path, names, where, "path") or _required("path", names, where)
     return Columns(
-        path=path,
-        label=(_by_user(label, names, where, "label") or _label(names, path, where)) if labelled else "",
+        path=_by_user(path, names, where, "path") or _required("path", names, where),
+        label=(_by_user(label, names, where, "label") or _required("label", names, where)) if labelled else "",
         group=_optional(group, names, where, "group"),
         split=_optional(split, names, where, "split") if labelled else None,
     )
@@ -77,12 +76,6 @@ def _optional(wanted: str | None, names: Sequence[str], where: str, role: str) -
     if wanted is not None and wanted.lower() == NO_COLUMN and wanted not in names:
         return None
     return _by_user(wanted, names, where, role) or _by_name(role, names)
-
-
-def _label(names: Sequence[str], path: str, where: str) -> str:
-    """The column of labels by its name, or the only one beside the paths."""
-    others = [name for name in names if name != path]
-    return _by_name("label", names) or (others[0] if len(others) == 1 else _required("label", names, where))
 
 
 def _by_user(wanted: str | None, names: Sequence[str], where: str, role: str) -> str | None:

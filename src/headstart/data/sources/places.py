@@ -24,6 +24,4 @@ def check_place(path: str | bytes, where: str) -> None:
     if _ADDRESS.match(text) and not os.path.exists(text):
         raise DataError(f"{where}: {printable(text)} is a web address: download the images and give their paths.")
     if os.name != "nt" and _WINDOWS.match(text) and not os.path.exists(text):
-        raise DataError(
-            f"{where}: {printable(text)} is a path of a Windows computer: write paths that start at this folder."
-        )
+        raise DataError(f"{where}: {printable(text)} is a path of a Windows computer: write it as it is on this one.")

@@ -15,13 +15,13 @@ UNLABELLED_ROLE = "unlabelled"
 _WORDS = {
     "train": "train training trn trainval",
     "val": "val valid validation dev development eval evaluation",
-    "test": "test testing tst holdout publictest privatetest",
+    "test": "test testing tst holdout",
     UNLABELLED_ROLE: "pred preds predict prediction predictions inference submission unlabelled unlabeled unknown",
 }
 _ROLE_OF = {word: role for role, words in _WORDS.items() for word in words.split()}
 _FILLERS = frozenset(
     {"set", "sets", "data", "dataset", "images", "image", "img", "imgs", "photos", "pictures", "files", "folder", "dir"}
-    | {"split", "seg"}
+    | {"split", "seg", "public", "private"}
 )
 """Words beside the role in names of folders."""
 _JOINED = re.compile(f"({'|'.join(sorted(_ROLE_OF, key=len, reverse=True))})({'|'.join(sorted(_FILLERS))})")

@@ -52,6 +52,12 @@ def label_text(label: Any, what: str) -> str:
     return _text(label)
 
 
+def check_labels(labels: Iterable[Any]) -> None:
+    """Raise `DataError` with the row, counted from 0, of the first label that is missing."""
+    for row, label in enumerate(labels):
+        label_text(label, f"the label of image {row}")
+
+
 def group_text(group: Any) -> str:
     """A group as text; empty where it is missing, so that the image is a group of its own."""
     return "" if is_missing(group) else _text(group)
