@@ -19,7 +19,7 @@ def put(root: Path, *names: str) -> None:
 def refusal(root: Path) -> str:
     with pytest.raises(DataError) as caught:
         load_dataset(root)
-    return str(caught.value).replace(str(root), "ROOT")
+    return str(caught.value).replace(str(root.parent if root.name in ("hub", "in") else root), "ROOT")
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,17 @@ def test_a_folder_of_links_is_read_as_what_the_links_are_called(tmp_path: Path) 
     loaded = load_dataset(tmp_path / "snapshots/main")
     assert loaded.samples.names == ("cats/1.png", "dogs/1.png")
     assert loaded.ignored == {}
+
+
+def test_a_table_that_lies_there_is_named_where_folders_say_nothing(tmp_path: Path) -> None:
+    put(tmp_path, "train/1.png", "test/2.png")
+    (tmp_path / "train.csv").write_text("id,label\n1,cat\n")
+    assert "but no class folders in 'train': give a table (CSV) of paths and labels (there is ROOT/train.csv)," in (
+        refusal(tmp_path)
+    )
+    (tmp_path / "hub/data").mkdir(parents=True)
+    (tmp_path / "hub/data/train-00000-of-00001.parquet").write_bytes(b"PAR1")
+    assert refusal(tmp_path / "hub") == (
+        "ROOT/hub holds no images: its folders 'data' are all without one (there is "
+        "ROOT/hub/data/train-00000-of-00001.parquet)."
+    )

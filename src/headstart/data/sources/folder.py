@@ -15,7 +15,7 @@ from headstart.checks import join_words, quantity
 from headstart.data.sources.class_names import composed, likeness_hint, unify_classes
 from headstart.data.sources.dataset import SPLITS, Dataset, assemble_dataset
 from headstart.data.sources.files import images_under, list_folder
-from headstart.data.sources.layout import find_layout
+from headstart.data.sources.layout import find_layout, table_hint
 from headstart.errors import DataError
 
 _OUTSIDE = "an image outside the class folders"
@@ -53,7 +53,9 @@ def load_folder(root: Path) -> Dataset:
 def _check_not_empty(root: Path, parts: list[_ClassFolder]) -> None:
     empty = [f"{part.split}/{part.label}" if part.split else part.label for part in parts if not part.images]
     if len(empty) == len(parts):
-        raise DataError(f"{root} holds no images: its folders {join_words(empty)} are all without one.")
+        raise DataError(
+            f"{root} holds no images: its folders {join_words(empty)} are all without one{table_hint(root)}."
+        )
     if empty:
         raise DataError(
             f"{root} has class folders without any image, {join_words(empty)}: add images, or take the folders away."

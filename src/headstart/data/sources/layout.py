@@ -18,6 +18,7 @@ from headstart.data.sources.files import list_folder
 from headstart.data.sources.split_names import UNLABELLED_ROLE, folder_roles, only_fillers, split_of
 from headstart.errors import DataError
 
+_TABLES = (".csv", ".tsv", ".parquet", ".pq")
 _WANTED = "a folder for each class was expected, with that class's images in it"
 
 
@@ -174,11 +175,17 @@ def _check_folders(root: Path, folders: Sequence[Path], loose: Sequence[Path], i
     if not folders and loose:
         raise DataError(
             f"{root} holds {quantity(len(loose), 'image')} but no class folders: {_WANTED}; or give a table "
-            "(CSV) of paths and labels."
+            f"(CSV) of paths and labels{table_hint(root)}."
         )
     if not folders:
         what = f"no images ({quantity(sum(ignored.values()), 'other file')})" if ignored else "nothing"
-        raise DataError(f"{root} holds {what}: {_WANTED}.")
+        raise DataError(f"{root} holds {what}: {_WANTED}{table_hint(root)}.")
+
+
+def table_hint(root: Path) -> str:
+    """A phrase that names a table lying in a folder or one folder further in; empty where there is none."""
+    files = sorted(file for pattern in ("*", "*/*") for file in root.glob(pattern) if file.suffix.lower() in _TABLES)
+    return f" (there is {files[0]})" if files else ""
 
 
 def _check_not_splits(root: Path, tops: Sequence[_Folder], roles: Mapping[str, str | None]) -> None:
@@ -193,7 +200,7 @@ def _check_not_splits(root: Path, tops: Sequence[_Folder], roles: Mapping[str, s
     if splits and len(tops) > 1:
         raise DataError(
             f"{root} has the split folders {join_words(names)} but no class folders in 'train': give a table "
-            "(CSV) of paths and labels, or a folder for each class; if these are the classes, give them other names."
+            f"(CSV) of paths and labels{table_hint(root)}, or a folder for each class; if these are the classes, give them other names."
         )
     if len(tops) == 1 and not tops[0].images and len(tops[0].folders) > 1:
         raise DataError(

@@ -128,7 +128,7 @@ def existing_path(path: Path) -> Path:
     """The path itself; raises `DataError` with the nearest right spelling where there is nothing at it."""
     if os.path.exists(path):
         return path
-    check_place(str(path), "what was given")
+    check_place(str(path))
     missing = next((part for part in (*reversed(path.parents), path) if not os.path.exists(part)), path)
     try:
         hint = suggest(missing.name, os.listdir(missing.parent), 1)
