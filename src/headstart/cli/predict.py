@@ -69,10 +69,10 @@ def command(
     run: Run,
     cache: bool,
 ) -> None:
-    """Classify IMAGES (files, folders or globs) with the saved MODEL.
+    """Classify IMAGES (files, folders, globs or a table) with the saved MODEL.
 
     Exit code 0 when every image was read, also where no guarantee is feasible and all go to review; 2 when no image
-    could be read. Unreadable ones are named on standard error.
+    could be read. Unreadable ones keep their row, marked, and are named on standard error.
     """
     from headstart.cli import show
     from headstart.data.sources.load import find_images

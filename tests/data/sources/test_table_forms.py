@@ -160,3 +160,12 @@ def test_a_table_may_be_predicted_every_row_in_order(folder: Path) -> None:
     (folder / "t.csv").write_text("path\nx.png\ny.png\n")
     with pytest.raises(DataError, match=r"2 files of the 2 that .* are not there"):
         find_images(folder / "t.csv")
+
+
+def test_the_table_of_a_split_names_the_files_of_that_split(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        for i in range(2):
+            Image.new("L", (2, 2), i + len(split)).save(tmp_path / split / f"{i}.png")
+    (tmp_path / "train.csv").write_text("id,label\n0,cat\n1,dog\n")
+    assert load_dataset(tmp_path / "train.csv").samples.images == (tmp_path / "train/0.png", tmp_path / "train/1.png")

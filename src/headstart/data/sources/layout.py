@@ -200,7 +200,8 @@ def _check_not_splits(root: Path, tops: Sequence[_Folder], roles: Mapping[str, s
     if splits and len(tops) > 1:
         raise DataError(
             f"{root} has the split folders {join_words(names)} but no class folders in 'train': give a table "
-            f"(CSV) of paths and labels{table_hint(root)}, or a folder for each class; if these are the classes, give them other names."
+            f"(CSV) of paths and labels{table_hint(root)}, or a folder for each class; if these are the classes, give "
+            "them other names."
         )
     if len(tops) == 1 and not tops[0].images and len(tops[0].folders) > 1:
         raise DataError(

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from headstart.checks import join_words, quantity
 from headstart.data.images.open import EXTENSIONS
 from headstart.data.sources.files import list_folder
+from headstart.data.sources.split_names import split_of
 from headstart.errors import DataError
 
 _DEPTH = 2
@@ -20,10 +21,15 @@ _DEPTH = 2
 
 
 class FileLookup:
-    """The images that lie in a table's folder. folder: where relative paths start."""
+    """The images that lie in a table's folder.
 
-    def __init__(self, folder: Path) -> None:
+    folder: where relative paths start. split: of the whole table, as its name says (`train.csv`), so that of
+    `train/1.jpg` and `test/1.jpg` the first is meant.
+    """
+
+    def __init__(self, folder: Path, split: str | None = None) -> None:
         self.folder = folder
+        self._split = split
         self._places: dict[str, list[Path]] | None = None
         self._completed: list[tuple[str, Path]] = []
 
@@ -37,7 +43,7 @@ class FileLookup:
             return plain
         if turned != plain and os.path.isfile(turned):
             return turned
-        matches = self._matches(path.replace("\\", "/"))
+        matches = self._of_split(self._matches(path.replace("\\", "/")))
         if len(matches) > 1:
             shown = join_words([self._relative(match) for match in matches], 3)
             raise DataError(f"{line}: {path!r} may be any of {shown}: write the folder and the ending.")
@@ -63,6 +69,14 @@ class FileLookup:
         if len(folders) > 3:
             parts.append(f"{len(folders) - 3:,} folders more")
         return f", which holds {', '.join(parts)}" if parts else ", which holds no images"
+
+    def _of_split(self, files: list[Path]) -> list[Path]:
+        """The files that lie in a folder of the table's split, where there are such; else all."""
+        if self._split is None or len(files) < 2:
+            return files
+        parts = [Path(os.path.relpath(file.parent, self.folder)).parts for file in files]
+        same = [file for file, names in zip(files, parts, strict=True) if self._split in map(split_of, names)]
+        return same or files
 
     def _matches(self, path: str) -> list[Path]:
         if os.path.isabs(path):

@@ -23,6 +23,7 @@ from headstart.data.sources.encoded import image_source
 from headstart.data.sources.lookup import FileLookup
 from headstart.data.sources.places import check_place
 from headstart.data.sources.split_column import read_splits
+from headstart.data.sources.split_names import split_of
 from headstart.data.sources.table_text import TableText, read_table
 from headstart.data.sources.values import group_text, is_missing, label_text
 from headstart.errors import DataError
@@ -139,7 +140,7 @@ def _dataset_of_rows(
 
 
 def _rows(where: str, folder: Path, text: TableText, columns: Columns) -> tuple[list[_Row], FileLookup]:
-    lookup = FileLookup(folder)
+    lookup = FileLookup(folder, split_of(Path(where).stem))
     rows = [_row(line, dict(zip(text.names, values, strict=True)), columns, lookup) for line, values in text.rows]
     if not rows:
         raise DataError(f"{where} has a heading but no rows: give it one row for each image.")

@@ -79,7 +79,7 @@ def one_column(values: Any, noun: str) -> list[Any]:
 
     noun: what the values are, in the `DataError` that is raised where there are several a row.
 
-    >>> one_column(np.array([[1], [2]]), "label")
+    >>> one_column([[1], [2]], "label")
     [1, 2]
     """
     if is_frame(values):
