@@ -1,7 +1,8 @@
 """Names of classes that may mean the same: Unicode forms are joined, other likenesses are said.
 
-`unify_classes` gives every name its composed form (NFC), because `é` can be written in two ways that no person can
-tell apart. Names that differ in case or blanks alone stay classes of their own: only the user knows whether they are.
+`unify_classes` gives every name its composed form (NFC), because an accented letter can be written in two ways that no
+person can tell apart. Names that differ in case or blanks alone stay classes of their own: only the user knows whether
+they are.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ def unify_classes(labels: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     for label in dict.fromkeys(labels):
         forms[composed(label)].add(label)
     notes = []
-    if joined := sorted(name for name, written in forms.items() if len(written) > 1):
-        notes.append(f"Joined: {join_words(joined)}, which was written in two Unicode forms.")
-    if alike := similar_names(forms):
-        words = ", ".join(alike[:5]) + (f" and {len(alike) - 5} more" if len(alike) > 5 else "")
+    if both := sorted(name for name, forms_of_name in forms.items() if len(forms_of_name) > 1):
+        notes.append(f"Joined: {join_words(both)}, which was written in two Unicode forms.")
+    if likenesses := similar_names(forms):
+        words = ", ".join(likenesses[:5]) + (f" and {len(likenesses) - 5} more" if len(likenesses) > 5 else "")
         notes.append(
             f"Names that differ only in case or blanks are different classes here: {words}; rename one if they are "
             "the same."

@@ -59,7 +59,7 @@ def load_hub(
     notes: tuple[str, ...] = ()
     for name, part in parts.items():
         columns = _columns(part, path_column, label_column, group_column, split_column)
-        part_rows, columns, part_notes = _rows(part, str(name), columns, split_named=split_column is not None)
+        part_rows, columns, part_notes = _rows(part, str(name), columns, split_by_user=split_column is not None)
         rows += part_rows
         notes += tuple(note for note in part_notes if note not in notes)
     if not rows:
@@ -92,7 +92,9 @@ def _columns(part: Any, path: str | None, label: str | None, group: str | None, 
     )
 
 
-def _rows(part: Any, name: str, columns: Columns, *, split_named: bool) -> tuple[list[_Row], Columns, tuple[str, ...]]:
+def _rows(
+    part: Any, name: str, columns: Columns, *, split_by_user: bool
+) -> tuple[list[_Row], Columns, tuple[str, ...]]:
     """The rows of a part, its columns without a split column that is none, and notes on that."""
     wanted = [column for column in (columns.path, columns.label, columns.group, columns.split) if column]
     part = part.with_format(None).select_columns(wanted)
@@ -104,7 +106,7 @@ def _rows(part: Any, name: str, columns: Columns, *, split_named: bool) -> tuple
     notes: tuple[str, ...] = ()
     if columns.split:
         words = ["" if is_missing(word) else str(word) for word in part[columns.split]]
-        splits, notes = read_splits(columns.split, words, names, named=split_named)
+        splits, notes = read_splits(columns.split, words, names, by_user=split_by_user)
     if splits is None:
         columns = replace(columns, split=None)
         splits = [_part_split(name)] * len(part)

@@ -101,12 +101,12 @@ def _by_split(root: Path, tops: Sequence[_Folder], roles: Mapping[str, str | Non
 
 
 def _splits_outside(root: Path, splits: Mapping[str, _Folder]) -> Layout:
-    waiting = [role for role, folder in splits.items() if _without_labels(role, folder, splits["train"])]
-    notes = [_unlabelled_note(splits[role]) for role in waiting]
+    unlabelled = [role for role, folder in splits.items() if _without_labels(role, folder, splits["train"])]
+    notes = [_unlabelled_note(splits[role]) for role in unlabelled]
     classes = []
     loose = 0
-    labelled = {split: folder for split, folder in splits.items() if split not in waiting}
-    for split, folder in labelled.items():
+    parts = {split: folder for split, folder in splits.items() if split not in unlabelled}
+    for split, folder in parts.items():
         if not folder.folders:
             raise DataError(
                 f"the {split} folder {folder.inner} has no class folders ({quantity(len(folder.images), 'image')} lie "
@@ -114,8 +114,8 @@ def _splits_outside(root: Path, splits: Mapping[str, _Folder]) -> Layout:
             )
         loose += len(folder.images)
         classes += [(split, sub.name, sub) for sub in folder.folders]
-    if any(folder.inner.relative_to(root).as_posix().lower() not in _PLAIN for folder in labelled.values()):
-        notes.insert(0, _split_note({split: folder.inner.relative_to(root) for split, folder in labelled.items()}))
+    if any(folder.inner.relative_to(root).as_posix().lower() not in _PLAIN for folder in parts.values()):
+        notes.insert(0, _split_note({split: folder.inner.relative_to(root) for split, folder in parts.items()}))
     return Layout(tuple(classes), loose, tuple(notes))
 
 

@@ -31,7 +31,7 @@ class FileLookup:
         self.folder = folder
         self._split = split
         self._places: dict[str, list[Path]] | None = None
-        self._completed: list[tuple[str, Path]] = []
+        self._lookups: list[tuple[str, Path]] = []
 
     def find(self, path: str, line: str) -> Path:
         """The file that a table's row names; line: where, for the `DataError` where two files may be meant.
@@ -49,17 +49,15 @@ class FileLookup:
             raise DataError(f"{line}: {path!r} may be any of {shown}: write the folder and the ending.")
         if not matches:
             return plain
-        self._completed.append((path, matches[0]))
+        self._lookups.append((path, matches[0]))
         return matches[0]
 
     def notes(self) -> tuple[str, ...]:
         """A sentence on the files that were not named in full."""
-        if not self._completed:
+        if not self._lookups:
             return ()
-        written, file = self._completed[0]
-        return (
-            f"{quantity(len(self._completed), 'file')} looked up by name: {written!r} is {self._relative(file)}, say.",
-        )
+        path, file = self._lookups[0]
+        return (f"{quantity(len(self._lookups), 'file')} looked up by name: {path!r} is {self._relative(file)}, say.",)
 
     def contents(self) -> str:
         """What lies in the folder, for messages: its images, and the folders with theirs."""

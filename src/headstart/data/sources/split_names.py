@@ -1,7 +1,7 @@
-"""Reads which split a name means: of a folder (`seg_train`, `test_set`, `Validation images`) or of a table's cell.
+"""Reads which split a name means: of a folder ('seg_train', 'test_set', 'Validation images') or of a table's cell.
 
-`split_of` reads one name, `folder_roles` all names that stand side by side, so that what they share (`plants_train`,
-`plants_test`) does not count. `flag_split` reads a yes-or-no column such as `is_valid`. No folder is opened here.
+`split_of` reads one name, `folder_roles` all names that stand side by side, so that what they share ('plants_train',
+'plants_test') does not count. `flag_split` reads a yes-or-no column such as 'is_valid'. No folder is opened here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FILLERS = frozenset(
     | {"split", "seg", "public", "private"}
 )
 """Words beside the role in names of folders."""
-_JOINED = re.compile(f"({'|'.join(sorted(_ROLE_OF, key=len, reverse=True))})({'|'.join(sorted(_FILLERS))})")
+_COMPOUND = re.compile(f"({'|'.join(sorted(_ROLE_OF, key=len, reverse=True))})({'|'.join(sorted(_FILLERS))})")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TOKEN = re.compile(r"[^\W\d_]+")
 _FLAGS = {
@@ -58,17 +58,17 @@ def folder_roles(names: Sequence[str]) -> list[str | None]:
     (['train', 'test'], ['train', None])
     """
     readings = [_read(name) for name in names]
-    shared = len({rest for _, rest in readings}) == 1
-    return [role if shared or not rest else None for role, rest in readings]
+    same_rest = len({rest for _, rest in readings}) == 1
+    return [role if same_rest or not rest else None for role, rest in readings]
 
 
 def only_fillers(name: str) -> bool:
-    """Whether a name says nothing of what is in it: `images`, `data 1`, `unknown`, `test`."""
+    """Whether a name says nothing of what is in it: 'images', 'data 1', 'unknown', 'test'."""
     return not _read(name)[1]
 
 
 def flag_split(column: str, word: str) -> str | None:
-    """The split that a cell of a column such as `is_valid` means; None where either is something else.
+    """The split that a cell of a column such as 'is_valid' means; None where either is something else.
 
     >>> flag_split("is_valid", "True"), flag_split("is_valid", "0"), flag_split("split", "True")
     ('val', 'train', None)
@@ -82,11 +82,11 @@ def flag_split(column: str, word: str) -> str | None:
 
 def _read(word: str) -> tuple[str | None, tuple[str, ...]]:
     """The role that a name means, and the words in it that neither say a role nor are fillers."""
-    spaced = _HUMP.sub(" ", unicodedata.normalize("NFC", word))
+    words = _HUMP.sub(" ", unicodedata.normalize("NFC", word))
     roles, rest = [], []
-    for token in _TOKEN.findall(spaced.lower()):
-        joined = _JOINED.fullmatch(token)
-        token = joined[1] if joined else token
+    for token in _TOKEN.findall(words.lower()):
+        compound = _COMPOUND.fullmatch(token)
+        token = compound[1] if compound else token
         if token in _ROLE_OF:
             roles.append(_ROLE_OF[token])
         elif token not in _FILLERS:

@@ -67,7 +67,7 @@ def load_table(
     columns = choose_columns(
         text.names, str(table), path=path_column, label=label_column, group=group_column, split=split_column
     )
-    return _dataset_of_rows(str(table), table.parent, text, columns, split_named=split_column is not None)
+    return _dataset_of_rows(str(table), table.parent, text, columns, split_by_user=split_column is not None)
 
 
 def load_frame(
@@ -88,7 +88,7 @@ def load_frame(
     columns = choose_columns(
         names, "the table", path=path_column, label=label_column, group=group_column, split=split_column
     )
-    return _dataset_of_rows("the table", Path(), text, columns, split_named=split_column is not None)
+    return _dataset_of_rows("the table", Path(), text, columns, split_by_user=split_column is not None)
 
 
 def load_unlabelled_table(table: Path, *, path_column: str | None = None, group_column: str | None = None) -> Dataset:
@@ -112,7 +112,7 @@ def list_table_images(table: Path) -> list[tuple[ImageSource, str]]:
 
 
 def _dataset_of_rows(
-    where: str, folder: Path, text: TableText, columns: Columns, *, split_named: bool = False
+    where: str, folder: Path, text: TableText, columns: Columns, *, split_by_user: bool = False
 ) -> Dataset:
     rows, lookup = _rows(where, folder, text, columns)
     rows, missing = _drop_missing(rows, where, lookup)
@@ -120,7 +120,7 @@ def _dataset_of_rows(
     split_notes: tuple[str, ...] = ()
     if columns.split:
         words, places = [row.split for row in rows], [row.line for row in rows]
-        splits, split_notes = read_splits(columns.split, words, places, named=split_named)
+        splits, split_notes = read_splits(columns.split, words, places, by_user=split_by_user)
     if splits is None:
         columns = replace(columns, split=None)
     labels, alike = unify_classes([row.label for row in rows])
