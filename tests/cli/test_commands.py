@@ -1,5 +1,7 @@
 """The command line as a person meets it: real photographs, wrong input too; a process of its own where that matters."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -83,14 +85,41 @@ def test_predictions_come_as_a_table_csv_and_json(model: Path, cells: Path) -> N
     assert record["confidence"] == max(record["probabilities"].values())
 
 
-def test_unreadable_images_are_named_and_the_rest_is_predicted(model: Path, cells: Path, tmp_path: Path) -> None:
+def test_unreadable_images_are_named_and_keep_their_row(model: Path, cells: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
     image = next((cells / "defective").iterdir())
-    done = headstart("predict", model, image, tmp_path / "broken.jpg", "--csv")
+    done = headstart("predict", model, tmp_path / "broken.jpg", image, "--csv")
     assert done.returncode == 0
-    assert len(done.stdout.splitlines()) == 2
+    broken, readable = csv.DictReader(io.StringIO(done.stdout))
+    reason = "it is not an image in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"
+    assert (broken["image"], broken["class"], broken["confidence"], broken["defective"], broken["unreadable"]) == (
+        (tmp_path / "broken.jpg").as_posix(),
+        "",
+        "",
+        "",
+        reason,
+    )
+    assert (readable["image"], readable["unreadable"]) == (image.as_posix(), "")
+    assert readable["class"] in ("defective", "functional")
     assert done.stderr.startswith("unreadable: ")
+    first, second = json.loads(headstart("predict", model, tmp_path / "broken.jpg", image, "--json").stdout)
+    assert (first["class"], first["probabilities"], first["unreadable"]) == (None, None, reason)
+    assert second["class"] == readable["class"]
+    assert "(unreadable)" in headstart("predict", model, tmp_path / "broken.jpg", image).stdout
+    decided = headstart(
+        "predict", model, tmp_path / "broken.jpg", image, "--max-error", "20%", "--sets", "0.9", "--csv"
+    )
+    assert next(csv.DictReader(io.StringIO(decided.stdout)))["reason"] == "unreadable"
     assert "no image could be read, of 1" in refused("predict", model, tmp_path / "broken.jpg")
+
+
+def test_a_table_is_predicted_row_by_row(model: Path, cells: Path, tmp_path: Path) -> None:
+    files = sorted((cells / "defective").iterdir())[:2]
+    (tmp_path / "new.csv").write_text("\n".join(["path", str(files[1]), "gone.png", str(files[0]), str(files[1])]))
+    rows = list(csv.DictReader(io.StringIO(headstart("predict", model, tmp_path / "new.csv", "--csv").stdout)))
+    assert [row["image"] for row in rows] == [str(files[1]), "gone.png", str(files[0]), str(files[1])]
+    assert [row["unreadable"] for row in rows] == ["", "there is no such file", "", ""]
+    assert rows[0] == rows[3]
 
 
 def test_a_model_is_scored_on_labelled_images_by_class_name(model: Path, cells: Path, tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ def test_labels_that_do_not_match_are_refused(pictures: tuple[list[Path], np.nda
         clone(QUICK).fit(X, y[:-1])
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), ""])
+def test_a_missing_label_is_refused_before_any_work(missing: object) -> None:
+    with pytest.raises(DataError, match=r"the label of image 1 is (missing|empty)"):
+        clone(QUICK).fit([Path("x.png")] * 3, ["a", missing, "b"])
+
+
 def test_an_unreadable_picture_is_named_at_prediction(pictures: tuple[list[Path], np.ndarray], tmp_path: Path) -> None:
     X, y = pictures
     (tmp_path / "broken.png").write_bytes(b"no picture")

@@ -126,7 +126,7 @@ def _print(result: BatchDrift, as_json: bool) -> None:
         return
     batch, predictions = result.batch, result.predictions
     rows = [
-        (batch.names[row], predictions.labels[row], numbers.percent(float(predictions.confidences[row])))
+        (batch.names[row], predictions.labels[row] or "", numbers.percent(float(predictions.confidences[row])))
         for row in result.most_foreign[:_NAMED]
     ]
     if result.drifted:

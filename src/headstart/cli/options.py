@@ -42,7 +42,7 @@ _COLUMNS = (
         "--group-column",
         "Column naming what belongs together: patient, site, video (default: found by its name).",
     ),
-    ("--split-column", "Column with train, val or test (default: found by its name)."),
+    ("--split-column", "Column with train, val or test; 'none' for no split (default: found by its name)."),
 )
 
 

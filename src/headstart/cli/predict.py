@@ -69,10 +69,10 @@ def command(
     run: Run,
     cache: bool,
 ) -> None:
-    """Classify IMAGES (files, folders or globs) with the saved MODEL.
+    """Classify IMAGES (files, folders, globs or a table) with the saved MODEL.
 
     Exit code 0 when every image was read, also where no guarantee is feasible and all go to review; 2 when no image
-    could be read. Unreadable ones are named on standard error.
+    could be read. Unreadable ones keep their row, marked, and are named on standard error.
     """
     from headstart.cli import show
     from headstart.data.sources.load import find_images
@@ -90,7 +90,7 @@ def command(
     samples = find_images(images)
     predictions = predictor.predict(samples.images, names=samples.names, device=run.choose_device(), cache=cache)
     show.failures(predictions.failures)
-    if not len(predictions):
+    if not predictions.readable.any():
         raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
     decisions = None
     if guarantee:
@@ -164,6 +164,8 @@ def _warn_of_novel(predictions: Predictions) -> None:
 
 
 def _print(table: PredictionTable, form: str | None) -> None:
+    import numpy as np
+
     from headstart.cli import show
     from headstart.report import numbers
 
@@ -173,6 +175,8 @@ def _print(table: PredictionTable, form: str | None) -> None:
         sys.stdout.write(table.to_csv())
     else:
         predictions, columns = table.predictions, table.further_columns(", ")
-        confidences = [numbers.percent(value) for value in predictions.confidences]
-        rows = list(zip(predictions.names, predictions.labels, confidences, *columns.values(), strict=True))
+        columns.pop("unreadable", None)  # the reasons stand on standard error
+        labels = [label or "(unreadable)" for label in predictions.labels]
+        confidences = ["" if np.isnan(value) else numbers.percent(value) for value in predictions.confidences]
+        rows = list(zip(predictions.names, labels, confidences, *columns.values(), strict=True))
         show.table(("image", "class", "confidence", *columns), rows, right=(2,))

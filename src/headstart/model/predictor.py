@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 class Features:
     """What a model sees of n images.
 
-    X: (n, d) what its head looks at. names: of the images. failures: images that could not be read. layers: (n, m) what
-    novelty looks at; None where it is part of X, or where novelty is not watched.
+    X: (n, d) what its head looks at. names: of these images. failures: images that could not be read, which are not
+    among the n; their rows are positions among all that were given. layers: (n, m) what novelty looks at; None where it
+    is part of X, or where novelty is not watched.
     """
 
     X: Floats
@@ -112,7 +113,8 @@ class Predictor:
         Returns
         -------
         Predictions
-            Probabilities (n, K), labels, confidences and novelty. Images that cannot be read are in its `failures`.
+            Probabilities (n, K), labels, confidences and novelty, a row for every image, in order. One that cannot be
+            read has no label, and its reason is in `failures`.
 
         Raises
         ------
@@ -163,8 +165,8 @@ class Predictor:
             layers = features.layers
             layers = X[:, self.parts[0].columns(self.novelty_taps)] if layers is None else layers
             novelty = self.trust.novelty.relative(layers) if len(X) else np.zeros(0)
-        probabilities = self.probabilities(X)
-        return Predictions(features.names, self.classes, probabilities, features.failures, novelty, self._subsample(X))
+        readable = Predictions(features.names, self.classes, self.probabilities(X), (), novelty, self._subsample(X))
+        return with_failures(readable, features.failures)
 
     def _subsample(self, X: Floats) -> Subsample | None:
         """What is kept of a batch to compare it with the training images; None where that cannot be done."""
@@ -309,6 +311,24 @@ class Predictor:
         request = {"max_error": max_error, "confidence": confidence, "per_class": per_class}
         options = {name: value for name, value in request.items() if value is not None}
         return replace(stored, **options) if stored is not None else GuaranteeRequest(**options)  # type: ignore[arg-type]
+
+
+def with_failures(readable: Predictions, failures: Sequence[Failure]) -> Predictions:
+    """The predictions with a row more for each image that could not be read, where it was among those given."""
+    if not failures:
+        return readable
+    failed = {failure.row: failure.name for failure in failures}
+    total = len(readable) + len(failed)
+    rows = np.setdiff1d(np.arange(total), list(failed))
+    names = dict(zip(rows.tolist(), readable.names, strict=True)) | failed
+    probabilities = np.full((total, len(readable.classes)), np.nan, readable.probabilities.dtype)
+    probabilities[rows] = readable.probabilities
+    novelty = None
+    if readable.novelty is not None:
+        novelty = np.full(total, np.nan)
+        novelty[rows] = readable.novelty
+    ordered = tuple(names[row] for row in range(total))
+    return replace(readable, names=ordered, probabilities=probabilities, novelty=novelty, failures=tuple(failures))
 
 
 def image_name(image: ImageSource, position: int) -> str:

@@ -45,6 +45,16 @@ class Embeddings:
         """The rows of several taps side by side (all of them by default)."""
         return np.concatenate([self.taps[name] for name in (taps or self.taps)], axis=1)
 
+    def aligned(self, tap: str | None = None) -> Floats:
+        """A tap's numbers with a row for every image that was asked for, in order: NaN for one that could not be read.
+
+        tap: the last one by default. Of embeddings as they were made, not of some that were taken from them.
+        """
+        rows = self.last if tap is None else self.taps[tap]
+        table = np.full((len(self) + len(self.failures), rows.shape[1]), np.nan, np.float32)
+        table[self.rows] = rows
+        return table
+
     def take(self, rows: NDArray[Any]) -> Embeddings:
         """The embeddings at these positions (indices or a boolean mask)."""
         return replace(self, taps={k: v[rows] for k, v in self.taps.items()}, rows=self.rows[rows])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.records.predictions import Decisions, Predictions
+from headstart.records.predictions import Decisions, Prediction, Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +36,11 @@ class PredictionTable:
         return [[self.predictions.classes[k] for k in row.nonzero()[0]] for row in self.in_set]
 
     def further_columns(self, separator: str) -> dict[str, Sequence[str]]:
-        """What there is of each image besides its class, confidence and novelty. separator: between a set's classes."""
+        """What there is of each image besides its class, confidence and novelty: why it could not be read, where there
+        is such an image; decision and reason; set. separator: between a set's classes."""
         columns: dict[str, Sequence[str]] = {}
+        if self.predictions.failures:
+            columns["unreadable"] = [row.reason for row in self.predictions]
         if self.decisions is not None:
             columns["decision"], columns["reason"] = self.decisions.words, self.decisions.reasons
         if self.in_set is not None:
@@ -48,17 +51,11 @@ class PredictionTable:
         """One JSON-like record an image: its name, class, confidence and every class's probability; novelty where the
         model watches it (above 1 is novel), the decision with its reason, the set of classes."""
         predictions, sets = self.predictions, self.sets()
-        records: list[dict[str, Any]] = [
-            {
-                "image": name,
-                "class": label,
-                "confidence": round(float(row.max()), 6),
-                "probabilities": {c: round(float(p), 6) for c, p in zip(predictions.classes, row, strict=True)},
-            }
-            for name, label, row in zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
+        records = [
+            _record(row, predictions.classes, p) for row, p in zip(predictions, predictions.probabilities, strict=True)
         ]
         for i, record in enumerate(records):
-            if predictions.novelty is not None:
+            if predictions.novelty is not None and predictions.readable[i]:
                 record |= {"novelty": float(f"{predictions.novelty[i]:.6g}"), "novel": bool(predictions.novel[i])}
             if self.decisions is not None:
                 record |= {"decision": self.decisions.words[i], "reason": self.decisions.reasons[i]}
@@ -70,12 +67,25 @@ class PredictionTable:
         """A header and a line an image: image, class, confidence, further columns, then one column a class."""
         predictions, columns = self.predictions, self.further_columns("|")
         if predictions.novelty is not None:
-            columns = {"novelty": [f"{value:.6g}" for value in predictions.novelty], **columns}
+            columns = {"novelty": ["" if np.isnan(v) else f"{v:.6g}" for v in predictions.novelty], **columns}
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["image", "class", "confidence", *columns, *predictions.classes])
         rows = zip(predictions.names, predictions.labels, predictions.probabilities, strict=True)
         for i, (name, label, row) in enumerate(rows):
             cells = [column[i] for column in columns.values()]
-            writer.writerow([name, label, f"{row.max():.6f}", *cells, *(f"{p:.6f}" for p in row)])
+            numbers = ["" if label is None else f"{p:.6f}" for p in (row.max(), *row)]
+            writer.writerow([name, label or "", numbers[0], *cells, *numbers[1:]])
         return text.getvalue()
+
+
+def _record(row: Prediction, classes: Sequence[str], probabilities: NDArray[Any]) -> dict[str, Any]:
+    """A prediction as JSON-able values; of an image that could not be read, the reason."""
+    if row.label is None or row.confidence is None:
+        return {"image": row.name, "class": None, "confidence": None, "probabilities": None, "unreadable": row.reason}
+    return {
+        "image": row.name,
+        "class": row.label,
+        "confidence": round(row.confidence, 6),
+        "probabilities": {c: round(float(p), 6) for c, p in zip(classes, probabilities, strict=True)},
+    }

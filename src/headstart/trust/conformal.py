@@ -57,6 +57,7 @@ class ConformalSets:
         members = nonconformity(probabilities, self.method) <= np.asarray(self.limits) + _ROUNDING
         if never_empty and len(members):
             members[np.arange(len(members)), np.asarray(probabilities).argmax(axis=1)] = True
+        members[np.isnan(probabilities).any(axis=1)] = False  # images that could not be read
         return members
 
     def to_dict(self) -> dict[str, Any]:

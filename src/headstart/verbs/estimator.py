@@ -112,14 +112,17 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> TransferClassifier:
         """Measure, choose and fit. X: n images. y: n labels (text or numbers). groups: n, kept whole in the folds."""
+        from headstart.data.sources.values import check_labels
         from headstart.verbs.train.train import train
 
         labels = np.asarray(y)
+        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
         if labels.ndim != 1 or len(labels) != len(X):
             raise DataError(
                 f"fit needs one label an image; found {len(X)} images and labels of the shape {labels.shape}: give "
                 "equally many."
             )
+        check_labels(labels)
         classes, codes = np.unique(labels, return_inverse=True)
         width = len(str(len(classes)))
         words = [f"{code:0{width}d}" for code in codes]  # sorts as the labels do, whatever they are

@@ -16,7 +16,7 @@ import numpy as np
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.notes import ALTERATIONS
-from headstart.data.sources.dataset import split_of
+from headstart.data.sources.split_names import split_of
 from headstart.device import Device
 from headstart.embed.features import embed_parts
 from headstart.errors import DataError

@@ -45,7 +45,21 @@ def reason_of(path: Path) -> str:
         (b"PK\x03\x04.....", "it is a ZIP archive, not an image"),
         (
             b"\0\0\0\x18ftypheic\0\0",
-            "it is a HEIC photograph, which is not supported: convert it to JPEG",
+            "it is a HEIC photograph, which is not supported: convert it to JPEG (heif-convert, or on a Mac: sips -s "
+            "format jpeg)",
+        ),
+        (
+            b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif",
+            "it is an AVIF image, which is not supported: convert it to JPEG or PNG (avifdec)",
+        ),
+        (
+            b"\0\0\0\x0cjP  \r\n\x87\n",
+            "it is a JPEG 2000 image, which is not supported: convert it to PNG (opj_decompress, or ImageMagick)",
+        ),
+        (b"\xff\x0a\xfa\x7f", "it is a JPEG XL image, which is not supported: convert it to PNG (djxl)"),
+        (
+            bytes(128) + b"DICM",
+            "it is a DICOM image, which is not supported: convert it to PNG (dcm2img, or pydicom and Pillow in Python)",
         ),
         (
             b"version https://git-lfs.github.com/spec/v1",

@@ -117,9 +117,12 @@ def test_a_train_folder_alone_is_no_split(tmp_path: Path) -> None:
     assert samples.splits is None
 
 
-def test_classes_that_are_called_train_and_test_stay_classes(tmp_path: Path) -> None:
+def test_splits_without_class_folders_are_not_taken_for_classes(tmp_path: Path) -> None:
     put(tmp_path, "train/1.jpg", "test/1.jpg")
-    assert load_dataset(tmp_path).samples.classes == ("test", "train")
+    assert refused(tmp_path) == (
+        "ROOT has the split folders 'test', 'train' but no class folders in 'train': give a table (CSV) of paths and "
+        "labels, or a folder for each class; if these are the classes, give them other names."
+    )
 
 
 def test_a_class_called_train_among_others_may_have_folders_inside(tmp_path: Path) -> None:

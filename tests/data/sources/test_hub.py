@@ -57,7 +57,7 @@ def test_columns_may_be_named_and_hold_paths_or_bytes() -> None:
 
 
 def test_an_empty_cell_in_a_split_column_is_named() -> None:
-    with pytest.raises(DataError, match="image 3 lies in the split ''"):
+    with pytest.raises(DataError, match="image 3 has the split ''"):
         load_dataset(dataset([0, 1, 0, 1], split=["train", "train", "test", ""]))
 
 

@@ -51,7 +51,7 @@ def test_options_that_do_not_fit_the_source_are_refused(photos: Path) -> None:
 def test_images_are_found_in_files_folders_and_globs_each_once(photos: Path) -> None:
     folder = photos / "photos"
     found = find_images([folder / "dog", folder / "cat/a.jpg", str(folder / "**/*.jpg"), folder / "dog/notes.txt"])
-    assert [Path(name).name for name in found.names] == ["c.png", "a.jpg", "b.jpg", "notes.txt"]
+    assert [Path(name).name for name in found.names] == ["c.png", "notes.txt", "a.jpg", "b.jpg"]
     assert found.labels.tolist() == [-1] * 4
     assert found.classes == ()
     assert find_images(folder).images == find_images([str(folder)]).images

@@ -83,7 +83,7 @@ def test_the_best_known_name_wins() -> None:
         ("file,label\n,cat\n", "table.csv line 2 has no path in the column 'file'"),
         ("file,label\nimg/0.png,cat,x\n", "table.csv line 2 has 3 fields where the heading has 2"),
         (
-            "file,label,split\nimg/0.png,cat,maybe\n",
+            "file,label,split\nimg/0.png,cat,maybe\nimg/1.png,cat,train\n",
             "line 2 has the split 'maybe': 'train', 'val' or 'test' was",
         ),
         ("file,label,file\n", "has two columns of one name among 'file', 'label', 'file'"),

@@ -29,6 +29,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from headstart.data.images.lookalikes import START, describe, describe_raw
 from headstart.errors import UnreadableImage
 
 MAX_PIXELS = 250_000_000
@@ -50,17 +51,6 @@ _FORMATS: dict[str, type[ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "PPM": PpmImagePlugin.PpmImageFile,
 }
-_LOOKALIKES = (
-    (b"ftyphei", "a HEIC photograph, which is not supported: convert it to JPEG"),
-    (b"ftypmif1", "a HEIC photograph, which is not supported: convert it to JPEG"),
-    (b"ftypavif", "an AVIF image, which is not supported: convert it to JPEG or PNG"),
-    (b"<svg", "an SVG drawing, which is not supported: convert it to PNG"),
-    (b"<html", "a web page, not an image"),
-    (b"<!doctype html", "a web page, not an image"),
-    (b"%pdf", "a PDF document, not an image"),
-    (b"pk\x03\x04", "a ZIP archive, not an image"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the image itself: run  git lfs pull"),
-)
 
 
 @contextmanager
@@ -69,6 +59,8 @@ def open_image(source: Path | bytes) -> Iterator[ImageFile.ImageFile]:
     with reasons():
         if isinstance(source, Path):
             check_file(source)
+            if (raw := describe_raw(source)) is not None:
+                raise UnreadableImage(f"it is {raw}")
             with source.open("rb") as stream:
                 yield _identify(stream)
         else:
@@ -124,7 +116,7 @@ def _identify(stream: IO[bytes]) -> ImageFile.ImageFile:
 
     Not `PIL.Image.open`: that tries formats which run outside programs, and has a process-wide pixel limit.
     """
-    start = stream.read(512)
+    start = stream.read(START)
     if not start:
         raise UnreadableImage("there is nothing in it (0 bytes)")
     for name, decoder in _FORMATS.items():
@@ -138,10 +130,9 @@ def _identify(stream: IO[bytes]) -> ImageFile.ImageFile:
 
 
 def _unknown(start: bytes) -> str:
-    lowered = start.lower()
-    for sign, phrase in _LOOKALIKES:
-        if sign in lowered:
-            return f"it is {phrase}"
+    phrase = describe(start)
+    if phrase is not None:
+        return f"it is {phrase}"
     return "it is not an image in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"
 
 

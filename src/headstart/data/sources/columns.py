@@ -10,13 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headstart.checks import join_words, suggest
+from headstart.data.sources.split_names import FLAG_COLUMNS
 from headstart.errors import DataError, OptionError
 
+NO_COLUMN = "none"
+"""What the user gives in place of a column's name so that none is taken."""
 _KNOWN = {
-    "path": "path image_path file_path filename file image img picture photo img_path image_file image_name",
-    "label": "label class class_name label_name category category_name target y labels",
+    "path": "path image_path file_path filename file image img picture photo img_path image_file image_name id "
+    "image_id img_id file_id",
+    "label": "label class class_name label_name category category_name target y labels breed species",
     "group": "group group_id patient patient_id subject subject_id person person_id site site_id",
-    "split": "split set subset partition",
+    "split": f"split set subset partition fold {FLAG_COLUMNS}",
 }
 """The names that are understood, best first; case, blanks and underscores do not matter."""
 
@@ -54,6 +58,7 @@ def choose_columns(
     """The columns of a table with these `names`; `where` names the table in messages.
 
     labelled: whether labels are needed; without, neither labels nor splits are looked for.
+    group, split: 'none' takes no column, whatever they are called.
     Raises `OptionError` for a column that was named and is not there, `DataError` when none can be found.
 
     >>> choose_columns(["File Name", "Class", "age"], "table.csv")
@@ -62,9 +67,15 @@ def choose_columns(
     return Columns(
         path=_by_user(path, names, where, "path") or _required("path", names, where),
         label=(_by_user(label, names, where, "label") or _required("label", names, where)) if labelled else "",
-        group=_by_user(group, names, where, "group") or _by_name("group", names),
-        split=_by_user(split, names, where, "split") or (_by_name("split", names) if labelled else None),
+        group=_optional(group, names, where, "group"),
+        split=_optional(split, names, where, "split") if labelled else None,
     )
+
+
+def _optional(wanted: str | None, names: Sequence[str], where: str, role: str) -> str | None:
+    if wanted is not None and wanted.lower() == NO_COLUMN and wanted not in names:
+        return None
+    return _by_user(wanted, names, where, role) or _by_name(role, names)
 
 
 def _by_user(wanted: str | None, names: Sequence[str], where: str, role: str) -> str | None:

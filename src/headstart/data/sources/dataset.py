@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 
 from headstart import fingerprint
 from headstart.checks import join_words
 from headstart.data.images.decode import hash_content
+from headstart.data.sources.class_names import likeness_hint
 from headstart.device import threads
 from headstart.errors import DataError, UnreadableImage
 from headstart.progress import bar
@@ -24,11 +24,6 @@ from headstart.records.samples import UNLABELLED, ImageSource, Samples
 from headstart.records.targets import Classes
 
 SPLITS = ("train", "val", "test")
-_SPLIT_OF = MappingProxyType(
-    dict.fromkeys(("train", "training"), "train")
-    | dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val")
-    | dict.fromkeys(("test", "testing"), "test")
-)
 _CHUNK = 64
 
 
@@ -46,15 +41,6 @@ class Dataset:
     ignored: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     together: tuple[tuple[int, ...], ...] = ()
-
-
-def split_of(word: str) -> str | None:
-    """The split that the name of a folder or the text of a cell means, whatever its case; None for any other.
-
-    >>> split_of("Validation"), split_of("cats")
-    ('val', None)
-    """
-    return _SPLIT_OF.get(word.strip().lower())
 
 
 def assemble_dataset(
@@ -125,8 +111,8 @@ def check_splits(labels: Sequence[str], splits: Sequence[str], where: str) -> tu
         if extra := sorted(classes[split] - classes["train"]):
             raise DataError(
                 f"{where}: the {split} split has the classes {join_words(extra)}, which the train split lacks "
-                f"(train has {join_words(sorted(classes['train']))}): add training images for them, or take them "
-                "out."
+                f"(train has {join_words(sorted(classes['train']))}{likeness_hint([*extra, *classes['train']])}): add "
+                "training images for them, or take them out."
             )
         if classes[split] and (lacking := sorted(classes["train"] - classes[split])):
             notes.append(f"The {split} split has no image of {join_words(lacking)}.")

@@ -8,15 +8,16 @@ they are needed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from headstart.data.sources.class_names import unify_classes
 from headstart.data.sources.columns import Columns, choose_columns
-from headstart.data.sources.dataset import Dataset, assemble_dataset, check_splits, split_of
-from headstart.data.sources.in_memory import label_text
+from headstart.data.sources.dataset import Dataset, assemble_dataset, check_splits
+from headstart.data.sources.encoded import image_source
+from headstart.data.sources.split_column import read_splits
+from headstart.data.sources.split_names import split_of
+from headstart.data.sources.values import group_text, is_missing, label_text
 from headstart.errors import DataError
 from headstart.records.samples import ImageSource
 
@@ -55,13 +56,17 @@ def load_hub(
     """
     parts = source if isinstance(source, Mapping) else {"": source}
     rows: list[_Row] = []
+    notes: tuple[str, ...] = ()
     for name, part in parts.items():
         columns = _columns(part, path_column, label_column, group_column, split_column)
-        rows += _rows(part, str(name), columns)
+        part_rows, columns, part_notes = _rows(part, str(name), columns, split_by_user=split_column is not None)
+        rows += part_rows
+        notes += tuple(note for note in part_notes if note not in notes)
     if not rows:
         raise DataError("the dataset has no rows: one for each image was expected.")
-    labels, splits = [row.label for row in rows], [row.split for row in rows]
-    notes = check_splits(labels, splits, "the dataset") if "train" in splits else ()
+    labels, alike = unify_classes([row.label for row in rows])
+    splits = [row.split for row in rows]
+    notes += check_splits(labels, splits, "the dataset") if "train" in splits else ()
     samples = assemble_dataset(
         [row.image for row in rows],
         [row.name for row in rows],
@@ -69,7 +74,7 @@ def load_hub(
         groups=[row.group for row in rows] if any(row.group for row in rows) else None,
         splits=splits if "" not in splits else None,
     )
-    return Dataset(samples, {}, (columns.note(), *notes))
+    return Dataset(samples, {}, (columns.note(), *alike, *notes))
 
 
 def _columns(part: Any, path: str | None, label: str | None, group: str | None, split: str | None) -> Columns:
@@ -87,40 +92,48 @@ def _columns(part: Any, path: str | None, label: str | None, group: str | None, 
     )
 
 
-def _rows(part: Any, name: str, columns: Columns) -> list[_Row]:
+def _rows(
+    part: Any, name: str, columns: Columns, *, split_by_user: bool
+) -> tuple[list[_Row], Columns, tuple[str, ...]]:
+    """The rows of a part, its columns without a split column that is none, and notes on that."""
     wanted = [column for column in (columns.path, columns.label, columns.group, columns.split) if column]
     part = part.with_format(None).select_columns(wanted)
     feature = part.features[columns.path]
     if type(feature).__name__ == "Image":
         part = part.cast_column(columns.path, type(feature)(decode=False))
+    names = [f"{name} image {i}".strip() for i in range(len(part))]
+    splits: list[str] | None = None
+    notes: tuple[str, ...] = ()
+    if columns.split:
+        words = ["" if is_missing(word) else str(word) for word in part[columns.split]]
+        splits, notes = read_splits(columns.split, words, names, by_user=split_by_user)
+    if splits is None:
+        columns = replace(columns, split=None)
+        splits = [_part_split(name)] * len(part)
     classes = getattr(part.features[columns.label], "names", None)
-    return [_row(values, f"{name} image {i}".strip(), name, columns, classes) for i, values in enumerate(part)]
+    rows = [
+        _row(values, row_name, split, columns, classes)
+        for values, row_name, split in zip(part, names, splits, strict=True)
+    ]
+    return rows, columns, notes
 
 
-def _row(values: Mapping[str, Any], name: str, part: str, columns: Columns, classes: Sequence[str] | None) -> _Row:
+def _part_split(name: str) -> str:
+    split = split_of(name)
+    if split is None and name:
+        raise DataError(f"the dataset has the split {name!r}: 'train', 'val' or 'test' was expected.")
+    return split or ""
+
+
+def _row(values: Mapping[str, Any], name: str, split: str, columns: Columns, classes: Sequence[str] | None) -> _Row:
     label = values[columns.label]
     if classes is not None:
         label = classes[label] if label is not None and 0 <= label < len(classes) else None
     group = values[columns.group] if columns.group else None
-    word = str(values[columns.split]) if columns.split else part
-    split = split_of(word)
-    if split is None and (word or columns.split):
-        raise DataError(f"{name} lies in the split {word!r}: 'train', 'val' or 'test' was expected.")
     return _Row(
-        _source(values[columns.path], name),
+        image_source(values[columns.path], name),
         name,
         label_text(label, f"the label of {name}"),
-        "" if group is None else str(group),
-        split or "",
+        group_text(group),
+        split,
     )
-
-
-def _source(value: Any, name: str) -> ImageSource:
-    """An encoded image's bytes as an array, or its path."""
-    if isinstance(value, Mapping):
-        value = value.get("bytes") or value.get("path")
-    if isinstance(value, bytes):
-        return np.frombuffer(value, dtype=np.uint8)
-    if isinstance(value, str) and value:
-        return Path(value)
-    raise DataError(f"{name} of the dataset is a {type(value).__name__}: an image, its bytes or its path was expected.")

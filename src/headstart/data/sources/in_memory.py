@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from headstart.data.sources.class_names import unify_classes
 from headstart.data.sources.dataset import Dataset, assemble_dataset
+from headstart.data.sources.places import check_place
+from headstart.data.sources.values import group_text, is_frame, label_text, one_column
 from headstart.errors import DataError, OptionError
 from headstart.records.samples import ImageSource, Samples
 
@@ -22,43 +25,30 @@ from headstart.records.samples import ImageSource, Samples
 def load_images(images: Any, labels: Any, *, groups: Any = None) -> Dataset:
     """Labelled images: paths, PIL images, arrays, or one array (n, height, width[, 1|3|4]); a label each.
 
-    Labels are names or whole numbers (which become text); groups likewise. Raises `DataError` for a label
+    Labels are names or whole numbers (which become text); groups likewise, one that is missing is a group of its own.
+    Both may be lists, arrays (n,) or (n, 1), series, or data frames of one column. Raises `DataError` for a label
     that is missing or not one an image, `OptionError` without labels.
     """
     if labels is None:
         raise OptionError("labels must be given with a sequence of images, one for each; found none.")
     sources, names = _named_sources(images)
-    pairs = zip(_one_each(labels, sources, "label"), names, strict=True)
-    label_texts = [label_text(label, f"the label of {name}") for label, name in pairs]
+    values = _one_each(labels, sources, "label")
+    texts = [label_text(value, f"the label of {_place(names[row], row)}") for row, value in enumerate(values)]
+    texts, notes = unify_classes(texts)
     group_texts = None
     if groups is not None:
-        group_texts = ["" if _absent(group) else str(group) for group in _one_each(groups, sources, "group")]
-    return Dataset(assemble_dataset(sources, names, label_texts, groups=group_texts))
+        group_texts = [group_text(group) for group in _one_each(groups, sources, "group")]
+    return Dataset(assemble_dataset(sources, names, texts, groups=group_texts), {}, notes)
+
+
+def _place(name: str, row: int) -> str:
+    """An image by its row, counted from 0, and its name where that says more."""
+    return name if name == f"image {row}" else f"image {row} ({name})"
 
 
 def unlabelled_samples(images: Any) -> Samples:
     """The images without labels."""
     return assemble_dataset(*_named_sources(images), None)
-
-
-def label_text(label: Any, what: str) -> str:
-    """A label as text: a whole number without a fraction, any other value as it prints.
-
-    >>> label_text(3.0, "the label"), label_text(" cat ", "the label")
-    ('3', 'cat')
-    """
-    if _absent(label):
-        raise DataError(f"{what} is missing: give every image a label.")
-    if isinstance(label, (float, np.floating)) and float(label).is_integer():
-        return str(int(label))
-    text = str(label).strip()
-    if not text:
-        raise DataError(f"{what} is empty: give every image a label.")
-    return text
-
-
-def _absent(value: Any) -> bool:
-    return value is None or (isinstance(value, (float, np.floating)) and not np.isfinite(value))
 
 
 def _named_sources(images: Any) -> tuple[list[ImageSource], list[str]]:
@@ -70,6 +60,8 @@ def _named_sources(images: Any) -> tuple[list[ImageSource], list[str]]:
 
 
 def _items(images: Any) -> Iterable[Any]:
+    if is_frame(images):
+        return one_column(images, "path")
     if isinstance(images, np.ndarray):
         if images.dtype.kind in "buif" and not _is_batch(images.shape):
             raise DataError(
@@ -88,6 +80,7 @@ def _is_batch(shape: tuple[int, ...]) -> bool:
 
 def _source(item: Any, row: int) -> ImageSource:
     if isinstance(item, (str, os.PathLike)):
+        check_place(os.fspath(item), f"image {row}")
         return Path(item)
     if isinstance(item, (Image.Image, np.ndarray)):
         return item
@@ -109,7 +102,7 @@ def _name(image: ImageSource, row: int, base: str | None) -> str:
 
 
 def _one_each(values: Any, images: Sequence[Any], noun: str) -> Sequence[Any]:
-    listed = list(values)
+    listed = one_column(values, noun)
     if len(listed) != len(images):
         raise DataError(
             f"one {noun} for each image was expected; found {len(listed):,} {noun}s for {len(images):,} images."

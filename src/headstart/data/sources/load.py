@@ -16,12 +16,18 @@ from typing import Any
 
 from headstart.checks import join_words, suggest
 from headstart.data.sources.dataset import Dataset, assemble_dataset
-from headstart.data.sources.folder import images_under, load_folder
+from headstart.data.sources.files import images_under
+from headstart.data.sources.folder import load_folder
 from headstart.data.sources.hub import is_hub_dataset, load_hub
 from headstart.data.sources.in_memory import load_images, unlabelled_samples
-from headstart.data.sources.table import ENDINGS, load_table
+from headstart.data.sources.places import check_place
+from headstart.data.sources.table import list_table_images, load_frame, load_table
+from headstart.data.sources.table_text import ENDINGS
+from headstart.data.sources.values import is_frame
 from headstart.errors import DataError, OptionError
-from headstart.records.samples import Samples
+from headstart.records.samples import ImageSource, Samples
+
+_TABLES = frozenset(ENDINGS) - {".txt"}
 
 
 def load_dataset(
@@ -36,13 +42,13 @@ def load_dataset(
 ) -> Dataset:
     """The labelled images of a source.
 
-    source: a folder of class folders (with or without train/val/test inside); a CSV, TSV or Parquet table; a
+    source: a folder of class folders (with or without train/val/test); a CSV, TSV or Parquet table, or a data frame; a
         `datasets.Dataset` or `DatasetDict`; a sequence of paths, PIL images or arrays; or a
         `Dataset`, which is returned as it is.
     labels: of a sequence, one for each image: names or whole numbers.
     groups: of a sequence, one for each image; images of one group are never split between folds.
     path_column, label_column, group_column, split_column: a table's or dataset's columns, where their names do not
-        tell.
+        tell; 'none' takes no column for groups or splits.
 
     Raises `DataError` when the data cannot be used, `OptionError` for an option that does not fit the source,
     `MissingExtra` for Parquet without pyarrow.
@@ -59,6 +65,9 @@ def load_dataset(
     if is_hub_dataset(source):
         _refuse({"labels": labels, "groups": groups}, "a dataset, which has them as columns")
         return load_hub(source, **columns)
+    if is_frame(source) and labels is None:
+        _refuse({"groups": groups}, "a table, which has them in a column")
+        return load_frame(source, **columns)
     if not isinstance(source, (str, os.PathLike)):
         _refuse(columns, "a sequence of images, which has no columns")
         return load_images(source, labels, groups=groups)
@@ -81,20 +90,29 @@ def _refuse(options: dict[str, Any], what: str) -> None:
 
 
 def find_images(paths: str | os.PathLike[str] | Iterable[Any]) -> Samples:
-    """Unlabelled images: files, folders (looked through at any depth) and globs, or images in memory.
+    """Unlabelled images: files, folders (looked through at any depth), globs and tables, or images in memory.
 
-    Each file comes once, in the order of `paths`. A file that is named itself is taken whatever its ending; one that is
-    no image is reported when it is decoded. Raises `DataError` when a path is not there or no image is found.
+    Each file comes once, in the order of `paths`; of a table each row comes, a file that is not there among them. A
+    file that is named itself is taken whatever its ending, unless it is a CSV, TSV or Parquet table; one that is no
+    image is reported when it is decoded. Raises `DataError` when a path is not there or no image is found.
     """
     items = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if items and not all(isinstance(item, (str, os.PathLike)) for item in items):
         return unlabelled_samples(items)
     ignored: Counter[str] = Counter()
-    images = dict.fromkeys(image for item in items for image in _expand(Path(item), ignored))
+    places = dict.fromkeys(place for item in items for place in _expand(Path(item), ignored))
+    images = [image for place in places for image in _images_at(place)]
     if not images:
         others = f" ({', '.join(f'{count:,} {kind}' for kind, count in ignored.items())})" if ignored else ""
         raise DataError(f"no images were found in {join_words([str(item) for item in items], 3)}{others}.")
-    return assemble_dataset(list(images), [image.as_posix() for image in images], None)
+    return assemble_dataset([image for image, _ in images], [name for _, name in images], None)
+
+
+def _images_at(place: Path) -> list[tuple[ImageSource, str]]:
+    """The image in a file, or those that a table lists, with their names."""
+    if place.suffix.lower() in _TABLES and not os.path.isdir(place):
+        return list_table_images(place)
+    return [(place, place.as_posix())]
 
 
 def _expand(path: Path, ignored: Counter[str]) -> list[Path]:
@@ -110,6 +128,7 @@ def existing_path(path: Path) -> Path:
     """The path itself; raises `DataError` with the nearest right spelling where there is nothing at it."""
     if os.path.exists(path):
         return path
+    check_place(str(path))
     missing = next((part for part in (*reversed(path.parents), path) if not os.path.exists(part)), path)
     try:
         hint = suggest(missing.name, os.listdir(missing.parent), 1)

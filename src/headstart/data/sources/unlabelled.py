@@ -17,7 +17,8 @@ import numpy as np
 from headstart.checks import quantity
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import existing_path, find_images
-from headstart.data.sources.table import ENDINGS, load_unlabelled_table
+from headstart.data.sources.table import load_unlabelled_table
+from headstart.data.sources.table_text import ENDINGS
 from headstart.errors import OptionError
 from headstart.records.samples import UNLABELLED, Samples
 from headstart.records.targets import Classes

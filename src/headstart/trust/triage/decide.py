@@ -8,6 +8,8 @@ about images like the labelled ones. It computes no thresholds (`trust.triage.th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from headstart.checks import one_of
@@ -21,6 +23,8 @@ from headstart.trust.triage.thresholds import top_predictions
 
 NOVEL, NO_GUARANTEE, SHIFT = "novel", "no guarantee", "batch shift"
 NOT_COVERED, LOW = "class not covered", "low confidence"
+UNREADABLE = "unreadable"
+"""Why an image that has no prediction goes to review."""
 REASONS = (NOVEL, NO_GUARANTEE, SHIFT, NOT_COVERED, LOW)
 """Why an image goes to review, the first that holds: unlike the training images; no guarantee is feasible; the whole
 batch is under covariate or label shift; no guarantee is feasible for this predicted class; below the threshold."""
@@ -46,6 +50,22 @@ def decide(
     shift: 'review' sends all of it to review, 'warn' only says so.
     """
     one_of("on_shift", on_shift, ON_SHIFT)
+    readable = _decide(predictions.only_readable(), triage, reference, shift, on_shift)
+    rows = predictions.readable
+    accepted = np.zeros(len(predictions), bool)
+    accepted[rows] = readable.accepted
+    reasons = iter(readable.reasons)
+    return replace(
+        readable,
+        predictions=predictions,
+        accepted=accepted,
+        reasons=tuple(next(reasons) if read else UNREADABLE for read in rows.tolist()),
+    )
+
+
+def _decide(
+    predictions: Predictions, triage: Triage, reference: ReferenceCounts, shift: ShiftCheck | None, on_shift: str
+) -> Decisions:
     if len(predictions):
         predicted, confidence = top_predictions(predictions.probabilities)
     else:
