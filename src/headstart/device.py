@@ -84,7 +84,7 @@ def _accelerator() -> Device | None:
 
 
 def _has_driver() -> bool:
-    """Whether torch could see an accelerator at all: importing it to be told no takes seconds."""
+    """Whether torch could see an accelerator at all: importing it only to learn that it could not takes seconds."""
     if sys.platform != "linux":
         return True
     return any(os.path.exists(f"/dev/{name}") for name in ("nvidiactl", "nvidia0", "nvhost-ctrl", "dxg", "kfd"))

@@ -38,7 +38,7 @@ _CHUNK = 1 << 24
 
 _log = logging.getLogger("headstart")
 _NO_SUCH_CALL = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What a disk answers that cannot reserve space."""
+"""What a disk says that cannot reserve space."""
 
 
 def to_bfloat16(values: Floats) -> Bits:

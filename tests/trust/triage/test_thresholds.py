@@ -56,7 +56,7 @@ def test_errors_among_the_most_confident_are_named_in_the_refusal() -> None:
     everywhere = triage(sure, said, np.where(np.arange(400) % 5, said, 1 - said), classes=CLASSES)
     assert everywhere.overall.more is None
     assert everywhere.sentences()[0].endswith(
-        "How many more would do cannot be told: the most confident predictions are wrong too often as it is."
+        "How many more would do cannot be estimated: the most confident predictions are wrong too often as it is."
     )
 
 

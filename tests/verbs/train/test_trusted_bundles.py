@@ -92,7 +92,7 @@ def test_fifty_images_carry_30_percent_and_not_2(saved: Path, cells: Path) -> No
         "Nothing can be accepted automatically: at most 2 % wrong with 95 % confidence takes at least 149 accepted "
         "images without an error, of "
     )
-    assert " more labelled images would do" in refused.guarantee[0] or "cannot be told" in refused.guarantee[0]
+    assert " more labelled images would do" in refused.guarantee[0] or "cannot be estimated" in refused.guarantee[0]
 
 
 def test_what_the_model_was_never_shown_goes_to_review_however_sure_it_is(saved: Path, screens: list[Path]) -> None:

@@ -136,9 +136,9 @@ def _forecast(target: float, meets: _Meets, counts: Mapping[str, int]) -> str:
 def _too_few(measured: CurvePoint, target: float, counts: Mapping[str, int]) -> LabelsNeeded:
     name = min(counts, key=lambda name: counts[name])
     words = (
-        f"How many labels {_percent(target)} needs can't be told: a curve takes {LEAST_SIZES} sizes of {FROM} labels "
-        f"per class or more, and these images allow for {int((measured.sizes >= FROM).sum())}; the smallest class, "
-        f"{name!r}, has {quantity(counts[name], 'image')}."
+        f"How many labels {_percent(target)} needs can't be estimated: a curve takes {LEAST_SIZES} sizes of {FROM} "
+        f"labels per class or more, and these images allow for {int((measured.sizes >= FROM).sum())}; the smallest "
+        f"class, {name!r}, has {quantity(counts[name], 'image')}."
     )
     return LabelsNeeded(target, TOO_FEW, words)
 
@@ -146,7 +146,7 @@ def _too_few(measured: CurvePoint, target: float, counts: Mapping[str, int]) -> 
 def _flat(measured: CurvePoint, start: int, target: float) -> LabelsNeeded:
     gain = 100 * (measured.accuracy[-1] - measured.accuracy[start])
     words = (
-        f"How many labels {_percent(target)} needs can't be told: from {measured.sizes[start]:.0f} to "
+        f"How many labels {_percent(target)} needs can't be estimated: from {measured.sizes[start]:.0f} to "
         f"{measured.sizes[-1]:.0f} labels per class the accuracy changed by {gain:+.1f} points, no more than chance "
         "explains. More images of the same kind are expected to bring little; other backbones or fine-tuning may help."
     )
@@ -167,7 +167,7 @@ def _too_far(curve: LearningCurve, target: float, meets: _Meets) -> LabelsNeeded
     least = "more than" if meets.high is None else "at least"
     from_here = round_labels(meets.high or meets.most, math.floor)
     words = (
-        f"How many labels {_percent(target)} needs can't be told: {least} {from_here} per class. With "
+        f"How many labels {_percent(target)} needs can't be estimated: {least} {from_here} per class. With "
         f"{round_labels(meets.most)}, {REACH} times the largest size measured and as far as a forecast goes, "
         f"{100 * float(curve.at(meets.most)):.1f} % ({100 * low:.1f}–{100 * high:.1f}) can be expected."
     )

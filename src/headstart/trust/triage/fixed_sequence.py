@@ -34,7 +34,7 @@ from headstart.records.arrays import Ints
 
 _STEPS = 40
 _MOST_ROWS = 10_000_000
-"""More labelled images than this are not asked for: it is said that it cannot be told."""
+"""More labelled images than this are not asked for: it is said that it cannot be estimated."""
 
 Flags = NDArray[np.bool_]
 
@@ -151,8 +151,8 @@ def rows_needed(
 
     Read from the risk–coverage curve: the sequence's first step on that many rows must hold with as many errors,
     rounded up, as the same share of these rows had. No error so far means "if none comes". caution: see `_risks`.
-    None where it cannot be told: no number of rows up to ten million would do, or there are no rows to read a curve
-    from.
+    None where it cannot be estimated: no number of rows up to ten million would do, or there are no rows to read a
+    curve from.
     """
     from scipy.special import bdtr
 

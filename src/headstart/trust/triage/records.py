@@ -39,7 +39,7 @@ class Guarantee:
     1 where nothing is accepted. confidence_level: of this guarantee alone. more, more_cautious: how many labelled
     images (of this prediction) would carry the guarantee, besides those there are, if the most confident predictions
     are wrong as often as here, or as often as is plausible (80 %); 0 where it is feasible, None where it cannot be
-    told. first_step: accepted and wrong at the first step of the sequence, None where there were too few rows.
+    estimated. first_step: accepted and wrong at the first step of the sequence, None where there were too few rows.
     """
 
     threshold: float
@@ -207,7 +207,7 @@ def _to_review(result: Triage) -> list[str]:
 
 def _short(guarantee: Guarantee) -> str:
     unknown = guarantee.more is None or _too_far(guarantee.more, guarantee)
-    return "cannot be told how many more" if unknown else f"at least about {_two_digits(guarantee.more or 0):,} more"
+    return "how many more is unknown" if unknown else f"at least about {_two_digits(guarantee.more or 0):,} more"
 
 
 def _counts(classes: Sequence[ClassTriage]) -> str:
@@ -254,15 +254,15 @@ def _more(guarantee: Guarantee) -> str:
             if guarantee.rows
             else "there are none to test on"
         )
-        return f"How many more would do cannot be told: {why}."
+        return f"How many more would do cannot be estimated: {why}."
     if _too_far(guarantee.more, guarantee):
-        return f"How many more would do cannot be told: more than {_FAR} times as many as there are."
+        return f"How many more would do cannot be estimated: more than {_FAR} times as many as there are."
     few = (
         f"About {quantity(_two_digits(guarantee.more), 'more labelled image')} would do, with about even odds, if the "
         "most confident predictions stay as right as here"
     )
     if guarantee.more_cautious is None or _too_far(guarantee.more_cautious, guarantee):
-        return f"{few}; how many at most cannot be told from so few."
+        return f"{few}; how many at most cannot be estimated from so few."
     return f"{few}, {_two_digits(guarantee.more_cautious):,} if they are as wrong as is plausible."
 
 

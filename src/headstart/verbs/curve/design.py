@@ -149,9 +149,9 @@ def _size_notes(counts: Ints, most: int, last: int, classes: Sequence[str]) -> t
     if int(counts.max()) > most:
         name, count = classes[int(counts.argmin())], int(counts.min())
         notes.append(
-            f"The curve ends at {most:,} labels per class, although some classes have more: with "
+            f"The curve ends at {checks.quantity(most, 'label')} per class, although some classes have more: with "
             f"{checks.quantity(count, 'image')} of {name!r} to draw from, larger draws would be unequal."
         )
     if last < most:
-        notes.append(f"Sizes above {last:,} labels per class would take minutes and are left out.")
+        notes.append(f"Sizes above {checks.quantity(last, 'label')} per class would take minutes and are left out.")
     return tuple(notes)

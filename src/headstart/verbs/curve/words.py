@@ -43,8 +43,9 @@ def _worth_against(first: CurvePoint, other: Series) -> str:
     enough = np.flatnonzero(first.accuracy >= accuracy)
     if not len(enough):
         return f"{what} with {last:,.0f} labels per class: {100 * accuracy:.1f} %, above all that was measured here"
-    size, verb = first.sizes[enough[0]], "does" if scratch else "do"
-    return f"{size:,.0f} labels per class do what {what} {verb} with {last:,.0f} ({100 * accuracy:.1f} %)"
+    size, verb = int(first.sizes[enough[0]]), "does" if scratch else "do"
+    labels = f"{checks.quantity(size, 'label')} per class {'does' if size == 1 else 'do'}"
+    return f"{labels} what {what} {verb} with {last:,.0f} ({100 * accuracy:.1f} %)"
 
 
 def forecast_words(ahead: Mapping[int, Estimate]) -> str:
