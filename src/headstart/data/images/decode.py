@@ -1,8 +1,8 @@
 """Decodes images: the one path from a file to pixels for training, prediction, export check and serving.
 
 `decode` returns a centre crop (size, size, 3) uint8: first frame, turned as its EXIF says, RGB, shorter side resized
-and cropped in one resampling. `read_image` returns the whole image, `hash_content` the fingerprint of its bytes. An
-image is a path, a PIL image, an array of pixels, or a one-dimensional uint8 array that holds an encoded file's bytes.
+and cropped in one resampling. `read_image` returns the whole image, `read_remarks` what a user should know of it, `hash_content` the
+fingerprint of its bytes. An image is a path, a PIL image, an array of pixels, or a one-dimensional uint8 array that holds an encoded file's bytes.
 Whatever is wrong with it is raised as `UnreadableImage`, whose message is the reason alone. Nothing is normalised
 here: that happens inside the backbone's graph. Safe to call from threads.
 """
@@ -10,6 +10,8 @@ here: that happens inside the backbone's graph. Safe to call from threads.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +20,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from headstart import fingerprint
-from headstart.data.images import to_rgb
+from headstart.data.images import tiff, to_rgb
 from headstart.data.images.open import check_file, check_size, open_image, reasons
+from headstart.data.images.remarks import Remark
+from headstart.device import threads
 from headstart.errors import UnreadableImage
 from headstart.records.samples import ImageSource
 
-DECODING = 1  # Raise when `decode` returns other pixels for the same arguments: a cache must not mix the two.
+DECODING = 2  # Raise when `decode` returns other pixels for the same arguments: a cache must not mix the two.
 _MARGIN = 1.4  # JPEG decodes at the smallest scale whose shorter side is this many times the wanted one.
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _ORIENTATION = 0x0112
@@ -64,6 +68,44 @@ def read_image(source: ImageSource, *, near: int | None = None) -> Image.Image:
     image = _decoded_image(source, near)
     with reasons():
         return _upright(image.pixels, image.turn).convert("RGB")
+
+
+def read_remarks(source: ImageSource) -> Remark:
+    """What a user should know of how an image is read; none for one that cannot be read.
+
+    A JPEG costs a glance at its first bytes, another image its header, one with transparency its pixels.
+    """
+    try:
+        return _remarks(source)
+    except UnreadableImage:
+        return Remark.NONE
+
+
+def find_remarks(sources: Sequence[ImageSource]) -> list[Remark]:
+    """The remarks of many images, read in threads."""
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(read_remarks, sources))
+
+
+def _remarks(source: ImageSource) -> Remark:
+    if isinstance(source, Image.Image):
+        with reasons():
+            return to_rgb.from_image(source)[1]
+    if not isinstance(source, Path):
+        with reasons():
+            array = _array(source)
+            if not _is_encoded(array):
+                return to_rgb.from_array(array)[1] if array.ndim == 3 and array.shape[2] == 4 else Remark.NONE
+            source = array.tobytes()
+    with open_image(source) as image:
+        if image.format == "JPEG":
+            return Remark.NONE
+        remark = Remark.CHANNELS if tiff.further_channels(tiff.tags_of(image)) else Remark.NONE
+        if image.has_transparency_data:
+            image.load()
+            remark = to_rgb.from_image(image)[1]
+    with open_image(source) as image:  # loading may have closed it
+        return remark | (Remark.PAGES if tiff.has_pages(image) else Remark.NONE)
 
 
 def hash_content(source: ImageSource) -> str:
@@ -108,7 +150,7 @@ def _decoded_image(source: ImageSource, near: int | None) -> _Decoded:
             return _convert(source, None)
         array = _array(source)
         if not _is_encoded(array):
-            image = to_rgb.from_array(array)
+            image, _ = to_rgb.from_array(array)
             return _Decoded(image, image.size, None)
     return _from_encoded(array.tobytes(), near)
 
@@ -123,7 +165,7 @@ def _from_encoded(source: Path | bytes, near: int | None) -> _Decoded:
 def _convert(image: Image.Image, extent: tuple[float, float] | None) -> _Decoded:
     check_size(image.size)
     image.load()
-    return _Decoded(to_rgb.from_image(image), extent or image.size, _turn(image))
+    return _Decoded(to_rgb.from_image(image)[0], extent or image.size, _turn(image))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

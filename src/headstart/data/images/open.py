@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 import stat
 import warnings
 from collections.abc import Iterator
@@ -24,11 +25,12 @@ from PIL import (
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
-    TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
 )
 
+from headstart.data.images.png import without_large_texts
+from headstart.data.images.tiff import TiffImage
 from headstart.errors import UnreadableImage
 
 MAX_PIXELS = 250_000_000
@@ -47,7 +49,7 @@ _FORMATS: dict[str, type[ImageFile.ImageFile]] = {
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
+    "TIFF": TiffImage,
     "PPM": PpmImagePlugin.PpmImageFile,
 }
 _LOOKALIKES = (
@@ -115,7 +117,8 @@ def reasons() -> Iterator[None]:
 
 @functools.cache
 def _silence_pillow() -> None:
-    """Silence Pillow's warnings about odd metadata, unless this process has its own filter for them."""
+    """Silence Pillow's warnings and log about odd metadata, unless this process has its own filters or handlers."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
 
 
@@ -131,7 +134,7 @@ def _identify(stream: IO[bytes]) -> ImageFile.ImageFile:
         accept = Image.OPEN[name][1]
         if accept is None or accept(start[:16]) is True:
             stream.seek(0)
-            image = decoder(stream)
+            image = decoder(without_large_texts(stream) if name == "PNG" else stream)
             check_size(image.size)
             return image
     raise UnreadableImage(_unknown(start))
