@@ -75,6 +75,8 @@ def command(
     could be read. Unreadable ones are named on standard error.
     """
     from headstart.cli import show
+    from headstart.data.images.decode import find_remarks
+    from headstart.data.images.remarks import remark_notes
     from headstart.data.sources.load import find_images
     from headstart.errors import DataError
     from headstart.model.load import load_model
@@ -90,6 +92,8 @@ def command(
     samples = find_images(images)
     predictions = predictor.predict(samples.images, names=samples.names, device=run.choose_device(), cache=cache)
     show.failures(predictions.failures)
+    for sentence in remark_notes(find_remarks(samples.images)):
+        show.note(sentence)
     if not len(predictions):
         raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
     decisions = None

@@ -11,6 +11,7 @@ from headstart import checks
 from headstart.backbones.names import AUTO
 from headstart.backbones.packaged import SHORT
 from headstart.choose.budget import DEFAULT
+from headstart.data.images.decode import FITS
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
 from headstart.finetune.strategies import parse_strategy
@@ -41,7 +42,8 @@ class Options:
     the images. exclude: a plan that `audit` has written and a person has read (`data.cleaning_plan`), which says what
     to leave out and what to hold together. max_error: the share of automatically accepted predictions that may be
     wrong, guaranteed with `confidence` where `predict` is asked for no other; None for none. per_class: guarantee it
-    for each answered class, not only for all together.
+    for each answered class, not only for all together. fit: how an image becomes a square: 'crop' (its centre),
+    'squeeze' or 'pad' (the whole of it), or 'auto', which measures it where many images are long.
     """
 
     backbones: tuple[str, ...] = (AUTO,)
@@ -64,6 +66,7 @@ class Options:
     confidence: float = 0.95
     per_class: bool = False
     exclude: str | None = None
+    fit: str = AUTO
 
     @property
     def auto(self) -> bool:
@@ -109,6 +112,7 @@ class Options:
             checks.one_of("head", head, list(HEADS))
         checks.one_of("metric", self.metric, METRICS)
         checks.one_of("class_weight", "none" if self.class_weight is None else self.class_weight, ("none", "balanced"))
+        checks.one_of("fit", self.fit, (AUTO, *FITS))
         checks.between("folds", 2 if self.folds is None else self.folds, 2, _MOST_FOLDS)
         checks.between("repeats", 1 if self.repeats is None else self.repeats, 1, _MOST_REPEATS)
         checks.between("min_gain", self.min_gain, 0, 1)

@@ -16,6 +16,8 @@ import numpy as np
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.notes import ALTERATIONS
+from headstart.data.images.decode import find_remarks
+from headstart.data.images.remarks import remark_notes
 from headstart.data.sources.dataset import split_of
 from headstart.device import Device
 from headstart.embed.features import embed_parts
@@ -94,6 +96,7 @@ def evaluate(
         notes.append(_NOTHING_NEW)
     if split is None and scored.splits is not None and "train" in scored.splits:
         notes.append("The train split is scored as well: choose another with --split.")
+    notes += remark_notes(find_remarks(scored.images))
     notes += [*_conflict_notes(scored, duplicates), *_duplicate_notes(duplicates), *duplicates.notes]
     probabilities = predictor.probabilities(embedded.X)
     card = scorecard(scored.labels, probabilities, predictor.classes, groups=scored.groups)

@@ -1,7 +1,7 @@
 """Decodes images: the one path from a file to pixels for training, prediction, export check and serving.
 
-`decode` returns a centre crop (size, size, 3) uint8: first frame, turned as its EXIF says, RGB, shorter side resized
-and cropped in one resampling. `read_image` returns the whole image, `read_remarks` what a user should know of it, `hash_content` the
+`decode` returns a square (size, size, 3) uint8: first frame, turned as its EXIF says, RGB, shorter side resized
+and cropped in one resampling (or the whole squeezed or padded). `read_image` returns the whole image, `read_remarks` what a user should know of it, `hash_content` the
 fingerprint of its bytes. An image is a path, a PIL image, an array of pixels, or a one-dimensional uint8 array that holds an encoded file's bytes.
 Whatever is wrong with it is raised as `UnreadableImage`, whose message is the reason alone. Nothing is normalised
 here: that happens inside the backbone's graph. Safe to call from threads.
@@ -29,6 +29,8 @@ from headstart.records.samples import ImageSource
 
 DECODING = 2  # Raise when `decode` returns other pixels for the same arguments: a cache must not mix the two.
 _MARGIN = 1.4  # JPEG decodes at the smallest scale whose shorter side is this many times the wanted one.
+FITS = ("crop", "squeeze", "pad")
+"""How an image becomes a square: its centre, the whole of it squeezed, the whole of it with bands at two sides."""
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -42,21 +44,57 @@ _TURNS = {
 }
 
 
-def decode(source: ImageSource, *, size: int, resize: int, interpolation: str = "bicubic") -> NDArray[np.uint8]:
-    """The centre crop of an image: (size, size, 3) uint8, RGB, read-only.
+def decode(
+    source: ImageSource,
+    *,
+    size: int,
+    resize: int,
+    interpolation: str = "bicubic",
+    fit: str = "crop",
+    ground: tuple[int, int, int] = (0, 0, 0),
+) -> NDArray[np.uint8]:
+    """An image as a square: (size, size, 3) uint8, RGB, read-only.
 
-    resize: what the shorter side becomes, in pixels; at least `size`. Resizing and cropping are one resampling, of the
-    pixels inside the crop. A JPEG is decoded at a reduced scale where that leaves enough: less than one grey level
+    resize: what the shorter side becomes before the centre is cropped, in pixels; at least `size`. Resizing and
+    cropping are one resampling, of the pixels inside the crop. fit: one of `FITS`; squeezed and padded images are shown
+    to their edges, whatever `resize` says. ground: the colour of the bands of a padded image. A JPEG is decoded at a reduced scale where that leaves enough: less than one grey level
     away, on average, from decoding it whole. Raises `UnreadableImage`.
     """
     image = _decoded_image(source, resize)
     with reasons():
         width, height = image.extent
+        if fit != "crop":
+            whole = image.pixels.resize(_whole(width, height, size, fit), FILTERS[interpolation], (0, 0, width, height))
+            return np.asarray(_centred(_upright(whole, image.turn).convert("RGB"), size, ground))
         side = min(width, height) * size / resize
         left, top = (width - side) / 2, (height - side) / 2
         box = (left, top, left + side, top + side)
         crop = image.pixels.resize((size, size), FILTERS[interpolation], box)
         return np.asarray(_upright(crop, image.turn).convert("RGB"))  # a centred square turns after as before
+
+
+def _whole(width: float, height: float, size: int, fit: str) -> tuple[int, int]:
+    """The size of a whole image that fits into a square; squeezed, it fills it."""
+    if fit == "squeeze":
+        return size, size
+    longer = max(width, height)
+    return max(1, round(size * width / longer)), max(1, round(size * height / longer))
+
+
+def _centred(image: Image.Image, size: int, ground: tuple[int, int, int]) -> Image.Image:
+    if image.size == (size, size):
+        return image
+    square = Image.new("RGB", (size, size), ground)
+    square.paste(image, ((size - image.width) // 2, (size - image.height) // 2))
+    return square
+
+
+def make_square(image: Image.Image, side: int, fit: str, ground: tuple[int, int, int]) -> Image.Image:
+    """A whole image, as `read_image` gives it, squeezed or padded to a square of `side` pixels; cropped, it stays."""
+    if fit == "crop":
+        return image
+    whole = image.resize(_whole(*image.size, side, fit), Image.Resampling.BICUBIC)
+    return _centred(whole, side, ground)
 
 
 def read_image(source: ImageSource, *, near: int | None = None) -> Image.Image:

@@ -111,6 +111,10 @@ def reasons() -> Iterator[None]:
         raise UnreadableImage("there is not enough memory to decode it") from error
     except OSError as error:
         raise UnreadableImage(_phrase(error)) from error
+    except SyntaxError as error:
+        if "cannot handle" not in str(error):
+            raise UnreadableImage(f"it is damaged ({_one_line(error)})") from error
+        raise UnreadableImage("its pixels have other than 8 bits, which is not supported: save it anew") from error
     except Exception as error:  # a decoder may raise anything on damaged bytes
         raise UnreadableImage(f"it is damaged ({_one_line(error)})") from error
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from headstart.errors import UnreadableImage
 
@@ -21,6 +21,13 @@ _KINDS = {1: "whole numbers", 2: "signed whole numbers", 3: "floating-point numb
 _KINDS |= {6: "complex numbers"}
 _MIN_IS_WHITE, _YCBCR = 0, 6
 _PLAIN, _SEPARATE = 1, 2
+_RAW = 1
+_NATIVE = {"I;16BS": "I;16NS", "F;32BF": "F;32NF"}
+"""Pillow's names of pixels with the most significant byte first → in the machine's own order."""
+_RGB, _CMYK = 2, 5
+_UNSPECIFIED, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
+PREMULTIPLIED = "premultiplied"
+"""In an image's `info`: the colours have been multiplied by the opacity already."""
 _USUAL = {2: 3, 5: 4, 6: 3, 8: 3}
 """Photometric interpretation → colour channels (RGB, CMYK, YCbCr, Lab); one for grey and palettes."""
 _STRANGE = {
@@ -42,10 +49,18 @@ class TiffImage(TiffImagePlugin.TiffImageFile):
 
     def _setup(self) -> None:
         check_layout(self.tag_v2)
+        if _count(self.tag_v2) == 1:
+            self.tag_v2[_PLANES] = _PLAIN  # of one channel the planes say nothing, and Pillow would not invert it
+        if _ASSOCIATED in (extra := self.tag_v2.get(_EXTRA, ())):
+            # Pillow would divide by the opacity before anybody can see whether it is one
+            self.tag_v2[_EXTRA] = tuple(_UNASSOCIATED if kind == _ASSOCIATED else kind for kind in extra)
+            self.info[PREMULTIPLIED] = True
         try:
             super()._setup()
         except SyntaxError as error:  # Pillow has no such combination of channels, bits and colours
             raise UnreadableImage(_layout(self.tag_v2)) from error
+        if self.use_load_libtiff:  # which gives numbers in the machine's order of bytes, whatever the file's
+            self.tile = [_in_native_order(tile) for tile in self.tile]
 
 
 def tags_of(image: Image.Image) -> Tags:
@@ -59,15 +74,17 @@ def check_layout(tags: Tags) -> None:
     colours = tags.get(_COLOURS, _MIN_IS_WHITE)
     if colours in _STRANGE:
         raise UnreadableImage(f"it holds {_STRANGE[colours]}, which is not supported: save it as RGB")
-    separate = tags.get(_PLANES, _PLAIN) == _SEPARATE
+    separate, raw = tags.get(_PLANES, _PLAIN) == _SEPARATE and _count(tags) > 1, tags.get(_COMPRESSION, _RAW) == _RAW
     wrong = (
         (_bits(tags) == 8 and _kind(tags) == _SIGNED)
         or (_bits(tags) == 32 and _kind(tags) in (_UNSIGNED, _SIGNED))  # where white lies nobody says
-        or (separate and _count(tags) > 1 and (_bits(tags) > 8 or colours == _YCBCR))
+        or (separate and (_bits(tags) > 8 or colours == _YCBCR))
+        or (separate and not raw and _ASSOCIATED in tags.get(_EXTRA, ()))
+        or (separate and raw and (colours not in (_RGB, _CMYK) or further_channels(tags) > 0))
     )
     if wrong:
         raise UnreadableImage(_layout(tags))
-    if colours == _YCBCR and tags.get(_COMPRESSION, 1) == 1 and tags.get(_SUBSAMPLING, (2, 2)) != (1, 1):
+    if colours == _YCBCR and raw and tags.get(_SUBSAMPLING, (2, 2)) != (1, 1):
         raise UnreadableImage("its colours are stored at a lower resolution without compression: save it as RGB")
 
 
@@ -95,7 +112,7 @@ def is_inverted(tags: Tags) -> bool:
 def further_channels(tags: Tags) -> int:
     """How many channels there are besides the colours and what is declared as opacity."""
     extra = tags.get(_EXTRA, ())
-    return sum(kind == 0 for kind in extra)
+    return sum(kind == _UNSPECIFIED for kind in extra)
 
 
 def has_pages(image: Image.Image) -> bool:
@@ -110,6 +127,11 @@ def has_pages(image: Image.Image) -> bool:
     except Exception:  # a page that cannot be read is a page
         return True
     return False
+
+
+def _in_native_order(tile: ImageFile._Tile) -> ImageFile._Tile:
+    mode, *others = tile.args
+    return tile._replace(args=(_NATIVE.get(mode, mode), *others))
 
 
 def _bits(tags: Tags) -> int:
@@ -130,7 +152,9 @@ def _layout(tags: Tags) -> str:
     count = _count(tags)
     if count == 1:
         return f"its pixels are {numbers}, which is not supported: save it as grey with 8 or 16 bits"
-    if count <= _USUAL.get(tags.get(_COLOURS, _MIN_IS_WHITE), 1) + 1 and count != 2:
+    if count == 2:
+        return f"it has 2 channels of {numbers}, which is not supported: save one as grey with 8 or 16 bits"
+    if count <= _USUAL.get(tags.get(_COLOURS, _MIN_IS_WHITE), 1) + 1:
         apart = " in separate planes" if tags.get(_PLANES, _PLAIN) == _SEPARATE else ""
         return f"it has {count} channels of {numbers}{apart}, which is not supported: save three as RGB with 8 bits"
     return f"it has {count} channels of {numbers}: save three as RGB with 8 bits"

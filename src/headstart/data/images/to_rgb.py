@@ -135,7 +135,11 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Remark]:
     histogram = np.array(alpha.histogram())
     if histogram[0] == histogram.sum():
         return solid.convert("RGB"), Remark.EMPTY_ALPHA
-    if (histogram > 0).sum() > 1 and histogram[0] + histogram[255] < _OPACITY * histogram.sum():
+    if image.info.get(tiff.PREMULTIPLIED):
+        if (np.asarray(solid.convert("RGB")).max(axis=2) > np.asarray(alpha)).any():  # no product of colour and opacity
+            return solid.convert("RGB"), Remark.CHANNELS
+        solid = Image.frombytes("RGBa", solid.size, solid.tobytes()).convert("RGBA")
+    elif (histogram > 0).sum() > 1 and histogram[0] + histogram[255] < _OPACITY * histogram.sum():
         return solid.convert("RGB"), Remark.CHANNELS
     over_white = _over(solid, alpha, 255)
     if _contrast(over_white) >= _VISIBLE:

@@ -137,7 +137,7 @@ class _Clock:
 
 
 def _prepared(loaded: Dataset, options: Options) -> Prepared:
-    return prepare(loaded, options.backbones, options.run, weights=options.weights)
+    return prepare(loaded, options.backbones, options.run, weights=options.weights, fit=options.fit)
 
 
 def _not_begun(strategies: Sequence[Strategy], race: RaceResult) -> list[LeftOut]:
