@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.device import FULL, choose_device
 from headstart.embed.features import Part, embed_images, join_parts
 from headstart.errors import DataError, OptionError
 from headstart.records.arrays import Floats
@@ -76,7 +77,9 @@ class Predictor:
     ) -> Predictions:
         """Class probabilities of images: paths, PIL images or uint8 arrays (height, width[, 1|3|4]).
 
-        cache: take embeddings from the cache folder where they are there, and keep new ones in it. Images that cannot
+        device: None for the best there is, in float32, so that every machine gives the same answers; see
+        `device.choose_device` for another. cache: take embeddings from the cache folder where they are there, and keep
+        new ones in it. Images that cannot
         be read are left out and listed in the result's `failures`. Raises `OptionError` for a single path, and where
         there are not as many names as images.
         """
@@ -97,7 +100,7 @@ class Predictor:
         names = list(names) if names is not None else [image_name(p, i) for i, p in enumerate(sources)]
         if len(names) != len(sources):
             raise OptionError(f"names must be one for each of the {len(sources):,} images; found {len(names):,}.")
-        run = Run(device="auto" if device is None else device, cache=cache)
+        run = Run(device=choose_device(precision=FULL) if device is None else device, cache=cache)
         tables = [
             embed_images(
                 sources,

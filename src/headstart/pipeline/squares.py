@@ -156,4 +156,3 @@ def _hits(X: Floats, samples: Samples, run: Run) -> Floats:
         raise DataError("there are not two classes to tell apart.")
     hits: Floats = (probe_probabilities(X, labels, samples.groups, run).argmax(axis=1) == labels).astype(np.float32)
     return hits
-

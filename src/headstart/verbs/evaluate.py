@@ -19,7 +19,7 @@ from headstart.data.duplicates.notes import ALTERATIONS
 from headstart.data.images.decode import find_remarks
 from headstart.data.images.remarks import remark_notes
 from headstart.data.sources.dataset import split_of
-from headstart.device import Device
+from headstart.device import FULL, Device, choose_device
 from headstart.embed.features import embed_parts
 from headstart.errors import DataError
 from headstart.metrics.class_report import scorecard
@@ -59,7 +59,7 @@ def evaluate(
         Fingerprints of the images that the model was trained on, where they are known
         (`model.rows.training_content`).
     device : str
-        'auto', 'cpu', 'cuda' or 'mps'.
+        'auto', 'cpu', 'cuda' or 'mps', in float32 like every prediction.
     cache : bool
         Read embeddings and thumbnails from the cache folder where they are there, and keep new ones in it.
 
@@ -80,7 +80,7 @@ def evaluate(
         predictor = headstart.load("model/")
         evaluate(predictor, load_dataset("new/").samples).card.accuracy.value
     """
-    run = Run(device=device, cache=cache)
+    run = Run(device=choose_device(device, precision=FULL) if isinstance(device, str) else device, cache=cache)
     if split is not None:
         samples = _take_split(samples, split)
     embedded = embed_parts(_with_classes(predictor.classes, samples), predictor.parts, run)

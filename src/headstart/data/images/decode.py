@@ -1,8 +1,9 @@
 """Decodes images: the one path from a file to pixels for training, prediction, export check and serving.
 
-`decode` returns a square (size, size, 3) uint8: first frame, turned as its EXIF says, RGB, shorter side resized
-and cropped in one resampling (or the whole squeezed or padded). `read_image` returns the whole image, `read_remarks` what a user should know of it, `hash_content` the
-fingerprint of its bytes. An image is a path, a PIL image, an array of pixels, or a one-dimensional uint8 array that holds an encoded file's bytes.
+`decode` returns a square (size, size, 3) uint8: first frame, turned as its EXIF says, RGB, shorter side resized and
+cropped in one resampling (or the whole squeezed or padded). `read_image` returns the whole image, `read_remarks` what a
+user should know of it, `hash_content` the fingerprint of its bytes. An image is a path, a PIL image, an array of
+pixels, or a one-dimensional uint8 array that holds an encoded file's bytes.
 Whatever is wrong with it is raised as `UnreadableImage`, whose message is the reason alone. Nothing is normalised
 here: that happens inside the backbone's graph. Safe to call from threads.
 """
@@ -57,8 +58,9 @@ def decode(
 
     resize: what the shorter side becomes before the centre is cropped, in pixels; at least `size`. Resizing and
     cropping are one resampling, of the pixels inside the crop. fit: one of `FITS`; squeezed and padded images are shown
-    to their edges, whatever `resize` says. ground: the colour of the bands of a padded image. A JPEG is decoded at a reduced scale where that leaves enough: less than one grey level
-    away, on average, from decoding it whole. Raises `UnreadableImage`.
+    to their edges, whatever `resize` says. ground: the colour of the bands of a padded image. A JPEG is decoded at a
+    reduced scale where that leaves enough: less than one grey level away, on average, from decoding it whole. Raises
+    `UnreadableImage`.
     """
     image = _decoded_image(source, resize)
     with reasons():
@@ -126,24 +128,30 @@ def find_remarks(sources: Sequence[ImageSource]) -> list[Remark]:
 
 
 def _remarks(source: ImageSource) -> Remark:
-    if isinstance(source, Image.Image):
-        with reasons():
+    if isinstance(source, Path):
+        return _remarks_of_encoded(source)
+    with reasons():
+        if isinstance(source, Image.Image):
             return to_rgb.from_image(source)[1]
-    if not isinstance(source, Path):
-        with reasons():
-            array = _array(source)
-            if not _is_encoded(array):
-                return to_rgb.from_array(array)[1] if array.ndim == 3 and array.shape[2] == 4 else Remark.NONE
-            source = array.tobytes()
+        array = _array(source)
+        if not _is_encoded(array):
+            return to_rgb.from_array(array)[1] if array.ndim == 3 and array.shape[2] == 4 else Remark.NONE
+    return _remarks_of_encoded(array.tobytes())
+
+
+def _remarks_of_encoded(source: Path | bytes) -> Remark:
     with open_image(source) as image:
         if image.format == "JPEG":
             return Remark.NONE
+        transparent = image.has_transparency_data
         remark = Remark.CHANNELS if tiff.further_channels(tiff.tags_of(image)) else Remark.NONE
-        if image.has_transparency_data:
+        if tiff.has_pages(image):
+            remark |= Remark.PAGES
+    if transparent:
+        with open_image(source) as image:
             image.load()
-            remark = to_rgb.from_image(image)[1]
-    with open_image(source) as image:  # loading may have closed it
-        return remark | (Remark.PAGES if tiff.has_pages(image) else Remark.NONE)
+            remark |= to_rgb.from_image(image)[1]
+    return remark
 
 
 def hash_content(source: ImageSource) -> str:

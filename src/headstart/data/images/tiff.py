@@ -130,8 +130,8 @@ def has_pages(image: Image.Image) -> bool:
 
 
 def _in_native_order(tile: ImageFile._Tile) -> ImageFile._Tile:
-    mode, *others = tile.args
-    return tile._replace(args=(_NATIVE.get(mode, mode), *others))
+    arguments: Any = tile.args
+    return tile._replace(args=(_NATIVE.get(arguments[0], arguments[0]), *arguments[1:]))
 
 
 def _bits(tags: Tags) -> int:

@@ -54,10 +54,10 @@ def from_image(image: Image.Image) -> tuple[Image.Image, Remark]:
 
 
 def from_array(array: NDArray[Any]) -> tuple[Image.Image, Remark]:
-    """The image in mode L or RGB, and what is to be said of it, from numbers of shape (height, width) or (height, width, 1 | 3 | 4).
+    """The image in mode L or RGB, and what is to be said of it, from numbers.
 
-    uint8 is taken as it is, uint16 scaled from 0..65535, floats from 0..1, booleans are black and white; a
-    fourth channel is opacity. Raises `UnreadableImage` for anything else.
+    array: (height, width) or (height, width, 1 | 3 | 4). uint8 is taken as it is, uint16 scaled from 0..65535, floats
+    from 0..1, booleans are black and white; a fourth channel is opacity. Raises `UnreadableImage` for anything else.
 
     >>> from_array(np.ones((2, 3), dtype=np.float32))[0].getpixel((0, 0))
     255
@@ -109,7 +109,8 @@ def _eight_bit_from_integers(values: NDArray[Any], transparent: Any, tags: tiff.
 
 def _scaled(values: NDArray[Any], white: int) -> NDArray[np.uint8]:
     """round(value * 255 / white), exactly: no half is met, because white is odd."""
-    return ((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    grey: NDArray[np.uint8] = ((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    return grey
 
 
 def _eight_bit_from_floats(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -156,4 +157,4 @@ def _over(solid: Image.Image, alpha: Image.Image, grey: int) -> Image.Image:
 
 def _contrast(image: Image.Image) -> int:
     """The largest difference between two pixels in any one channel."""
-    return max(high - low for low, high in image.getextrema())  # type: ignore[misc, operator]
+    return max(high - low for low, high in image.getextrema())  # type: ignore[misc]

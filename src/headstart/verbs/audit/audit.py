@@ -118,7 +118,8 @@ def audit(
         notes=(
             *dataset.notes,
             *remark_notes(thumbnails.fact("remarks").astype(int).tolist()),
-            _group_note(samples), *label_check.notes,
+            _group_note(samples),
+            *label_check.notes,
         ),
         samples=samples,
         typical=label_check.typical,
