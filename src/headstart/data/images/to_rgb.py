@@ -118,7 +118,8 @@ def _eight_bit_from_floats(values: NDArray[Any]) -> NDArray[np.uint8]:
     if not (low >= -_ROUNDING and high <= 1.0 + _ROUNDING):
         found = "values that are not numbers" if np.isnan(low) else f"values from {low:.4g} to {high:.4g}"
         raise UnreadableImage(f"floating-point pixels must lie between 0 and 1; found {found}")
-    return (np.clip(values, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    pixels: NDArray[np.uint8] = (np.clip(values, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    return pixels
 
 
 def _grey(pixels: NDArray[np.uint8]) -> Image.Image:
