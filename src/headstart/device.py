@@ -52,13 +52,13 @@ def _positive_int(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() and int(text) > 0 else None
 
 
-def choose_device(wanted: str = "auto", *, precision: str | None = None) -> Device:
+def choose_device(name: str = "auto", *, precision: str | None = None) -> Device:
     """Choose the device: `auto` takes CUDA or MPS where torch is installed and sees one, else the CPU.
 
     precision: `f32` or `bf16`; None for the quickest that the device has. Raises `OptionError` for an unknown word, for
     an accelerator that is not there, and for bfloat16 where the device cannot compute in it.
     """
-    device = _quickest(wanted)
+    device = _quickest(name)
     if precision is None or precision == device.precision:
         return device
     if precision != FULL:
@@ -66,19 +66,19 @@ def choose_device(wanted: str = "auto", *, precision: str | None = None) -> Devi
             f"precision {precision!r} was asked for, and this device computes in {device.precision} ({device.reason}): "
             f"leave it out, which predicts in {FULL}."
         )
-    return replace(device, precision=FULL, reason="full precision, which gives the same answers on every machine")
+    return replace(device, precision=FULL, reason="full precision, which gives the same predictions on every machine")
 
 
-def _quickest(wanted: str) -> Device:
-    if wanted not in ("auto", "cpu", "cuda", "mps"):
-        raise OptionError(f"device must be one of 'auto', 'cpu', 'cuda', 'mps'; found {wanted!r}.")
-    if wanted != "cpu":
+def _quickest(name: str) -> Device:
+    if name not in ("auto", "cpu", "cuda", "mps"):
+        raise OptionError(f"device must be one of 'auto', 'cpu', 'cuda', 'mps'; found {name!r}.")
+    if name != "cpu":
         accelerator = _accelerator()
-        if accelerator and wanted in ("auto", accelerator.kind):
+        if accelerator and name in ("auto", accelerator.kind):
             return accelerator
-        if wanted != "auto":
+        if name != "auto":
             raise OptionError(
-                f"device {wanted!r} was asked for, but torch is not installed or sees no such device here: "
+                f"device {name!r} was asked for, but torch is not installed or sees no such device here: "
                 "use --device cpu, or install headstart[finetune] with a torch build for it."
             )
     precision, reason = _cpu_precision()
