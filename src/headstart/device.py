@@ -20,7 +20,7 @@ from headstart.errors import OptionError
 _PROBE_BYTES = 32 << 20
 _WORTHWHILE = 1.5
 FULL = "f32"
-"""The precision of every prediction, so that a model gives one answer whatever it runs on."""
+"""The precision of every prediction, so that a model predicts the same whatever it runs on."""
 
 
 @dataclass(frozen=True)

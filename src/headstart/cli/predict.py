@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     type=click.Choice(["f32", "bf16"]),
     default="f32",
     show_default=True,
-    help="f32 gives the same answers on every machine; bf16 is quicker on processors and accelerators that have it, "
-    "and answers a few images in a hundred differently.",
+    help="f32 gives the same predictions on every machine; bf16, for millions of images on processors and "
+    "accelerators that have it, labels about one image in a hundred differently.",
 )
 @run_options("device")
 @click.option("--cache/--no-cache", default=False, help="Keep embeddings for the next time (default: no).")

@@ -77,7 +77,7 @@ class Predictor:
     ) -> Predictions:
         """Class probabilities of images: paths, PIL images or uint8 arrays (height, width[, 1|3|4]).
 
-        device: None for the best there is, in float32, so that every machine gives the same answers; see
+        device: None for the best there is, in float32, so that every machine predicts the same; see
         `device.choose_device` for another. cache: take embeddings from the cache folder where they are there, and keep
         new ones in it. Images that cannot
         be read are left out and listed in the result's `failures`. Raises `OptionError` for a single path, and where
