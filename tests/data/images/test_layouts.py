@@ -138,6 +138,17 @@ def test_images_of_many_bands_are_refused_with_their_number(
     assert run.stderr == b""
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate"])
+def test_of_a_damaged_compressed_tiff_nothing_is_printed(compression: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    content = encoded(Image.fromarray(noise), "TIFF", compression=compression)
+    (tmp_path / "damaged.tif").write_bytes(content[:200] + bytes(3000) + content[3200:])
+    code = "import sys, pathlib; from headstart.data.images import decode; decode.read_image(pathlib.Path(sys.argv[1]))"
+    code = f"from headstart.errors import UnreadableImage\ntry:\n    {code}\nexcept UnreadableImage:\n    pass"
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "damaged.tif")], capture_output=True, check=True)
+    assert run.stderr == b""
+
+
 def test_float_colours_are_refused_by_their_kind() -> None:
     file = tiff_bytes(np.ones((2, 2, 3), np.float32), bits=32, kind=3, colours=2)
     assert reason(file) == (

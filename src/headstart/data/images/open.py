@@ -7,13 +7,14 @@ path. Only the formats listed here are tried, by their first bytes, whatever the
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import io
 import logging
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -123,7 +124,17 @@ def reasons() -> Iterator[None]:
 def _silence_pillow() -> None:
     """Silence Pillow's warnings and log about odd metadata, unless this process has its own filters or handlers."""
     logging.getLogger("PIL").addHandler(logging.NullHandler())
+    _silence_libtiff()
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
+
+
+def _silence_libtiff() -> None:
+    """Let libtiff print nothing of a damaged file on the terminal; where Pillow hides it, it stays as it is."""
+    with suppress(AttributeError, OSError):
+        library = ctypes.CDLL(Image.core.__file__)
+        library.TIFFSetErrorHandler.argtypes = [ctypes.c_void_p]
+        library.TIFFSetErrorHandler.restype = ctypes.c_void_p
+        library.TIFFSetErrorHandler(None)
 
 
 def _identify(stream: IO[bytes]) -> ImageFile.ImageFile:
