@@ -28,6 +28,7 @@ from PIL import (
     PpmImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
+    _imaging,
 )
 
 from headstart.data.images.png import without_large_texts
@@ -131,7 +132,7 @@ def _silence_pillow() -> None:
 def _silence_libtiff() -> None:
     """Let libtiff print nothing of a damaged file on the terminal; where Pillow hides it, it stays as it is."""
     with suppress(AttributeError, OSError):
-        library = ctypes.CDLL(Image.core.__file__)
+        library = ctypes.CDLL(_imaging.__file__)
         library.TIFFSetErrorHandler.argtypes = [ctypes.c_void_p]
         library.TIFFSetErrorHandler.restype = ctypes.c_void_p
         library.TIFFSetErrorHandler(None)
