@@ -26,7 +26,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 TUTORIAL, README, PICTURE = ROOT / "docs" / "tutorial.md", ROOT / "README.md", ROOT / "docs" / "images" / "audit.png"
-COLUMNS, PAGE = 80, (860, 1640)
+COLUMNS, PAGE = 80, (860, 1670)
 MOST_BYTES = 150_000
 FENCE = re.compile(r"^```(\w+)(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 

@@ -155,6 +155,92 @@ def test_the_public_names_are_these() -> None:
         _ = headstart.fit  # type: ignore[attr-defined]
 
 
+def test_every_key_of_the_manifest_is_explained(saved_model: Path) -> None:
+    keys = set(json.loads((saved_model / "manifest.json").read_text()))
+    assert keys - set(re.findall(r"`(\w+)`", (ROOT / "docs" / "bundle.md").read_text())) == set()
+
+
+def test_the_readme_s_table_names_every_verb_once() -> None:
+    from headstart.cli.main import VERBS
+
+    rows = re.findall(r"^\|[^|]*\|([^|]+)\|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    verbs = [verb for row in rows for verb in re.findall(r"`(\w+)`", row)]
+    assert sorted(verbs) == sorted(VERBS)
+
+
+def options_of_verbs() -> dict[str, set[str]]:
+    """Every verb's options as they are written on the command line."""
+    from headstart.cli.main import VERBS
+    from headstart.cli.main import headstart as group
+
+    options = {}
+    for verb in VERBS:
+        command = group.get_command(click.Context(group), verb)
+        assert command is not None
+        options[verb] = {"--help", *(name for p in command.params for name in (*p.opts, *p.secondary_opts))}
+    return options
+
+
+def test_every_option_that_a_document_names_exists() -> None:
+    options = options_of_verbs()
+    everywhere = set.union(*options.values(), ELSEWHERE)
+    for path in DOCUMENTS:
+        if path.parent.name == "reference" or path.name == "CHANGELOG.md":  # made from the program; what once was
+            continue
+        text = path.read_text()
+        for verb, rest in re.findall(r"headstart ([a-z]+)( [^`\n|#]*)", text):
+            named = set(re.findall(r"(?<=\s)--[a-z][a-z0-9-]*", rest))
+            assert named <= options.get(verb, named), f"{path.name}: headstart {verb} {named}"
+        code = " ".join(re.findall(r"`([^`\n]+)`", text))
+        named = set(re.findall(r"(?:^|\s)(--[a-z][a-z0-9-]+)", code))
+        assert path.parent.name == "evidence" or named <= everywhere, f"{path.name}: {named - everywhere}"
+
+
+ELSEWHERE = {"--dist", "--check", "--probe", "--parts"}
+"""Options of pytest, of our scripts and of our benchmarks."""
+
+
+def test_the_python_of_the_novelty_document_runs() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    X = (rng.normal(size=(60, 8)) + 4 * np.eye(8)[labels]).astype(np.float32)
+    names: dict[str, Any] = {"X": X, "labels": labels, "groups": np.arange(60), "new": X[:20] + np.float32(20)}
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "novelty.md").read_text(), re.DOTALL):
+        exec(compile(block, "novelty.md", "exec"), names)
+    assert names["novel"].all()
+    assert names["result"].drifted
+
+
+def test_the_python_of_the_trust_document_runs(saved_model: Path, cells: Path) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "trust.md").read_text(), re.DOTALL)
+    image = next((cells / "defective").iterdir())
+    names: dict[str, Any] = {}
+    block = block.replace('"model/"', repr(str(saved_model))).replace('"photos/cat/cat-1.png"', repr(str(image)))
+    exec(compile(block, "trust.md", "exec"), names)
+    assert names["decisions"].words == ("review",)
+
+
+PUBLIC = [name for name in headstart.__all__ if not name.startswith("_")]
+METHODS = ["Predictor.predict", "Predictor.decide", "Predictor.triage", "Predictor.sets"]
+
+
+@pytest.mark.parametrize("name", [*PUBLIC, *METHODS])
+def test_every_parameter_of_a_public_name_has_its_line(name: str) -> None:
+    thing = operator.attrgetter(name)(headstart)
+    sections = re.split(r"^(\w[\w ]*)\n-{3,}\n", inspect.getdoc(thing) or "", flags=re.MULTILINE)
+    texts = dict(zip(sections[1::2], sections[2::2], strict=True))
+    lines = re.findall(
+        r"^(\w+(?:, \w+)*) : .+\n    \S", texts.get("Parameters", texts.get("Attributes", "")), re.MULTILINE
+    )
+    documented = {parameter for line in lines for parameter in line.split(", ")}
+    parameters = set(inspect.signature(thing).parameters) - {"self"}
+    assert parameters <= documented, sorted(parameters - documented)
+    if name in PUBLIC:
+        assert "Examples" in texts
+    if inspect.isfunction(thing):
+        assert "Raises" in texts
+
+
 FOREIGN = {
     *("build", "choose", "DatasetDict", "ImageFolder", "LogisticRegressionCV", "MLPClassifier", "Pipeline"),
     *("RidgeClassifierCV", "datasets", "n02085620", "n_features_in_", "with"),
@@ -210,89 +296,3 @@ def test_a_module_in_back_quotes_is_there() -> None:
             if dotted[1] not in modules and not (place in modules and name in names):
                 absent.append((str(path.relative_to(ROOT)), word))
     assert absent == []
-
-
-def test_every_key_of_the_manifest_is_explained(saved_model: Path) -> None:
-    keys = set(json.loads((saved_model / "manifest.json").read_text()))
-    assert keys - set(re.findall(r"`(\w+)`", (ROOT / "docs" / "bundle.md").read_text())) == set()
-
-
-def test_the_readme_s_table_names_every_verb_once() -> None:
-    from headstart.cli.main import VERBS
-
-    rows = re.findall(r"^\|[^|]*\|([^|]+)\|", (ROOT / "README.md").read_text(), re.MULTILINE)
-    verbs = [verb for row in rows for verb in re.findall(r"`(\w+)`", row)]
-    assert sorted(verbs) == sorted(VERBS)
-
-
-def options_of_verbs() -> dict[str, set[str]]:
-    """Every verb's options as they are written on the command line."""
-    from headstart.cli.main import VERBS
-    from headstart.cli.main import headstart as group
-
-    options = {}
-    for verb in VERBS:
-        command = group.get_command(click.Context(group), verb)
-        assert command is not None
-        options[verb] = {"--help", *(name for p in command.params for name in (*p.opts, *p.secondary_opts))}
-    return options
-
-
-def test_every_option_that_a_document_names_exists() -> None:
-    options = options_of_verbs()
-    everywhere = set.union(*options.values(), ELSEWHERE)
-    for path in DOCUMENTS:
-        if path.parent.name == "reference":  # made from the program
-            continue
-        text = path.read_text()
-        for verb, rest in re.findall(r"headstart ([a-z]+)( [^`\n|#]*)", text):
-            named = set(re.findall(r"(?<=\s)--[a-z][a-z0-9-]*", rest))
-            assert named <= options.get(verb, named), f"{path.name}: headstart {verb} {named}"
-        code = " ".join(re.findall(r"`([^`\n]+)`", text))
-        named = set(re.findall(r"(?:^|\s)(--[a-z][a-z0-9-]+)", code))
-        assert path.parent.name == "evidence" or named <= everywhere, f"{path.name}: {named - everywhere}"
-
-
-ELSEWHERE = {"--dist", "--check", "--probe", "--parts"}
-"""Options of pytest, of our scripts and of our benchmarks."""
-
-
-def test_the_python_of_the_novelty_document_runs() -> None:
-    rng = np.random.default_rng(0)
-    labels = np.arange(60) % 3
-    X = (rng.normal(size=(60, 8)) + 4 * np.eye(8)[labels]).astype(np.float32)
-    names: dict[str, Any] = {"X": X, "labels": labels, "groups": np.arange(60), "new": X[:20] + np.float32(20)}
-    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "novelty.md").read_text(), re.DOTALL):
-        exec(compile(block, "novelty.md", "exec"), names)
-    assert names["novel"].all()
-    assert names["result"].drifted
-
-
-def test_the_python_of_the_trust_document_runs(saved_model: Path, cells: Path) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "trust.md").read_text(), re.DOTALL)
-    image = next((cells / "defective").iterdir())
-    names: dict[str, Any] = {}
-    block = block.replace('"model/"', repr(str(saved_model))).replace('"photos/cat/cat-1.png"', repr(str(image)))
-    exec(compile(block, "trust.md", "exec"), names)
-    assert names["decisions"].words == ("review",)
-
-
-PUBLIC = [name for name in headstart.__all__ if not name.startswith("_")]
-METHODS = ["Predictor.predict", "Predictor.decide", "Predictor.triage", "Predictor.sets"]
-
-
-@pytest.mark.parametrize("name", [*PUBLIC, *METHODS])
-def test_every_parameter_of_a_public_name_has_its_line(name: str) -> None:
-    thing = operator.attrgetter(name)(headstart)
-    sections = re.split(r"^(\w[\w ]*)\n-{3,}\n", inspect.getdoc(thing) or "", flags=re.MULTILINE)
-    texts = dict(zip(sections[1::2], sections[2::2], strict=True))
-    lines = re.findall(
-        r"^(\w+(?:, \w+)*) : .+\n    \S", texts.get("Parameters", texts.get("Attributes", "")), re.MULTILINE
-    )
-    documented = {parameter for line in lines for parameter in line.split(", ")}
-    parameters = set(inspect.signature(thing).parameters) - {"self"}
-    assert parameters <= documented, sorted(parameters - documented)
-    if name in PUBLIC:
-        assert "Examples" in texts
-    if inspect.isfunction(thing):
-        assert "Raises" in texts
