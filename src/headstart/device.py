@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from headstart.errors import OptionError
 
 _PROBE_BYTES = 32 << 20
 _WORTHWHILE = 1.5
+FULL = "f32"
+"""The precision of every prediction, so that a model predicts the same whatever it runs on."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,24 @@ def _positive_int(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() and int(text) > 0 else None
 
 
-def choose_device(name: str = "auto") -> Device:
+def choose_device(name: str = "auto", *, precision: str | None = None) -> Device:
     """Choose the device: `auto` takes CUDA or MPS where torch is installed and sees one, else the CPU.
 
-    Raises `OptionError` for an unknown word or an accelerator that is not there.
+    precision: `f32` or `bf16`; None for the quickest that the device has. Raises `OptionError` for an unknown word, for
+    an accelerator that is not there, and for bfloat16 where the device cannot compute in it.
     """
+    device = _quickest(name)
+    if precision is None or precision == device.precision:
+        return device
+    if precision != FULL:
+        raise OptionError(
+            f"precision {precision!r} was asked for, and this device computes in {device.precision} ({device.reason}): "
+            f"leave it out, which predicts in {FULL}."
+        )
+    return replace(device, precision=FULL, reason="full precision, which gives the same predictions on every machine")
+
+
+def _quickest(name: str) -> Device:
     if name not in ("auto", "cpu", "cuda", "mps"):
         raise OptionError(f"device must be one of 'auto', 'cpu', 'cuda', 'mps'; found {name!r}.")
     if name != "cpu":

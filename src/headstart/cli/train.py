@@ -44,6 +44,14 @@ FROZEN = "frozen"
     show_default=True,
     help="What 'best' means: accuracy, balanced-accuracy or macro-f1.",
 )
+@click.option(
+    "--fit",
+    type=click.Choice(["auto", "crop", "squeeze", "pad"]),
+    default="auto",
+    show_default=True,
+    help="How an image becomes a square: its centre (crop), or the whole of it squeezed or padded; auto measures that "
+    "where many images are long.",
+)
 @click.option("--class-weight", help="'balanced' weighs every class alike, however few its images.")
 @click.option("--folds", type=int, help="Folds of the cross-validation; default: 5, or 10 where classes are small.")
 @click.option("--repeats", type=int, help="Repeats of the cross-validation; default: more where images are few.")
@@ -85,6 +93,7 @@ def command(
     budget: float | None,
     heads: str | None,
     metric: str,
+    fit: str,
     class_weight: str | None,
     folds: int | None,
     repeats: int | None,
@@ -120,6 +129,7 @@ def command(
         budget=budget,
         recipe=recipe,
         metric=metric,
+        fit=fit,
         class_weight=None if class_weight in (None, "none") else class_weight,
         folds=folds,
         repeats=repeats,

@@ -20,7 +20,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from headstart import fingerprint
 from headstart.checks import one_of
-from headstart.data.images.decode import read_image
+from headstart.data.images.decode import make_square, read_image
 from headstart.data.images.spec import ImageSpec
 from headstart.records.samples import ImageSource
 
@@ -62,7 +62,8 @@ def view(source: ImageSource, spec: ImageSpec, kind: str, *, seed: int, content:
 
 def read_source(source: ImageSource, spec: ImageSpec, kind: str) -> Image.Image:
     """The image that augmented views are cut from: large enough for the smallest crop. Raises `UnreadableImage`."""
-    return read_image(source, near=math.ceil(spec.size / math.sqrt(_KINDS[kind].least_area)))
+    side = math.ceil(spec.size / math.sqrt(_KINDS[kind].least_area))
+    return make_square(read_image(source, near=side), side, spec.fit, spec.ground)
 
 
 def augment_image(
@@ -127,13 +128,7 @@ def _tilt(square: Image.Image, random: Random, spec: ImageSpec) -> Image.Image:
 
 
 def _rotate(square: Image.Image, degrees: float, spec: ImageSpec) -> Image.Image:
-    return square.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=_mean(spec))
-
-
-def _mean(spec: ImageSpec) -> tuple[int, int, int]:
-    """What a network takes for nothing: zero once it is normalised."""
-    red, green, blue = (min(max(round(value), 0), 255) for value in spec.mean)
-    return red, green, blue
+    return square.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=spec.ground)
 
 
 def _erase(square: Image.Image, random: Random, spec: ImageSpec) -> Image.Image:
@@ -170,7 +165,7 @@ def _shear(square: Image.Image, spec: ImageSpec, across: float, down: float) -> 
 
 def _transform(square: Image.Image, spec: ImageSpec, matrix: tuple[float, ...]) -> Image.Image:
     method = Image.Transform.AFFINE
-    return square.transform(square.size, method, matrix, Image.Resampling.BILINEAR, fillcolor=_mean(spec))
+    return square.transform(square.size, method, matrix, Image.Resampling.BILINEAR, fillcolor=spec.ground)
 
 
 _SHEAR = 0.3 * _MAGNITUDE

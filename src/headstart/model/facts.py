@@ -23,7 +23,8 @@ class DataFacts:
 
     duplicates: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
     linear probe in random folds and in folds that hold duplicates together. exclusions: fingerprint of the plan that
-    was followed.
+    was followed. precision: of the embeddings that the comparison measured on, `f32`, `bf16` or `f16`; held-out images
+    are scored in float32, as predictions are made.
     """
 
     images: int
@@ -37,6 +38,7 @@ class DataFacts:
     duplicates: int = 0
     claims: AccuracyClaims | None = None
     exclusions: str | None = None
+    precision: str = "f32"
 
 
 @dataclass(frozen=True, eq=False)

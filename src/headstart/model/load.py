@@ -7,12 +7,14 @@ backbone that the bundle does not hold itself must be one of the packaged ones. 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headstart.checks import join_words
+from headstart.data.images.spec import ImageSpec
 from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError, OptionError
 from headstart.heads.forms.linear import form_from_arrays
@@ -153,7 +155,13 @@ def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
             f"{saved.folder} was trained on other weights of {entry['name']} than this Headstart carries: "
             "install the version that trained it (see 'headstart info'), or train again."
         )
-    return Part(backbone, _taps(saved, entry["taps"], backbone, entry["name"]))
+    spec = replace(backbone.spec, fit=ImageSpec.from_dict(entry["spec"]).fit)  # chosen on the data, not by the weights
+    if spec.to_dict() != entry["spec"]:
+        raise BundleError(
+            f"the manifest of {saved.folder} is damaged: it says that {entry['name']} takes other images than its "
+            "weights do: train the model again."
+        )
+    return Part(replace(backbone, spec=spec), _taps(saved, entry["taps"], backbone, entry["name"]))
 
 
 def _taps(saved: bundle.Bundle, taps_asked: Sequence[str], backbone: Backbone, name: str) -> tuple[str, ...]:

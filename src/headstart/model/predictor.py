@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.device import FULL, choose_device
 from headstart.embed.features import Part, embed_images, join_parts
 from headstart.errors import DataError, OptionError
 from headstart.records.arrays import Floats
@@ -106,7 +107,7 @@ class Predictor:
         names : sequence of n str, optional
             What to call them in results and messages; default: their paths or positions.
         device : Device, optional
-            Default: what this machine has.
+            Default: what this machine has, in float32, so that every machine predicts the same.
         cache : bool
             Take embeddings from the cache folder where they are there, and keep new ones in it.
 
@@ -138,7 +139,7 @@ class Predictor:
         names = list(names) if names is not None else [image_name(p, i) for i, p in enumerate(sources)]
         if len(names) != len(sources):
             raise OptionError(f"names must be one for each of the {len(sources):,} images; found {len(names):,}.")
-        run = Run(device="auto" if device is None else device, cache=cache)
+        run = Run(device=choose_device(precision=FULL) if device is None else device, cache=cache)
         tables = [
             embed_images(
                 sources,

@@ -11,6 +11,7 @@ from headstart import checks
 from headstart.backbones.names import AUTO
 from headstart.backbones.packaged import SHORT
 from headstart.choose.budget import DEFAULT
+from headstart.data.images.decode import FITS
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
 from headstart.finetune.strategies import parse_strategy
@@ -73,6 +74,9 @@ class Options:
         Guarantee it for every predicted class, not only for all together.
     exclude : str, optional
         A plan that `audit` has written and a person has read: what to leave out, and what to hold together.
+    fit : str
+        How an image becomes a square: 'crop' (its centre), 'squeeze' or 'pad' (the whole of it); 'auto' measures that
+        where many images are long.
 
     Raises
     ------
@@ -106,6 +110,7 @@ class Options:
     confidence: float = 0.95
     per_class: bool = False
     exclude: str | None = None
+    fit: str = AUTO
 
     @property
     def auto(self) -> bool:
@@ -151,6 +156,7 @@ class Options:
             checks.one_of("head", head, list(HEADS))
         checks.one_of("metric", self.metric, METRICS)
         checks.one_of("class_weight", "none" if self.class_weight is None else self.class_weight, ("none", "balanced"))
+        checks.one_of("fit", self.fit, (AUTO, *FITS))
         checks.between("folds", 2 if self.folds is None else self.folds, 2, _MOST_FOLDS)
         checks.between("repeats", 1 if self.repeats is None else self.repeats, 1, _MOST_REPEATS)
         checks.between("min_gain", self.min_gain, 0, 1)

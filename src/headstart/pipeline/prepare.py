@@ -15,9 +15,12 @@ import numpy as np
 
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.near import MOST_COMPARED
+from headstart.data.images.decode import find_remarks
+from headstart.data.images.remarks import remark_notes
 from headstart.data.splits import Division, held_out_rows
 from headstart.errors import DataError
 from headstart.model.facts import DataFacts
+from headstart.pipeline.squares import AUTO, choose_fit
 from headstart.records.arrays import Ints
 from headstart.records.embeddings import Embeddings
 from headstart.records.samples import Failure, Samples
@@ -54,13 +57,19 @@ class Prepared:
 
 
 def prepare(
-    dataset: Dataset, backbones: Sequence[str], run: Run, *, weights: str | None = None, last_only: bool = False
+    dataset: Dataset,
+    backbones: Sequence[str],
+    run: Run,
+    *,
+    weights: str | None = None,
+    last_only: bool = False,
+    fit: str = AUTO,
 ) -> Prepared:
     """Check the data, embed every image with every backbone, and leave out what cannot be used.
 
     backbones: names. weights: a checkpoint for the one backbone named. last_only: keep the last tap of each backbone
-    alone, where many backbones would fill the memory. Raises `DataError` where nothing is left to train on, and when
-    the share of unreadable images is above the run's.
+    alone, where many backbones would fill the memory. fit: how images become squares (`pipeline.squares`). Raises
+    `DataError` where nothing is left to train on, and when the share of unreadable images is above the run's.
     """
     from headstart.backbones.opening import open_backbone
     from headstart.embed.features import embed_backbone
@@ -73,13 +82,16 @@ def prepare(
     samples, resolution = search.resolve(dataset.together)
     _check_left(samples, resolution.notes)
     _check_fitted(samples, resolution.notes)
+    square = choose_fit(samples, thumbnails, fit, run)
+    networks = tuple(replace(backbone, spec=replace(backbone.spec, fit=square.fit)) for backbone in networks)
     embedded = [
         embed_backbone(samples, backbone, run, taps=[backbone.last.name] if last_only else None)
         for backbone in networks
     ]
     failures = tuple({failure.row: failure for result in embedded for failure in result.failures}.values())
     check_share(failures, len(samples), run.max_unreadable)
-    notes, duplicates = [*dataset.notes, *resolution.notes, *search.notes], resolution.duplicates
+    notes = [*dataset.notes, *_remark_notes(dataset.samples, thumbnails), *resolution.notes, *search.notes]
+    notes, duplicates = [*notes, *([square.note] if square.note else [])], resolution.duplicates
     if failures:
         notes.append(unreadable_note(failures))
         rows = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
@@ -93,6 +105,13 @@ def _make_thumbnails(samples: Samples, run: Run) -> Thumbnails | None:
     from headstart.data.duplicates.thumbnails import make_thumbnails
 
     return make_thumbnails(samples, cache=run.cache) if len(samples) <= MOST_COMPARED else None
+
+
+def _remark_notes(samples: Samples, thumbnails: Thumbnails | None) -> tuple[str, ...]:
+    """What a user should know of how the images were read."""
+    if thumbnails is None:
+        return remark_notes(find_remarks(samples.images))
+    return remark_notes(thumbnails.fact("remarks").astype(int).tolist())
 
 
 @dataclass(frozen=True, eq=False)

@@ -171,7 +171,7 @@ def depth(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     options = options or Options()
     dataset, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
     options = replace(options, backbones=resolve_names(options.backbones))
-    prepared = prepare(dataset, options.backbones, options.run, weights=options.weights)
+    prepared = prepare(dataset, options.backbones, options.run, weights=options.weights, fit=options.fit)
     # Fewer repeats of the folds than `train` makes, because every layer is probed and all on the same folds.
     images = len(prepared.samples)
     repeats = options.repeats or min(repeats_for(images), max(1, _ROWS // images))

@@ -157,10 +157,12 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities (n, classes), in the order of `classes_`; `DataError` for an unreadable image."""
-        from headstart.device import choose_device
+        from headstart.device import FULL, choose_device
 
         check_is_fitted(self)
-        predictions = self.predictor_.predict(_images(X), device=choose_device(self.device), cache=self.cache)
+        predictions = self.predictor_.predict(
+            _images(X), device=choose_device(self.device, precision=FULL), cache=self.cache
+        )
         if predictions.failures:
             first = predictions.failures[0]
             raise DataError(

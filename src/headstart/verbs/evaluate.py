@@ -16,8 +16,10 @@ import numpy as np
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.notes import ALTERATIONS
+from headstart.data.images.decode import find_remarks
+from headstart.data.images.remarks import remark_notes
 from headstart.data.sources.split_names import split_of
-from headstart.device import Device
+from headstart.device import FULL, Device, choose_device
 from headstart.embed.features import embed_parts
 from headstart.errors import DataError
 from headstart.metrics.class_report import scorecard
@@ -57,7 +59,7 @@ def evaluate(
         Fingerprints of the images that the model was trained on, where they are known
         (`model.rows.training_content`).
     device : str
-        'auto', 'cpu', 'cuda' or 'mps'.
+        'auto', 'cpu', 'cuda' or 'mps', in float32 like every prediction.
     cache : bool
         Read embeddings and thumbnails from the cache folder where they are there, and keep new ones in it.
 
@@ -78,7 +80,7 @@ def evaluate(
         predictor = headstart.load("model/")
         evaluate(predictor, load_dataset("new/").samples).card.accuracy.value
     """
-    run = Run(device=device, cache=cache)
+    run = Run(device=choose_device(device, precision=FULL) if isinstance(device, str) else device, cache=cache)
     if split is not None:
         samples = _take_split(samples, split)
     embedded = embed_parts(_with_classes(predictor.classes, samples), predictor.parts, run)
@@ -94,6 +96,7 @@ def evaluate(
         notes.append(_NOTHING_NEW)
     if split is None and scored.splits is not None and "train" in scored.splits:
         notes.append("The train split is scored as well: choose another with --split.")
+    notes += remark_notes(find_remarks(scored.images))
     notes += [*_conflict_notes(scored, duplicates), *_duplicate_notes(duplicates), *duplicates.notes]
     probabilities = predictor.probabilities(embedded.X)
     card = scorecard(scored.labels, probabilities, predictor.classes, groups=scored.groups)

@@ -142,7 +142,7 @@ def rank(data: Any, labels: Any = None, *, groups: Any = None, options: Options 
     options = replace(options, backbones=resolve_names(options.backbones))
     weights = None if options.weights is None else Path(options.weights)
     names, unavailable = obtainable(options.backbones, weights=weights)
-    prepared = prepare(dataset, names, options.run, weights=options.weights, last_only=True)
+    prepared = prepare(dataset, names, options.run, weights=options.weights, fit=options.fit, last_only=True)
     division = divide(prepared.samples, count=options.folds, repeats=options.repeats, seed=options.seed)
     lines, probes = _lines(prepared, division, options)
     return Ranking(

@@ -21,6 +21,12 @@ def test_a_specification_travels_through_json() -> None:
     assert SPEC.to_dict()["mean"] == [127.0, 127.0, 127.0]
 
 
+def test_weights_that_say_nothing_of_squares_are_shown_the_centre() -> None:
+    values = SPEC.to_dict()
+    assert values.pop("fit") == "crop"
+    assert ImageSpec.from_dict(values) == SPEC
+
+
 def test_a_specification_s_fingerprint_follows_every_field() -> None:
     others = [
         ImageSpec(200, 256, SPEC.mean, SPEC.std),
@@ -28,8 +34,9 @@ def test_a_specification_s_fingerprint_follows_every_field() -> None:
         ImageSpec(224, 256, (126.0, 127.0, 127.0), SPEC.std),
         ImageSpec(224, 256, SPEC.mean, (128.0, 128.0, 127.0)),
         ImageSpec(224, 256, SPEC.mean, SPEC.std, "bilinear"),
+        ImageSpec(224, 256, SPEC.mean, SPEC.std, fit="squeeze"),
     ]
-    assert len({spec.fingerprint() for spec in [SPEC, *others]}) == 6
+    assert len({spec.fingerprint() for spec in [SPEC, *others]}) == 7
     assert SPEC.fingerprint() == ImageSpec.from_dict(SPEC.to_dict()).fingerprint()
 
 
@@ -45,6 +52,7 @@ def test_a_specification_s_fingerprint_follows_every_field() -> None:
         ({"std": [1.0, 0.0, 1.0]}, "needs 'std' above zero"),
         ({"interpolation": "magic"}, "needs 'interpolation' to be one of"),
         ({"interpolation": ["bicubic"]}, "needs 'interpolation' to be one of"),
+        ({"fit": "stretch"}, r"needs 'fit' to be one of \['crop', 'squeeze', 'pad'\]; found 'stretch'"),
         ({"surprise": 1}, "must have the fields"),
     ],
 )

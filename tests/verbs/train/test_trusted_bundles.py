@@ -15,6 +15,7 @@ import pytest
 
 import headstart
 from headstart.demo.screens.generate import generate
+from headstart.device import choose_device
 from headstart.embed.extract import embed
 from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError, OptionError
@@ -192,7 +193,8 @@ def test_novelty_looks_at_three_layers_though_the_head_looks_at_the_last_alone(c
     pictures = [tmp_path / "nowhere.png", *(file for kind in cells.iterdir() for file in sorted(kind.iterdir())[::4])]
     found = model.predict(pictures)
     assert [failure.row for failure in found.failures] == [0]
-    layers = embed(pictures, model.parts[0].backbone).joined(model.novelty_taps)
+    exact = choose_device(precision="f32")  # as predictions are made
+    layers = embed(pictures, model.parts[0].backbone, device=exact).joined(model.novelty_taps)
     assert found.labels[0] is None
     assert np.isnan(found.novelty[0])
     assert np.array_equal(found.novelty[1:], model.trust.novelty.relative(layers))

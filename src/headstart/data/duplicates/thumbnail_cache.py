@@ -19,13 +19,13 @@ from headstart.storage.folders import THUMBNAILS, cache_folder
 from headstart.storage.row_cache import SUFFIX, RowCache
 
 Thumbnail: TypeAlias = tuple[NDArray[np.uint8], Floats]
-"""A thumbnail, (64, 64), and the facts of its image, (6,)."""
+"""A thumbnail, (64, 64), and the facts of its image, (7,)."""
 
 LIMIT = 1 << 30
-_VERSION = 1
+_VERSION = 2
 """Raise when `thumbnails.make_thumbnail` makes other numbers of the same image."""
 _PIXELS = SIDE * SIDE
-_BYTES = _PIXELS + 6 * 4  # grey levels, then six facts as float32
+_BYTES = _PIXELS + 7 * 4  # grey levels, then seven facts as float32
 
 
 def open_thumbnail_cache() -> RowCache:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from headstart.data.duplicates import thumbnail_cache
 from headstart.data.duplicates.alignment import SIDE
-from headstart.data.images.decode import read_image
+from headstart.data.images.decode import read_image, read_remarks
 from headstart.data.images.open import open_image
 from headstart.device import threads
 from headstart.errors import UnreadableImage
@@ -37,7 +37,7 @@ class ImageFacts:
 
     width, height: of the file, in pixels. darkest, brightest: grey levels (0..255) that all but 0.1 % of the pixels
     reach. fine, coarse: variance of the Laplacian, in squared grey levels, at a shorter side of at most 256 pixels and
-    of a quarter of that.
+    of a quarter of that. remarks: what a user should know of how it was read (`data.images.remarks`).
     """
 
     width: float
@@ -46,13 +46,14 @@ class ImageFacts:
     brightest: float
     fine: float
     coarse: float
+    remarks: float
 
 
 @dataclass(frozen=True, eq=False)
 class Thumbnails:
     """Thumbnails and facts of images, row by row.
 
-    grey: (n, 64, 64) uint8, the whole image squeezed into a square. facts: (n, 6) in the order of `ImageFacts`.
+    grey: (n, 64, 64) uint8, the whole image squeezed into a square. facts: (n, 7) in the order of `ImageFacts`.
     rows: (n,) row of each among the samples. failures: samples that cannot be read.
     """
 
@@ -122,7 +123,7 @@ def _try(samples: Samples, row: int) -> thumbnail_cache.Thumbnail | str:
 
 
 def make_thumbnail(source: ImageSource) -> thumbnail_cache.Thumbnail:
-    """An image's thumbnail (64, 64) and its facts (6,); raises `UnreadableImage`."""
+    """An image's thumbnail (64, 64) and its facts (7,); raises `UnreadableImage`."""
     from PIL import Image
 
     image = read_image(source, near=_NEAR)
@@ -135,7 +136,8 @@ def make_thumbnail(source: ImageSource) -> thumbnail_cache.Thumbnail:
     small = grey.resize(_scaled(grey.size, 1 / _COARSER), Image.Resampling.BILINEAR)
     pixels = np.asarray(grey)
     darkest, brightest = _ends(pixels)
-    facts = ImageFacts(width, height, darkest, brightest, _detail(pixels), _detail(np.asarray(small)))
+    fine, coarse = _detail(pixels), _detail(np.asarray(small))
+    facts = ImageFacts(width, height, darkest, brightest, fine, coarse, read_remarks(source))
     return thumbnail, np.array([getattr(facts, field.name) for field in fields(ImageFacts)], np.float32)
 
 

@@ -1,8 +1,9 @@
 """Decodes images: the one path from a file to pixels for training, prediction, export check and serving.
 
-`decode` returns a centre crop (size, size, 3) uint8: first frame, turned as its EXIF says, RGB, shorter side resized
-and cropped in one resampling. `read_image` returns the whole image, `hash_content` the fingerprint of its bytes. An
-image is a path, a PIL image, an array of pixels, or a one-dimensional uint8 array that holds an encoded file's bytes.
+`decode` returns a square (size, size, 3) uint8: first frame, turned as its EXIF says, RGB, shorter side resized and
+cropped in one resampling (or the whole squeezed or padded). `read_image` returns the whole image, `read_remarks` what a
+user should know of it, `hash_content` the fingerprint of its bytes. An image is a path, a PIL image, an array of
+pixels, or a one-dimensional uint8 array that holds an encoded file's bytes.
 Whatever is wrong with it is raised as `UnreadableImage`, whose message is the reason alone. Nothing is normalised
 here: that happens inside the backbone's graph. Safe to call from threads.
 """
@@ -10,6 +11,8 @@ here: that happens inside the backbone's graph. Safe to call from threads.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +21,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from headstart import fingerprint
-from headstart.data.images import to_rgb
+from headstart.data.images import tiff, to_rgb
 from headstart.data.images.open import check_file, check_size, open_image, reasons
+from headstart.data.images.remarks import Remark
+from headstart.device import threads
 from headstart.errors import UnreadableImage
 from headstart.records.samples import ImageSource
 
-DECODING = 1  # Raise when `decode` returns other pixels for the same arguments: a cache must not mix the two.
+DECODING = 2  # Raise when `decode` returns other pixels for the same arguments: a cache must not mix the two.
 _MARGIN = 1.4  # JPEG decodes at the smallest scale whose shorter side is this many times the wanted one.
+FITS = ("crop", "squeeze", "pad")
+"""How an image becomes a square: its centre, the whole of it squeezed, the whole of it with bands at two sides."""
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -38,21 +45,58 @@ _TURNS = {
 }
 
 
-def decode(source: ImageSource, *, size: int, resize: int, interpolation: str = "bicubic") -> NDArray[np.uint8]:
-    """The centre crop of an image: (size, size, 3) uint8, RGB, read-only.
+def decode(
+    source: ImageSource,
+    *,
+    size: int,
+    resize: int,
+    interpolation: str = "bicubic",
+    fit: str = "crop",
+    ground: tuple[int, int, int] = (0, 0, 0),
+) -> NDArray[np.uint8]:
+    """An image as a square: (size, size, 3) uint8, RGB, read-only.
 
-    resize: what the shorter side becomes, in pixels; at least `size`. Resizing and cropping are one resampling, of the
-    pixels inside the crop. A JPEG is decoded at a reduced scale where that leaves enough: less than one grey level
-    away, on average, from decoding it whole. Raises `UnreadableImage`.
+    resize: what the shorter side becomes before the centre is cropped, in pixels; at least `size`. Resizing and
+    cropping are one resampling, of the pixels inside the crop. fit: one of `FITS`; squeezed and padded images are shown
+    to their edges, whatever `resize` says. ground: the colour of the bands of a padded image. A JPEG is decoded at a
+    reduced scale where that leaves enough: less than one grey level away, on average, from decoding it whole. Raises
+    `UnreadableImage`.
     """
     image = _decoded_image(source, resize)
     with reasons():
         width, height = image.extent
+        if fit != "crop":
+            whole = image.pixels.resize(_whole(width, height, size, fit), FILTERS[interpolation], (0, 0, width, height))
+            return np.asarray(_centred(_upright(whole, image.turn).convert("RGB"), size, ground))
         side = min(width, height) * size / resize
         left, top = (width - side) / 2, (height - side) / 2
         box = (left, top, left + side, top + side)
         crop = image.pixels.resize((size, size), FILTERS[interpolation], box)
         return np.asarray(_upright(crop, image.turn).convert("RGB"))  # a centred square turns after as before
+
+
+def _whole(width: float, height: float, size: int, fit: str) -> tuple[int, int]:
+    """The size of a whole image that fits into a square; squeezed, it fills it."""
+    if fit == "squeeze":
+        return size, size
+    longer = max(width, height)
+    return max(1, round(size * width / longer)), max(1, round(size * height / longer))
+
+
+def _centred(image: Image.Image, size: int, ground: tuple[int, int, int]) -> Image.Image:
+    if image.size == (size, size):
+        return image
+    square = Image.new("RGB", (size, size), ground)
+    square.paste(image, ((size - image.width) // 2, (size - image.height) // 2))
+    return square
+
+
+def make_square(image: Image.Image, side: int, fit: str, ground: tuple[int, int, int]) -> Image.Image:
+    """A whole image, as `read_image` gives it, squeezed or padded to a square of `side` pixels; cropped, it stays."""
+    if fit == "crop":
+        return image
+    whole = image.resize(_whole(*image.size, side, fit), Image.Resampling.BICUBIC)
+    return _centred(whole, side, ground)
 
 
 def read_image(source: ImageSource, *, near: int | None = None) -> Image.Image:
@@ -64,6 +108,50 @@ def read_image(source: ImageSource, *, near: int | None = None) -> Image.Image:
     image = _decoded_image(source, near)
     with reasons():
         return _upright(image.pixels, image.turn).convert("RGB")
+
+
+def read_remarks(source: ImageSource) -> Remark:
+    """What a user should know of how an image is read; none for one that cannot be read.
+
+    A JPEG costs a glance at its first bytes, another image its header, one with transparency its pixels.
+    """
+    try:
+        return _remarks(source)
+    except UnreadableImage:
+        return Remark.NONE
+
+
+def find_remarks(sources: Sequence[ImageSource]) -> list[Remark]:
+    """The remarks of many images, read in threads."""
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(read_remarks, sources))
+
+
+def _remarks(source: ImageSource) -> Remark:
+    if isinstance(source, Path):
+        return _remarks_of_encoded(source)
+    with reasons():
+        if isinstance(source, Image.Image):
+            return to_rgb.from_image(source)[1]
+        array = _array(source)
+        if not _is_encoded(array):
+            return to_rgb.from_array(array)[1] if array.ndim == 3 and array.shape[2] == 4 else Remark.NONE
+    return _remarks_of_encoded(array.tobytes())
+
+
+def _remarks_of_encoded(source: Path | bytes) -> Remark:
+    with open_image(source) as image:
+        if image.format == "JPEG":
+            return Remark.NONE
+        transparent = image.has_transparency_data
+        remark = Remark.CHANNELS if tiff.further_channels(tiff.tags_of(image)) else Remark.NONE
+        if tiff.has_pages(image):
+            remark |= Remark.PAGES
+    if transparent:
+        with open_image(source) as image:
+            image.load()
+            remark |= to_rgb.from_image(image)[1]
+    return remark
 
 
 def hash_content(source: ImageSource) -> str:
@@ -108,7 +196,7 @@ def _decoded_image(source: ImageSource, near: int | None) -> _Decoded:
             return _convert(source, None)
         array = _array(source)
         if not _is_encoded(array):
-            image = to_rgb.from_array(array)
+            image, _ = to_rgb.from_array(array)
             return _Decoded(image, image.size, None)
     return _from_encoded(array.tobytes(), near)
 
@@ -123,7 +211,7 @@ def _from_encoded(source: Path | bytes, near: int | None) -> _Decoded:
 def _convert(image: Image.Image, extent: tuple[float, float] | None) -> _Decoded:
     check_size(image.size)
     image.load()
-    return _Decoded(to_rgb.from_image(image), extent or image.size, _turn(image))
+    return _Decoded(to_rgb.from_image(image)[0], extent or image.size, _turn(image))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

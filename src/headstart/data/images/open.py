@@ -7,12 +7,14 @@ path. Only the formats listed here are tried, by their first bytes, whatever the
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import io
+import logging
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -24,12 +26,14 @@ from PIL import (
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
-    TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
+    _imaging,
 )
 
 from headstart.data.images.lookalikes import START, describe, describe_raw
+from headstart.data.images.png import without_large_texts
+from headstart.data.images.tiff import TiffImage
 from headstart.errors import UnreadableImage
 
 MAX_PIXELS = 250_000_000
@@ -48,7 +52,7 @@ _FORMATS: dict[str, type[ImageFile.ImageFile]] = {
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
+    "TIFF": TiffImage,
     "PPM": PpmImagePlugin.PpmImageFile,
 }
 
@@ -101,14 +105,29 @@ def reasons() -> Iterator[None]:
         raise UnreadableImage("there is not enough memory to decode it") from error
     except OSError as error:
         raise UnreadableImage(_phrase(error)) from error
+    except SyntaxError as error:
+        if "cannot handle" not in str(error):
+            raise UnreadableImage(f"it is damaged ({_one_line(error)})") from error
+        raise UnreadableImage("its pixels have other than 8 bits, which is not supported: save it anew") from error
     except Exception as error:  # a decoder may raise anything on damaged bytes
         raise UnreadableImage(f"it is damaged ({_one_line(error)})") from error
 
 
 @functools.cache
 def _silence_pillow() -> None:
-    """Silence Pillow's warnings about odd metadata, unless this process has its own filter for them."""
+    """Silence Pillow's warnings and log about odd metadata, unless this process has its own filters or handlers."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    _silence_libtiff()
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
+
+
+def _silence_libtiff() -> None:
+    """Let libtiff print nothing of a damaged file on the terminal; where Pillow hides it, it stays as it is."""
+    with suppress(AttributeError, OSError):
+        library = ctypes.CDLL(_imaging.__file__)
+        library.TIFFSetErrorHandler.argtypes = [ctypes.c_void_p]
+        library.TIFFSetErrorHandler.restype = ctypes.c_void_p
+        library.TIFFSetErrorHandler(None)
 
 
 def _identify(stream: IO[bytes]) -> ImageFile.ImageFile:
@@ -123,7 +142,7 @@ def _identify(stream: IO[bytes]) -> ImageFile.ImageFile:
         accept = Image.OPEN[name][1]
         if accept is None or accept(start[:16]) is True:
             stream.seek(0)
-            image = decoder(stream)
+            image = decoder(without_large_texts(stream) if name == "PNG" else stream)
             check_size(image.size)
             return image
     raise UnreadableImage(_unknown(start))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
-from headstart.data.images.decode import DECODING, FILTERS, decode
+from headstart.data.images.decode import DECODING, FILTERS, FITS, decode
 from headstart.errors import BundleError, OptionError
 from headstart.records.samples import ImageSource
 
@@ -33,6 +33,7 @@ class ImageSpec:
     resize: what the shorter side becomes before the crop, in pixels; at least `size`.
     mean, std: of each channel, in units of 0..255; applied inside the graph.
     interpolation: `bicubic` or `bilinear`.
+    fit: how an image becomes a square: `crop` (the centre), `squeeze` (the whole) or `pad` (the whole, with bands).
 
     Raises `OptionError` for values outside these.
 
@@ -45,6 +46,7 @@ class ImageSpec:
     mean: Channels
     std: Channels
     interpolation: str = "bicubic"
+    fit: str = "crop"
 
     def __post_init__(self) -> None:
         if fault := _fault(self):
@@ -55,7 +57,20 @@ class ImageSpec:
 
         Raises `UnreadableImage`.
         """
-        return decode(item, size=self.size, resize=self.resize, interpolation=self.interpolation)
+        return decode(
+            item,
+            size=self.size,
+            resize=self.resize,
+            interpolation=self.interpolation,
+            fit=self.fit,
+            ground=self.ground,
+        )
+
+    @property
+    def ground(self) -> tuple[int, int, int]:
+        """The colour that a network takes for nothing: its mean, zero once it is normalised."""
+        red, green, blue = (min(max(round(value), 0), 255) for value in self.mean)
+        return red, green, blue
 
     def buffer(self, count: int) -> NDArray[np.uint8]:
         """An empty batch for `count` images: zeros, (count, size, size, 3) uint8."""
@@ -69,7 +84,7 @@ class ImageSpec:
     def from_dict(cls, values: object) -> ImageSpec:
         """The specification from `to_dict`'s values; raises `BundleError` for anything else."""
         names = {field.name for field in fields(cls)}
-        if not isinstance(values, Mapping) or set(values) != names:
+        if not isinstance(values, Mapping) or {*values, "fit"} != names:  # weights say nothing of it: the data decide
             found = sorted(map(str, values)) if isinstance(values, Mapping) else type(values).__name__
             raise BundleError(f"an image specification must have the fields {sorted(names)}; found {found}.")
         checked: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
@@ -98,6 +113,8 @@ def _fault(spec: ImageSpec) -> str | None:
         return f"needs 'std' above zero; found {spec.std!r}"
     if spec.interpolation not in FILTERS:
         return f"needs 'interpolation' to be one of {sorted(FILTERS)}; found {spec.interpolation!r}"
+    if spec.fit not in FITS:
+        return f"needs 'fit' to be one of {list(FITS)}; found {spec.fit!r}"
     return None
 
 

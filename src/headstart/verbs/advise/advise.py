@@ -174,7 +174,7 @@ def embed_subsample(dataset: Dataset, options: Options) -> Prepared:
     samples = dataset.samples
     rows = random_rows_of_every_class(samples.labels, len(samples.classes), MOST, least=_A_CLASS, seed=options.seed)
     names = tuple(dict.fromkeys((REFERENCE, *options.backbones)))
-    return prepare(replace(dataset, samples=samples.take(rows)), names, options.run)
+    return prepare(replace(dataset, samples=samples.take(rows)), names, options.run, fit=options.fit)
 
 
 def _similarity(prepared: Prepared, options: Options) -> ImageNetSimilarity:

@@ -9,7 +9,7 @@ leave out, and a person decides.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ import numpy as np
 from headstart.checks import quantity
 from headstart.data.cleaning_plan import EXCLUDE
 from headstart.data.duplicates.resolve import exact_duplicates
-from headstart.data.duplicates.thumbnails import make_thumbnails
+from headstart.data.duplicates.thumbnails import Thumbnails, make_thumbnails
+from headstart.data.images.remarks import remark_notes
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import check_enough
 from headstart.device import Device
@@ -26,6 +27,7 @@ from headstart.model.facts import AccuracyClaims
 from headstart.pipeline.candidates import LAYERS
 from headstart.pipeline.prepare import find_duplicates
 from headstart.pipeline.probe import MANY_DUPLICATES, accuracy_claims, probe_probabilities
+from headstart.pipeline.squares import AUTO, choose_fit
 from headstart.records.arrays import Floats, Ints
 from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Failure, Samples
@@ -98,7 +100,7 @@ def audit(
     thumbnails = make_thumbnails(samples, cache=cache)
     duplicates = find_duplicates(samples, run, thumbnails=thumbnails, limit=len(samples))
     families, groups_of_rows = duplicates.families(), duplicates.groups()
-    label_check = _check_labels(samples, families, groups_of_rows, thumbnails.rows, backbone, run)
+    label_check = _check_labels(samples, families, groups_of_rows, thumbnails, backbone, run)
     findings = [
         *_unreadable(thumbnails.failures),
         *duplicate_findings(samples, families, duplicates.likeness()),
@@ -112,7 +114,12 @@ def audit(
         findings=sort_findings(iter(findings)),
         groups=groups_of_rows,
         claims=label_check.claims,
-        notes=(*dataset.notes, _group_note(samples), *label_check.notes),
+        notes=(
+            *dataset.notes,
+            *remark_notes(thumbnails.fact("remarks").astype(int).tolist()),
+            _group_note(samples),
+            *label_check.notes,
+        ),
         samples=samples,
         typical=label_check.typical,
         hindrance=label_check.hindrance,
@@ -160,13 +167,13 @@ class _LabelCheck:
 
 
 def _check_labels(
-    samples: Samples, families: Ints, groups: Ints, readable: Ints, backbone: str, run: Run
+    samples: Samples, families: Ints, groups: Ints, thumbnails: Thumbnails, backbone: str, run: Run
 ) -> _LabelCheck:
     """Label issues by confident learning, and the accuracies with and without duplicate leakage.
 
-    families, groups: (n,). readable: rows.
+    families, groups: (n,). thumbnails: of the readable samples.
     """
-    rows = _certain_rows(samples, readable)
+    rows = _certain_rows(samples, thumbnails.rows)
     samples, families, groups = samples.take(rows), families[rows], groups[rows]
     try:
         if not len(samples):
@@ -177,7 +184,8 @@ def _check_labels(
     except DataError as error:
         return _LabelCheck(notes=(f"Labels were not checked: {error}",), hindrance=str(error))
     try:
-        X = _embed_layers(samples, backbone, run)
+        square = choose_fit(samples, thumbnails, AUTO, run)
+        X = _embed_layers(samples, backbone, square.fit, run)
         probabilities = probe_probabilities(X, samples.labels, groups, run)
     except DataError as error:
         return _LabelCheck(notes=(f"Labels were not checked: {error}",))
@@ -187,7 +195,7 @@ def _check_labels(
         claims = accuracy_claims(leaky, probabilities, samples.labels)
     findings, issues = label_issues(samples, probabilities, rows)
     typical = {name: tuple(rows[places].tolist()) for name, places in _typical(samples, probabilities, groups, issues)}
-    return _LabelCheck(findings, claims, typical=typical)
+    return _LabelCheck(findings, claims, (square.note,) if square.note else (), typical)
 
 
 def _typical(samples: Samples, probabilities: Floats, groups: Ints, issues: Ints) -> Iterator[tuple[str, list[int]]]:
@@ -212,12 +220,13 @@ def _certain_rows(samples: Samples, readable: Ints) -> Ints:
     return np.flatnonzero(certain)
 
 
-def _embed_layers(samples: Samples, name: str, run: Run) -> Floats:
+def _embed_layers(samples: Samples, name: str, fit: str, run: Run) -> Floats:
     """Several layers of the backbone side by side: (n, d)."""
     from headstart.backbones.opening import open_backbone
     from headstart.embed.features import embed_backbone
 
     backbone = open_backbone(name)
+    backbone = replace(backbone, spec=replace(backbone.spec, fit=fit))
     embeddings = embed_backbone(samples, backbone, run)
     if embeddings.failures:
         raise DataError(f"{embeddings.failures[0].name} could be read at first and then no more; run the audit again.")

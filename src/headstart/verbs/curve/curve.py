@@ -161,7 +161,7 @@ def learning_curve(
     if scratch:
         from_scratch.check_from_scratch(options.backbones[0])
     dataset, _ = apply_plan(load_dataset(data, labels=labels, groups=groups), exclude)
-    prepared = prepare(dataset, options.backbones, run)
+    prepared = prepare(dataset, options.backbones, run, fit=options.fit)
     design = design_curve(prepared, seed)
     series, notes = [design.series(PRETRAINED, prepared.backbones, prepared.embedded)], [*prepared.notes, *design.notes]
     if random:

@@ -17,7 +17,7 @@ from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.resolve import resolve_duplicates
 from headstart.data.splits import divide, held_out_rows
-from headstart.device import Device
+from headstart.device import FULL, Device
 from headstart.embed.features import embed_parts
 from headstart.errors import BundleError, DataError
 from headstart.model.rows import weight_fingerprints
@@ -109,7 +109,7 @@ def embed_new_rows(
         fit.content,
         fit.classes,
         fit.groups,
-        arrivals.X[held_rows],
+        _held_features(arrivals.samples.take(held_rows), arrivals.X[held_rows], parts, run),
         arrivals.samples.labels[held_rows],
         contradicted,
         arrivals.failures,
@@ -118,6 +118,14 @@ def embed_new_rows(
         tuple(copy_of[~held].tolist()),
     )
     return _checked(result, rows)
+
+
+def _held_features(samples: Samples, X: Floats, parts: Sequence[Part], run: Run) -> Floats:
+    """What the head looks at of images that are kept apart, in the precision that predictions are made in: (n, d)."""
+    quick = run.choose_device()
+    if quick.precision == FULL or not len(samples):
+        return X
+    return embed_parts(samples, parts, replace(run, device=replace(quick, precision=FULL))).X
 
 
 def _copied(copy_of: NDArray[np.str_], held: NDArray[np.bool_]) -> list[str]:

@@ -22,6 +22,7 @@ from headstart.data.cleaning_plan import apply_plan
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import Division, divide
+from headstart.device import FULL, choose_device
 from headstart.embed.features import join_parts
 from headstart.metrics.class_report import scorecard
 from headstart.model.evaluation import Evaluation
@@ -140,7 +141,12 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
         held_out=held_out,
         left_out=tuple(left_out),
         failures=prepared.failures,
-        data=replace(data_facts(loaded, prepared, division), claims=claims, exclusions=exclusions),
+        data=replace(
+            data_facts(loaded, prepared, division),
+            claims=claims,
+            exclusions=exclusions,
+            precision=options.run.choose_device().precision,
+        ),
         training=options.training,
         notes=tuple(dict.fromkeys(notes)),
         seconds=clock.laps,
@@ -174,7 +180,7 @@ class _Clock:
 
 
 def _prepared(loaded: Dataset, options: Options) -> Prepared:
-    return prepare(loaded, options.backbones, options.run, weights=options.weights)
+    return prepare(loaded, options.backbones, options.run, weights=options.weights, fit=options.fit)
 
 
 def _not_begun(strategies: Sequence[Strategy], race: RaceResult) -> list[LeftOut]:
@@ -205,12 +211,12 @@ def _held_out(
     if not len(index):
         return None, trust
     samples = prepared.samples.take(index)
+    device = choose_device(options.device, precision=FULL)
     X = _features(predictor, prepared, index)
     if X is None:  # a fine-tuned network has not seen these images yet
-        from headstart.device import choose_device
-
-        device = choose_device(options.device)
         predictions = predictor.predict(samples.images, names=samples.names, device=device)
+    elif device != options.run.choose_device():  # they are at hand in a quicker precision than that of predictions
+        predictions = predictor.predict(samples.images, names=samples.names, device=device, cache=options.cache)
     else:
         layers = _last_layers(predictor, prepared, index)
         stacked = None if layers is None else np.hstack(list(layers.values()))
