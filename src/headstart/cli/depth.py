@@ -78,7 +78,7 @@ def _print_backbone(depth: Depth) -> None:
     from dataclasses import asdict
 
     from headstart.cli import show
-    from headstart.model.summary import gain_words
+    from headstart.model.details import gain_words
     from headstart.report import numbers
 
     rows = [

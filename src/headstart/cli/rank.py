@@ -89,7 +89,7 @@ def _columns() -> tuple[int, ...]:
 def _row(line: Ranked) -> tuple[str, ...]:
     from dataclasses import asdict
 
-    from headstart.model.summary import gain_words
+    from headstart.model.details import gain_words
     from headstart.report import numbers
 
     return (

@@ -10,7 +10,7 @@ from headstart.data.duplicates.thumbnails import make_thumbnails
 from headstart.data.sources.in_memory import unlabelled_samples
 from headstart.demo.screens.generate import screenshot
 from headstart.model.model import Model
-from headstart.model.summary import suspect_lines
+from headstart.model.details import suspect_lines
 from headstart.pipeline.options import Options
 from headstart.verbs.audit.suspects import quality_issues
 from headstart.verbs.train.train import train
