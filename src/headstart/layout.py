@@ -111,8 +111,8 @@ def table_lines(
         if column in paths:
             return [shorten_middle(text, size)]
         if " " in text:
-            folded = textwrap.wrap(text, size, break_long_words=False, break_on_hyphens=False)
-            return [shorten(line, size) for line in folded]
+            folded = textwrap.wrap(_keep_together(text), size, break_long_words=False, break_on_hyphens=False)
+            return [shorten(line.replace(_HARD, " "), size) for line in folded]
         return [shorten(text, size)]
 
     def row_lines(row: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,12 +25,25 @@ EVERY = 10.0
 
 _shown: list[Progress] = []
 """The display that is on the terminal now; a bar inside another one is a line of the same display."""
-_manner: list[str] = [AUTO]
 
 
-def speak(manner: str) -> None:
-    """How progress is shown from now on: AUTO, LINES (also where it is neither a terminal nor a notebook) or SILENT."""
-    _manner[0] = manner
+@dataclass
+class _Manner:
+    """How progress is shown, and how many seconds lie between two lines."""
+
+    name: str = AUTO
+    every: float = EVERY
+
+
+_manner = _Manner()
+
+
+def speak(name: str, *, every: float = EVERY) -> None:
+    """How progress is shown from now on: AUTO, LINES (also where it is neither a terminal nor a notebook) or SILENT.
+
+    every: seconds between two lines of one thing.
+    """
+    _manner.name, _manner.every = name, every
 
 
 def step(number: int, total: int, text: str) -> None:
@@ -86,12 +100,12 @@ def _ignore_text(text: str) -> None:
 
 
 def _on_terminal() -> bool:
-    return _manner[0] != SILENT and sys.stderr.isatty()
+    return _manner.name != SILENT and sys.stderr.isatty()
 
 
 def _in_lines() -> bool:
     """Whether lines are written where no bar can be drawn: asked for, or in a notebook."""
-    return _manner[0] == LINES or (_manner[0] == AUTO and "ipykernel" in sys.modules)
+    return _manner.name == LINES or (_manner.name == AUTO and "ipykernel" in sys.modules)
 
 
 def _write(text: str) -> None:
@@ -102,11 +116,11 @@ def _write(text: str) -> None:
 
 
 def _rarely(write: Callable[[str], None]) -> Callable[[str], None]:
-    """Writes a text only where `EVERY` seconds have passed since the last one, or since the beginning."""
+    """Writes a text only where so many seconds have passed since the last one, or since the beginning."""
     last = [time.monotonic()]
 
     def say(text: str) -> None:
-        if time.monotonic() - last[0] >= EVERY:
+        if time.monotonic() - last[0] >= _manner.every:
             last[0] = time.monotonic()
             write(f"  {text}")
 

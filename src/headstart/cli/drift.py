@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Drawing, Place, run_options
+from headstart.cli.options import Drawing, Place, check_order, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
 
@@ -79,6 +79,7 @@ def command(
     from headstart.model.load import load_model
     from headstart.verbs.drift.drift import drift
 
+    check_order(model, images, "drift")
     _check(html, svg)
     result = drift(
         load_model(model),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import ColumnOptions, Place, columns, run_options
+from headstart.cli.options import ColumnOptions, Place, check_order, columns, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
 
@@ -63,6 +63,7 @@ def command(
     from headstart.model.load import load_model
     from headstart.verbs.extend.extend import extend
 
+    check_order(model, [new_data], "extend")
     place = _place(model, new_data, output)
     predictor = load_model(model)
     check_destination(place)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Place, run_options
+from headstart.cli.options import Place, check_order, run_options
 from headstart.records.run import Run
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def command(model: Path, images: tuple[str, ...], run: Run, as_json: bool) -> No
     from headstart.model.load import load_model
     from headstart.verbs.forgetting import fine_tuned, forgetting
 
+    check_order(model, images, "forgetting")
     predictor = load_model(model)
     reports: tuple[ForgettingReport, ...] = ()
     if fine_tuned(predictor):

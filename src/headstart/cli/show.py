@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 _CLASSES = 12
-_QUIET = [False]
+_MANNER = {"quiet": False, "verbose": False}
 
 
-def be_quiet(quiet: bool) -> None:
-    """Whether notes are left out from now on."""
-    _QUIET[0] = quiet
+def set_manner(*, quiet: bool = False, verbose: bool = False) -> None:
+    """Whether notes are left out from now on, or all are told."""
+    _MANNER.update(quiet=quiet, verbose=verbose)
 
 
 def table(
@@ -57,6 +57,16 @@ def lines(pairs: Iterable[tuple[str, str]], *, indent: int = 11, err: bool = Fal
     width = layout.columns_of(sys.stderr if err else sys.stdout)
     printed = layout.named_lines([(name, printable(text)) for name, text in pairs], width, indent=indent)
     click.echo("\n".join(printed), err=err)
+
+
+def wrapped(text: str, *, err: bool = False) -> list[str]:
+    """A sentence as lines that fit a terminal's width; err: that of standard error."""
+    return layout.wrap(printable(text), layout.columns_of(sys.stderr if err else sys.stdout))
+
+
+def is_quiet() -> bool:
+    """Whether only the result is wanted."""
+    return _MANNER["quiet"]
 
 
 def paragraph(text: str, *, indent: int = 0) -> None:
@@ -125,7 +135,7 @@ def json_or_notes(result: Result, json_wanted: bool) -> bool:
 
 def note(sentence: str) -> None:
     """Tell the user something on standard error, so that piped output stays clean."""
-    if _QUIET[0]:
+    if _MANNER["quiet"]:
         return
     click.secho("note: ", fg="yellow", nl=False, err=True)
     width = layout.columns_of(sys.stderr)
@@ -136,7 +146,7 @@ def few_notes(sentences: Sequence[str], where: str, most: int = 3) -> None:
     """Tell the notes that change what to believe, and how many more there are. where: what shows all of them."""
     from headstart.model.summary import important_notes
 
-    shown = important_notes(sentences)[:most]
+    shown = sentences if _MANNER["verbose"] else important_notes(sentences)[:most]
     for sentence in shown:
         note(sentence)
     if len(sentences) > len(shown):
@@ -162,7 +172,7 @@ def data_line(data: DataFacts, baseline: float) -> str:
 
 def dataset(data: Dataset, place: str) -> None:
     """Say on standard error what was found in a dataset: images, classes, splits. place: where it lies."""
-    if _QUIET[0]:
+    if _MANNER["quiet"]:
         return
     samples = data.samples
     counts = [f"{name} {count:,}" for name, count in samples.counts().items()]

@@ -53,12 +53,13 @@ def summary(
 def answer_lines(manifest: Mapping[str, Any], *, model: str = "MODEL", data: str = "DATA") -> list[Line]:
     """Lines, each with its name: the result, the confusions, what needs no person if asked, what next, where."""
     scores = manifest["scores"]
+    few, _ = too_few(Estimate(**scores["estimate"]), manifest["data"])
     return [
         ("result", _result(scores, manifest["data"])),
         *_test(scores),
-        ("confuses", confusion_words(scores["out_of_fold"])),
+        *([] if few else [("confuses", confusion_words(scores["out_of_fold"]))]),
         *guarantee_answer(manifest),
-        *_next(manifest, model, data),
+        *_next(manifest, model, data, few=few),
         ("saved", f"{model}: {_choice(manifest)}, from {_amount(manifest['data'])}"),
     ]
 
@@ -150,9 +151,10 @@ def confusions(matrix: Sequence[Sequence[float]]) -> list[tuple[int, int, float]
     return sorted(pairs, key=lambda pair: -pair[2])
 
 
-def _next(manifest: Mapping[str, Any], model: str, data: str) -> list[Line]:
-    """What to do: use it; where labels or images are doubtful, look at them."""
-    lines = [("next", f"headstart predict {shlex.quote(model)} IMAGES…")]
+def _next(manifest: Mapping[str, Any], model: str, data: str, *, few: bool) -> list[Line]:
+    """What to do: use it, or gather more; where labels or images are doubtful, look at them."""
+    command = f"headstart predict {shlex.quote(model)} IMAGES…"
+    lines = [("next", f"label more images and train again; until then look at every prediction: {command}" if few else command)]
     suspects = manifest.get("suspects") or {}
     if suspects:
         doubts = " and ".join(quantity(entry["count"], kind) for kind, entry in suspects.items())

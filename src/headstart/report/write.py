@@ -12,22 +12,26 @@ from headstart.errors import OptionError
 from headstart.storage.files import write_atomically
 
 if TYPE_CHECKING:
+    from headstart.model.evaluation import Evaluation
     from headstart.verbs.audit.findings import Audit
     from headstart.verbs.curve.curve import Curve
     from headstart.verbs.depth import Depths
     from headstart.verbs.drift.result import BatchDrift
 
 
-def write_report(result: Audit | BatchDrift, path: Path | str, *, data: str = "", shown: int | None = None) -> None:
+def write_report(
+    result: Audit | BatchDrift | Evaluation, path: Path | str, *, data: str = "", shown: int | None = None
+) -> None:
     """Write a result as one page with images: an HTML file that runs no script and loads nothing.
 
     Parameters
     ----------
-    result : what `headstart.audit` or `headstart.drift` returned
+    result : what `headstart.audit`, `headstart.drift` or `evaluate` returned
     path : the file to write; its folder is made, and a file that is there is replaced
-    data : what the images came from, for the heading of an audit and the commands that it names; default: no name
-    shown : the most images of each kind (of each side, for drift), at least 1; default: 24 for an audit, for drift all
-        that the result names
+    data : what the images came from, for the heading of an audit or an evaluation and the commands that it names;
+        default: no name
+    shown : the most images of each kind (of each side, for drift; mistakes, for an evaluation), at least 1; default: 24,
+        for drift all that the result names
 
     Raises
     ------
@@ -42,6 +46,9 @@ def write_report(result: Audit | BatchDrift, path: Path | str, *, data: str = ""
     """
     from headstart.report.audit import SHOWN, audit_html
     from headstart.report.drift import drift_html
+    from headstart.report.evaluation import SHOWN as MISTAKES
+    from headstart.report.evaluation import evaluation_html
+    from headstart.model.evaluation import Evaluation
     from headstart.verbs.audit.findings import Audit
     from headstart.verbs.drift.result import BatchDrift
 
@@ -51,9 +58,11 @@ def write_report(result: Audit | BatchDrift, path: Path | str, *, data: str = ""
         if data:
             raise OptionError(f"data names what an audit looked at; found {data!r} for a drift result: leave it out.")
         page = drift_html(result, shown=shown)
+    elif isinstance(result, Evaluation):
+        page = evaluation_html(result, data=data, shown=MISTAKES if shown is None else shown)
     else:
         raise OptionError(
-            f"write_report takes what headstart.audit or headstart.drift returned; found {type(result).__name__}."
+            f"write_report takes what headstart.audit, headstart.drift or evaluate returned; found {type(result).__name__}."
         )
     _write(path, page)
 

@@ -18,10 +18,11 @@ from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.notes import ALTERATIONS
 from headstart.data.sources.dataset import split_of
 from headstart.device import Device
-from headstart.embed.features import embed_parts
+from headstart.embed.features import EmbeddedParts, Part, embed_parts
 from headstart.errors import DataError
 from headstart.metrics.class_report import scorecard
-from headstart.model.evaluation import Evaluation
+from headstart.model.evaluation import Evaluation, ScoredImages
+from headstart.model.predictor import Features
 from headstart.pipeline.prepare import Duplicates, find_duplicates
 from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Samples
@@ -64,7 +65,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Accuracy, balanced accuracy and macro-F1 with 95 % intervals, the report by class, and notes.
+        Accuracy, balanced accuracy and macro-F1 with 95 % intervals, the report by class, notes, and `scored`: each image with its
+        prediction, and the decision where the model was trained with a guarantee.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def evaluate(
     run = Run(device=device, cache=cache)
     if split is not None:
         samples = _take_split(samples, split)
-    embedded = embed_parts(_with_classes(predictor.classes, samples), predictor.parts, run)
+    embedded, features = _features(predictor, _with_classes(predictor.classes, samples), run)
     if not len(embedded.samples):
         raise DataError(f"of {quantity(len(samples), 'image')} none could be read, so there is nothing to score.")
     duplicates = find_duplicates(embedded.samples, run)
@@ -95,9 +97,24 @@ def evaluate(
     if split is None and scored.splits is not None and "train" in scored.splits:
         notes.append("The train split is scored as well: choose another with --split.")
     notes += [*_conflict_notes(scored, duplicates), *_duplicate_notes(duplicates), *duplicates.notes]
-    probabilities = predictor.probabilities(embedded.X)
-    card = scorecard(scored.labels, probabilities, predictor.classes, groups=scored.groups)
-    return Evaluation(len(scored), card, embedded.failures, tuple(notes))
+    predictions = predictor.answer(features)
+    card = scorecard(scored.labels, predictions.probabilities, predictor.classes, groups=scored.groups)
+    trust = predictor.trust
+    decisions = None if trust is None or trust.default_guarantee is None else predictor.decide(predictions)
+    images = ScoredImages(scored.images, scored.labels, predictions, decisions)
+    return Evaluation(len(scored), card, embedded.failures, tuple(notes), images)
+
+
+def _features(predictor: Predictor, samples: Samples, run: Run) -> tuple[EmbeddedParts, Features]:
+    """The samples that can be read, and what head and novelty look at, in one pass over the images."""
+    first, *others = predictor.parts
+    watched = Part(first.backbone, tuple(dict.fromkeys((*first.taps, *predictor.novelty_taps))))
+    embedded = embed_parts(samples, (watched, *others), run)
+    if watched.taps == first.taps:
+        return embedded, Features(embedded.X, embedded.samples.names)
+    columns = np.concatenate([watched.columns(first.taps), np.arange(watched.width, embedded.X.shape[1])])
+    layers = embedded.X[:, watched.columns(predictor.novelty_taps)]
+    return embedded, Features(np.ascontiguousarray(embedded.X[:, columns]), embedded.samples.names, layers=layers)
 
 
 def _duplicate_notes(duplicates: Duplicates) -> list[str]:
