@@ -68,6 +68,19 @@ def wrap(text: str, width: int | None, *, indent: int = 0, first: str = "") -> l
     return [line.replace(_HARD, " ") for line in lines] or [first.rstrip()]
 
 
+def hang(line: str, width: int | None) -> list[str]:
+    """Wrap a line, its later lines indented to where its text begins behind a name.
+
+    >>> hang("next       look at the new images", 26)
+    ['next       look at the new', '           images']
+    """
+    match = re.match(r" *[^\s:]+(?: \S+)? {2,}(?=\S)", line)
+    blanks = len(line) - len(line.lstrip(" "))
+    indent = match.end() if match else blanks + 2 * (blanks > 0)
+    first = line[:indent] if match else line[:blanks]
+    return wrap(line[len(first) :], width, indent=indent, first=first)
+
+
 def _keep_together(text: str) -> str:
     """The text with blanks at which no line ends: before a %, and in a command to be copied that stands at the end."""
     text = re.sub(r"(?<=\d) (?=%)", _HARD, text)

@@ -39,11 +39,11 @@ def strange(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_strange_names_are_trained_on_and_spelt_out(strange: Path, tmp_path: Path) -> None:
     done = headstart("train", strange, "-o", tmp_path / "model", *QUICK)
     assert done.returncode == 0, done.stderr
-    assert r"50 images of 2 classes ([red]one 20, \udcff two\n 30)" in done.stdout
+    assert r"([red]one 20, \udcff two\n 30); no splits" in done.stderr
     images = strange / "[red]one"
     table = headstart("predict", tmp_path / "model", images).stdout.splitlines()
     assert len(table) == 21
-    assert {len(line.split("\t")) for line in table} == {3}
+    assert {len(line.split("\t")) for line in table} == {5}
     assert "\x1b" not in "".join(table)
     rows = list(csv.reader(headstart("predict", tmp_path / "model", images, "--csv").stdout.splitlines(keepends=True)))
     assert {len(row) for row in rows} == {6}

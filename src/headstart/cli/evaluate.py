@@ -23,7 +23,9 @@ _MOST_CLASSES = 12
 @click.argument("data", type=Place())
 @click.option("--split", help="Only this split of DATA: train, val or test.")
 @click.option("--html", type=Page(), help="Write a page: the confusions, and the worst mistakes as images.")
-@click.option("--csv", "table", type=Place(), help="Write a table: a line an image with truth, prediction and decision.")
+@click.option(
+    "--csv", "table", type=Place(), help="Write a table: a line an image with truth, prediction and decision."
+)
 @click.option("--details", is_flag=True, help="Print the scores of each class and further figures too.")
 @columns
 @run_options("device", "cache")

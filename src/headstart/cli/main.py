@@ -119,7 +119,11 @@ def _manner_options() -> list[click.Parameter]:
     ]
 
 
-@click.group(cls=Verbs, params=_manner_options(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Verbs,
+    params=_manner_options(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="headstart")
 def headstart() -> None:
     """Turn a folder of labelled images into a model you can trust, in minutes, on this machine.

@@ -199,7 +199,7 @@ def _print(table: PredictionTable, form: str | None) -> None:
         if folder:
             show.paragraph(f"images in {folder}")
         rows = list(zip(names, predictions.labels, confidences, *columns.values(), strict=True))
-        show.table(("image", "class", "confidence", *columns), rows, right=(2,), paths=(0,))
+        show.table(("image", "class", "confidence", *columns), rows, right=(2,), paths=(0,), optional=(3,))
 
 
 def _without_folder(names: Sequence[str]) -> tuple[Sequence[str], str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headstart.cli import show
 from headstart.cli.options import ColumnOptions, Place, columns, measurement_options, metric, run
 from headstart.records.run import Run
 
@@ -59,7 +60,6 @@ def command(
 
 def _print(result: Ranking, data: Path, as_json: bool) -> None:
     from headstart.checks import printable
-    from headstart.cli import show
     from headstart.verbs.words import next_command
 
     if show.json_or_notes(result, as_json):
@@ -71,8 +71,8 @@ def _print(result: Ranking, data: Path, as_json: bool) -> None:
     show.table([_HEADERS[i] for i in columns], [[row[i] for i in columns] for row in rows], right=right)
     for sentence in _unavailable_notes(result):
         show.note(sentence)
-    click.echo(show.data_line(result.data, result.baseline))
-    click.echo(printable(f"next       {next_command(result, str(data))}"))
+    show.echo(show.data_line(result.data, result.baseline))
+    show.echo(printable(f"next       {next_command(result, str(data))}"))
 
 
 def _columns() -> tuple[int, ...]:

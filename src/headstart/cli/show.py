@@ -15,8 +15,8 @@ from headstart.checks import printable, quantity
 from headstart.report.numbers import percent
 
 if TYPE_CHECKING:
-    from headstart.model.facts import DataFacts
     from headstart.data.sources.dataset import Dataset
+    from headstart.model.facts import DataFacts
     from headstart.records.samples import Failure, Samples
 
 
@@ -57,6 +57,16 @@ def lines(pairs: Iterable[tuple[str, str]], *, indent: int = 11, err: bool = Fal
     width = layout.columns_of(sys.stderr if err else sys.stdout)
     printed = layout.named_lines([(name, printable(text)) for name, text in pairs], width, indent=indent)
     click.echo("\n".join(printed), err=err)
+
+
+def echo(text: str = "") -> None:
+    """Print lines, each wrapped to a terminal's width; behind a name and two blanks the text keeps its column."""
+    width = layout.columns_of(sys.stdout)
+    if width is None:
+        click.echo(text)
+        return
+    for line in text.split("\n"):
+        click.echo("\n".join(layout.hang(line, width)))
 
 
 def wrapped(text: str, *, err: bool = False) -> list[str]:

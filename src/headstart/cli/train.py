@@ -20,9 +20,7 @@ FROZEN = "frozen"
 
 @click.command("train", cls=Sections)
 @click.argument("data", type=Place())
-@click.option(
-    "-o", "--output", type=Place(), default=Path("model"), show_default=True, help="Folder for the model."
-)
+@click.option("-o", "--output", type=Place(), default=Path("model"), show_default=True, help="Folder for the model.")
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
 @click.option("--weights", help="A checkpoint (.safetensors, .pth) for the one backbone named with --backbones.")
 @click.option(

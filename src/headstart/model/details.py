@@ -19,7 +19,7 @@ _ORDER = {"chosen": 0, "given up": 2}
 
 
 def detail_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Lines, each with its name: the data, the choice, the scores, the weakest classes, what to trust, what to doubt."""
+    """Lines, each with its name: data, choice, scores, the weakest classes, what to trust, what to doubt."""
     scores, head = manifest["scores"], manifest["head"]
     return [
         ("data", data_words(manifest["data"])),
@@ -119,7 +119,9 @@ def candidate_rows(manifest: Mapping[str, Any]) -> tuple[tuple[str, ...], list[t
 def reasons(manifest: Mapping[str, Any]) -> list[str]:
     """Why candidates were given up or left out, a line each."""
     explained = [entry for entry in manifest["candidates"] if entry.get("reason")]
-    return [printable(f"{e['status']}: {e['name']} on {short_features(e['features'])}: {e['reason']}") for e in explained]
+    return [
+        printable(f"{e['status']}: {e['name']} on {short_features(e['features'])}: {e['reason']}") for e in explained
+    ]
 
 
 def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -79,7 +79,8 @@ def _result(scores: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     if few:
         each = _each(needed, len(data["counts"]))
         return (
-            f"far too few images to know how good it is: {right} was measured on {_amount(data)} ({interval}; {always}). "
+            f"far too few images to know how good it is: {right} was measured on {_amount(data)} ({interval}; "
+            f"{always}). "
             f"About {needed:,} images ({each}) would make the number worth something, give or take 5 points"
         )
     more = f". About {needed:,} images would tell it to 5 points" if needed else ""
@@ -104,8 +105,8 @@ def _round_up(number: float) -> int:
     >>> _round_up(138.3), _round_up(12.0)
     (140, 12)
     """
-    unit = 10 ** max(0, len(str(math.ceil(number))) - 2)
-    return math.ceil(number / unit) * unit
+    unit: int = 10 ** max(0, len(str(math.ceil(number))) - 2)
+    return int(math.ceil(number / unit) * unit)
 
 
 def _each(images: int, classes: int) -> str:
@@ -154,7 +155,12 @@ def confusions(matrix: Sequence[Sequence[float]]) -> list[tuple[int, int, float]
 def _next(manifest: Mapping[str, Any], model: str, data: str, *, few: bool) -> list[Line]:
     """What to do: use it, or gather more; where labels or images are doubtful, look at them."""
     command = f"headstart predict {shlex.quote(model)} IMAGES…"
-    lines = [("next", f"label more images and train again; until then look at every prediction: {command}" if few else command)]
+    lines = [
+        (
+            "next",
+            f"label more images and train again; until then look at every prediction: {command}" if few else command,
+        )
+    ]
     suspects = manifest.get("suspects") or {}
     if suspects:
         doubts = " and ".join(quantity(entry["count"], kind) for kind, entry in suspects.items())
@@ -173,5 +179,3 @@ def _choice(manifest: Mapping[str, Any]) -> str:
 def _amount(data: Mapping[str, Any]) -> str:
     images, classes = data["images"], len(data["counts"])
     return f"{quantity(images, 'image')} of {quantity(classes, 'class', 'classes')}"
-
-

@@ -59,7 +59,9 @@ def _more(guarantee: Mapping[str, Any]) -> str:
 
 def _violated(classes: Sequence[Mapping[str, Any]]) -> str:
     """The classes for which it does not hold alone."""
-    rows = [f"{row['name']} ({row['wrong']:,} of {row['accepted']:,} wrong)" for row in classes if row["status"] == VIOLATED]
+    rows = [
+        f"{row['name']} ({row['wrong']:,} of {row['accepted']:,} wrong)" for row in classes if row["status"] == VIOLATED
+    ]
     return f". It does not hold for {', '.join(rows[:_SHOWN_CLASSES])} alone: --per-class" if rows else ""
 
 

@@ -21,6 +21,7 @@ from headstart.report.page import render
 SHOWN = 24
 """Mistakes on a page, unless the caller says otherwise."""
 _WORST = 3
+_ON_PAGE = ("result", "confuses", "automatic")
 _WIDEST_PAGE = 40
 """Classes up to which a page holds the whole table."""
 
@@ -58,7 +59,9 @@ def _automatic(scored: ScoredImages) -> list[tuple[str, str]]:
     if decisions is None:
         return []
     if not decisions.feasible:
-        return [("automatic", "no image can go without a person: the guarantee cannot be given ('headstart info' says why)")]
+        return [
+            ("automatic", "no image can go without a person: the guarantee cannot be given ('headstart info' says why)")
+        ]
     accepted = decisions.accepted
     wrong = int((scored.predictions.probabilities.argmax(axis=1) != scored.labels)[accepted].sum())
     of_all = f"{int(accepted.sum()):,} of {quantity(len(accepted), 'image')} accepted without a person"
@@ -67,7 +70,10 @@ def _automatic(scored: ScoredImages) -> list[tuple[str, str]]:
 
 def _worst(scored: ScoredImages) -> list[tuple[str, str]]:
     rows = scored.worst()
-    lines = [("worst" if k == 0 else "", f"{name}: {words}") for k, (_, name, words) in enumerate(_mistakes(scored, rows[:_WORST]))]
+    lines = [
+        ("worst" if k == 0 else "", f"{name}: {words}")
+        for k, (_, name, words) in enumerate(_mistakes(scored, rows[:_WORST]))
+    ]
     return [*lines, ("", f"and {quantity(len(rows) - _WORST, 'more mistake')}")] if len(rows) > _WORST else lines
 
 
@@ -75,7 +81,11 @@ def _mistakes(scored: ScoredImages, rows: Sequence[int]) -> list[tuple[ImageSour
     predictions, truth = scored.predictions, scored.truth
     labels, confidences = predictions.labels, predictions.confidences
     return [
-        (scored.images[row], predictions.names[row], f"{truth[row]} taken for {labels[row]}, {percent(float(confidences[row]))} sure")
+        (
+            scored.images[row],
+            predictions.names[row],
+            f"{truth[row]} taken for {labels[row]}, {percent(float(confidences[row]))} sure",
+        )
         for row in rows
     ]
 
@@ -97,7 +107,8 @@ def confusion_pairs(result: Evaluation, most: int = 15) -> tuple[tuple[str, ...]
     rows = result.card.per_class
     pairs = confusions(result.card.confusion.tolist())[:most]
     return ("true class", "taken for", "images", "of"), [
-        (rows[true].name, rows[predicted].name, f"{count:.0f}", f"{rows[true].count:,}") for true, predicted, count in pairs
+        (rows[true].name, rows[predicted].name, f"{count:.0f}", f"{rows[true].count:,}")
+        for true, predicted, count in pairs
     ]
 
 
@@ -118,10 +129,14 @@ def evaluation_csv(result: Evaluation) -> str:
     writer.writerow(["image", "truth", "prediction", "confidence", "right", "decision", "reason", "novelty"])
     words = decisions.words if decisions else ("",) * len(predictions)
     reasons = decisions.reasons if decisions else ("",) * len(predictions)
-    rows = zip(predictions.names, scored.truth, predictions.labels, predictions.confidences, words, reasons, strict=True)
+    rows = zip(
+        predictions.names, scored.truth, predictions.labels, predictions.confidences, words, reasons, strict=True
+    )
     for row, (name, truth, label, confidence, word, reason) in enumerate(rows):
         novelty = "" if predictions.novelty is None else f"{predictions.novelty[row]:.6g}"
-        writer.writerow([name, truth, label, f"{confidence:.6f}", "yes" if truth == label else "no", word, reason, novelty])
+        writer.writerow(
+            [name, truth, label, f"{confidence:.6f}", "yes" if truth == label else "no", word, reason, novelty]
+        )
     return text.getvalue()
 
 
@@ -144,9 +159,13 @@ def evaluation_html(result: Evaluation, *, data: str = "", shown: int = SHOWN) -
             "heading": f"{quantity(result.images, 'labelled image')}{f' in {data}' if data else ''}",
             "headline": f"{percent(card.accuracy.value)} of the predictions are right",
             "verdict": verdict,
-            "lines": [text for name, text in answer_lines(result) if name in ("result", "confuses", "automatic")],
+            "lines": [f"{name.capitalize()}: {text}." for name, text in answer_lines(result) if name in _ON_PAGE],
             "facts": [
-                ("right", percent(card.accuracy.value), f"({100 * card.accuracy.low:.1f}–{100 * card.accuracy.high:.1f})"),
+                (
+                    "right",
+                    percent(card.accuracy.value),
+                    f"({100 * card.accuracy.low:.1f}–{100 * card.accuracy.high:.1f})",
+                ),
                 ("mistakes", f"{len(worst):,}", f"of {result.images:,}"),
                 ("mean over the classes", percent(card.balanced_accuracy.value), "balanced accuracy"),
             ],

@@ -30,8 +30,8 @@ def write_report(
     path : the file to write; its folder is made, and a file that is there is replaced
     data : what the images came from, for the heading of an audit or an evaluation and the commands that it names;
         default: no name
-    shown : the most images of each kind (of each side, for drift; mistakes, for an evaluation), at least 1; default: 24,
-        for drift all that the result names
+    shown : the most images of each kind (of each side, for drift; mistakes, for an evaluation), at least 1;
+        default: 24, for drift all that the result names
 
     Raises
     ------
@@ -44,11 +44,11 @@ def write_report(
 
         headstart.write_report(headstart.audit("photos/"), "audit.html", data="photos/")
     """
+    from headstart.model.evaluation import Evaluation
     from headstart.report.audit import SHOWN, audit_html
     from headstart.report.drift import drift_html
     from headstart.report.evaluation import SHOWN as MISTAKES
     from headstart.report.evaluation import evaluation_html
-    from headstart.model.evaluation import Evaluation
     from headstart.verbs.audit.findings import Audit
     from headstart.verbs.drift.result import BatchDrift
 
@@ -62,7 +62,8 @@ def write_report(
         page = evaluation_html(result, data=data, shown=MISTAKES if shown is None else shown)
     else:
         raise OptionError(
-            f"write_report takes what headstart.audit, headstart.drift or evaluate returned; found {type(result).__name__}."
+            "write_report takes what headstart.audit, headstart.drift or evaluate returned; found "
+            f"{type(result).__name__}."
         )
     _write(path, page)
 

@@ -65,8 +65,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Accuracy, balanced accuracy and macro-F1 with 95 % intervals, the report by class, notes, and `scored`: each image with its
-        prediction, and the decision where the model was trained with a guarantee.
+        Accuracy, balanced accuracy and macro-F1 with 95 % intervals, the report by class, notes, and `scored`:
+        each image with its prediction, and the decision where the model was trained with a guarantee.
 
     Raises
     ------
