@@ -26,6 +26,7 @@ LEVELS = (
 BESIDE = {
     "checks": {"errors"},
     "device": {"errors"},
+    "progress": {"layout"},
     "storage": {"records"},
     "metrics": {"records"},
     "demo": {"data"},

@@ -10,7 +10,6 @@ WORDS = st.text(st.sampled_from("ab c%1"), max_size=90)
 
 
 def test_a_line_never_ends_between_a_number_and_its_percent_sign() -> None:
-    assert named_lines([("a", "one of 25.0 % of them")], 14, indent=3) == ["a  one of 25.0 % of them"]
     assert named_lines([("a", "it was measured to be 25.0 % of")], 30, indent=3) == [
         "a  it was measured to be",
         "   25.0 % of",

@@ -53,8 +53,8 @@ def shorten_middle(text: str, width: int) -> str:
 def wrap(text: str, width: int | None, *, indent: int = 0, first: str = "") -> list[str]:
     """Lines of at most `width` columns, the later ones indented. width None: one line. first: what it begins with.
 
-    >>> wrap("one two three", 12, indent=2, first="# ")
-    ['# one two', '  three']
+    >>> wrap("four words stand here, and more", 22, indent=2, first="# ")
+    ['# four words stand', '  here, and more']
     """
     if width is None:
         return [f"{first}{text}"]
@@ -65,7 +65,7 @@ def wrap(text: str, width: int | None, *, indent: int = 0, first: str = "") -> l
         subsequent_indent=" " * indent,
         break_on_hyphens=False,
     )
-    return [line.replace(_HARD, " ") for line in lines] or [first.rstrip()]
+    return [line.replace(_HARD, " ").rstrip() for line in lines] or [first.rstrip()]
 
 
 def hang(line: str, width: int | None) -> list[str]:

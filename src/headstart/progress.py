@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headstart.layout import columns_of, wrap
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -52,7 +54,8 @@ def step(number: int, total: int, text: str) -> None:
     >>> step(1, 3, "reading the images")
     """
     if _on_terminal() or _in_lines():
-        _write(f"step {number} of {total}: {text}")
+        line = f"step {number} of {total}: {text}"
+        _write("\n".join(wrap(line, columns_of(sys.stderr), indent=13)))
 
 
 @contextmanager

@@ -37,9 +37,9 @@ def command(
     """Say what well-known rule tables advise for the labelled images in DATA (class folders, or a table).
 
     \b
-    position   images per class, and how similar they are to ImageNet's: measured
-    advice     what each table says there, why, and where the tables contradict each other
-    forecast   how long each strategy would take on this machine: a few steps are timed
+    position  images per class; likeness to ImageNet's
+    advice    what each table says there, and why
+    forecast  how long each strategy would take here
     """
     from headstart.verbs.advise.advise import advise
 

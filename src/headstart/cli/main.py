@@ -129,13 +129,14 @@ def headstart() -> None:
     """Turn a folder of labelled images into a model you can trust, in minutes, on this machine.
 
     \b
-    headstart train photos/ -o model/        measure, choose, fit, save
-    headstart predict model/ new-photos/     classes with their confidence
+    headstart train photos/ -o model/     measure and save
+    headstart predict model/ new-photos/  say what is what
 
     Each command explains itself: headstart train --help.
 
+    The tab key completes words after this line in bash (in zsh and fish with zsh_source and fish_source):
+
     \b
-    The tab key completes words after this line (zsh_source, fish_source too):
     eval "$(_HEADSTART_COMPLETE=bash_source headstart)"
     """
 

@@ -46,9 +46,10 @@ def command(
     """Rank backbones on the labelled images in DATA (a folder of class folders, or a table), best first.
 
     \b
-    LogME, H-score  how well a linear model could do, computed without training; only their order counts
+    LogME, H-score  computed without training:
+                    only their order counts
     kNN             nearest neighbours, on images left out
-    probe           a linear model, on images left out, with its 95 % interval
+    probe           a linear model, on images left out
 
     With more than three backbones LogME and kNN pick three, and the probe decides among these.
     """

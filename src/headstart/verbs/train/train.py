@@ -25,6 +25,7 @@ from headstart.data.sources.load import load_dataset
 from headstart.data.splits import Division, divide
 from headstart.embed.features import join_parts
 from headstart.metrics.class_report import scorecard
+from headstart.model.details import short_features
 from headstart.model.evaluation import Evaluation
 from headstart.model.model import Model
 from headstart.model.predictor import Features, Predictor
@@ -72,7 +73,7 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     left_out += _not_begun(strategies, race)
     clock.lap("comparing")
     winner = strategies[race.best.strategy]
-    step(3, _STEPS, f"fitting the best: {winner.about.title}, {race.estimate} {race.metric}")
+    step(3, _STEPS, f"fitting the best: {_choice(winner)}, {race.estimate} {race.metric}")
     fitted = winner.fit(rows, race.configuration)
     rows = rows.seen_as(fitted.X, weight_fingerprints(fitted.parts))
     step(4, _STEPS, "testing how far its confidence can be trusted, a few seconds more")
@@ -129,6 +130,10 @@ def _suspects(
     quality = tuple(issue for issue in issues if issue.name in used)
     labels, _ = label_issues(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
     return (*labels, *quality)
+
+
+def _choice(strategy: Strategy) -> str:
+    return f"{strategy.about.name} on {short_features(strategy.about.features)}"
 
 
 def _limit(options: Options) -> str:
