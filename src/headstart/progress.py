@@ -160,9 +160,9 @@ def _drawn_bar(label: str, total: int, unit: str) -> Iterator[Advance]:
         def advance(count: int) -> None:
             """Show `count` more items as done."""
             progress.advance(task, count)
-            line = next(line for line in progress.tasks if line.id == task)
-            rate = f"{line.speed:,.0f}/s" if line.speed and line.speed >= 1 else ""
-            progress.update(task, rate=rate, counts=f"{line.completed:,.0f}/{total:,} {unit}")
+            task_entry = next(entry for entry in progress.tasks if entry.id == task)
+            rate = f"{task_entry.speed:,.0f}/s" if task_entry.speed and task_entry.speed >= 1 else ""
+            progress.update(task, rate=rate, counts=f"{task_entry.completed:,.0f}/{total:,} {unit}")
 
         try:
             yield advance
