@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from headstart.metrics.intervals import Estimate
+from headstart.model.details import candidate_rows, reasons
 from headstart.model.model import Model
 from headstart.model.summary import answer_lines, confusion_words, important_notes, summary, too_few
 
@@ -85,10 +86,26 @@ def test_confusions_are_counted_most_first() -> None:
         "confusion": [[17.8, 1.8, 5.4], [2.2, 22.2, 0.4], [6.4, 0.6, 18.0]],
     }
     assert confusion_words(card) == (
-        "spot taken for blight: 6 of 25; blight taken for spot: 5 of 25; rust taken for blight: 2 of 25; others: 2"
+        "spot taken for blight: 6 of 25; blight taken for spot: 5 of 25; rust taken for blight: 2 of 25; 2 others"
     )
 
 
 def test_notes_of_technique_wait_for_the_details() -> None:
     notes = ["Novelty: 4 classes left out in turn: AUROC 0.88.", "Left out: 3 images that cannot be read."]
     assert important_notes(notes) == notes[1:]
+
+
+def test_a_score_on_a_part_of_the_folds_is_marked() -> None:
+    score = {"value": 0.933, "low": 0.8, "high": 0.99}
+    gain = {"value": 0.01, "low": -0.05, "high": 0.07}
+    entry = {"name": "last-1", "features": "efficientnet_lite0", "score": score, "gain": gain, "seconds": 9.0}
+    entries = [
+        {**entry, "name": "ridge", "status": "chosen", "gain": None},
+        {**entry, "status": "given up", "reason": "after 1 of 5 folds: the time was used up"},
+    ]
+    _, rows = candidate_rows({"candidates": entries})
+    assert [row[2] for row in rows] == ["93.3 %", "93.3 % *"]
+    assert reasons({"candidates": entries}) == [
+        "* scored on a part of the folds: compare its gain, not its score",
+        "given up: last-1 on lite0: after 1 of 5 folds: the time was used up",
+    ]

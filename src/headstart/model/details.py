@@ -15,6 +15,8 @@ from headstart.model.trust_words import trust_lines
 
 _WORST = 3
 _SHOWN_CLASSES = 12
+_PARTLY = " *"
+"""Behind a score that is of other rows than the others."""
 _ORDER = {"chosen": 0, "given up": 2}
 
 
@@ -119,9 +121,12 @@ def candidate_rows(manifest: Mapping[str, Any]) -> tuple[tuple[str, ...], list[t
 def reasons(manifest: Mapping[str, Any]) -> list[str]:
     """Why candidates were given up or left out, a line each."""
     explained = [entry for entry in manifest["candidates"] if entry.get("reason")]
-    return [
+    lines = [
         printable(f"{e['status']}: {e['name']} on {short_features(e['features'])}: {e['reason']}") for e in explained
     ]
+    if any(entry["status"] == "given up" for entry in manifest["candidates"]):
+        lines.insert(0, f"{_PARTLY.strip()} scored on a part of the folds: compare its gain, not its score")
+    return lines
 
 
 def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -130,7 +135,7 @@ def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         entry["name"],
         short_features(entry["features"]),
-        f"{100 * score['value']:.1f} %",
+        f"{100 * score['value']:.1f} %{_PARTLY if entry['status'] == 'given up' else ''}",
         f"{100 * score['low']:.1f}–{100 * score['high']:.1f}",
         against,
         f"{entry['seconds']:.1f}",

@@ -134,7 +134,7 @@ def confusion_words(card: Mapping[str, Any]) -> str:
         return "nothing: no class was taken for another"
     shown = [f"{names[t]} taken for {names[p]}: {count:.0f} of {counts[t]:,}" for t, p, count in pairs[:_CONFUSIONS]]
     rest = sum(count for *_, count in pairs[_CONFUSIONS:])
-    return "; ".join(shown) + (f"; others: {rest:.0f}" if rest >= 0.5 else "")
+    return "; ".join(shown) + (f"; {rest:.0f} others" if rest >= 1.5 else "")
 
 
 def confusions(matrix: Sequence[Sequence[float]]) -> list[tuple[int, int, float]]:
