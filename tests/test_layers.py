@@ -10,7 +10,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "headstart"
 
 LEVELS = (
-    {"_version", "errors", "checks", "fingerprint", "device", "progress"},
+    {"_version", "errors", "checks", "fingerprint", "device", "progress", "layout"},
     {"records", "storage", "metrics"},
     {"data", "demo"},
     {"backbones"},
@@ -26,6 +26,7 @@ LEVELS = (
 BESIDE = {
     "checks": {"errors"},
     "device": {"errors"},
+    "progress": {"layout"},
     "storage": {"records"},
     "metrics": {"records"},
     "demo": {"data"},

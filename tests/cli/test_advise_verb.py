@@ -32,15 +32,19 @@ def refused(*words: object) -> BaseException:
     return done.exception
 
 
-def test_the_position_comes_first_then_the_tables_then_the_cost_then_what_measures(cells: Path) -> None:
+def test_the_advice_comes_first_then_the_position_then_the_tables_then_the_cost_then_what_measures(cells: Path) -> None:
     done = run(cells)
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0] == (
+        "advice      begin with probe (2 of 6 tables that say something here advise it); measured by: headstart train "
+        f"{cells}"
+    )
+    assert lines[1] == (
         "size        50 images of 2 classes; smallest class 20, median 20 (the band of 20 to 99 a class)"
     )
-    assert lines[1].startswith("similarity  ")
-    assert lines[1].endswith("measured on 50 images:")
+    assert lines[2].startswith("similarity  ")
+    assert lines[2].endswith("measured on 50 images:")
     order = ["sign\tsays", "What the tables advise there", "The tables", "What it would cost here"]
     places = [next(i for i, line in enumerate(lines) if line.startswith(text)) for text in order]
     assert places == sorted(places)

@@ -14,8 +14,8 @@ from tests.conftest import headstart, refused
 from headstart.cli import main
 
 VERBS = (
-    *("train", "predict", "evaluate", "drift", "info", "embed", "audit", "advise", "backbones", "rank", "depth"),
-    *("curve", "extend", "forgetting", "cache", "demo", "sample"),
+    *("train", "extend", "backbones", "demo", "predict", "evaluate", "info", "drift", "audit", "advise", "embed"),
+    *("sample", "curve", "rank", "depth", "forgetting", "cache"),
 )
 QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")
 
@@ -30,9 +30,13 @@ def model(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("command") / "model"
     done = headstart("train", cells, "-o", folder, *QUICK)
     assert done.returncode == 0, done.stderr
-    assert "expected" in done.stdout
-    assert "least often found" in done.stdout
-    assert f"saved      {folder}/" in done.stdout
+    names = [line.partition(" ")[0] for line in done.stdout.splitlines()]
+    assert [name for name in names if name in ("result", "confuses", "next", "saved")] == [
+        *("result", "confuses", "next", "saved"),
+    ]
+    assert names[0] == "result"
+    assert f"next       headstart predict {folder} IMAGES…" in done.stdout
+    assert f"saved      {folder}: multi-layer ridge on lite0, 5 layers, from 50 images of 2 classes" in done.stdout
     return folder
 
 
@@ -76,7 +80,7 @@ def test_every_verb_explains_itself(verb: str) -> None:
 def test_predictions_come_as_a_table_csv_and_json(model: Path, cells: Path) -> None:
     image = next((cells / "defective").iterdir())
     plain = headstart("predict", model, image)
-    assert plain.stdout.splitlines()[0] == "image\tclass\tconfidence"
+    assert plain.stdout.splitlines()[0] == "image\tclass\tconfidence\tsecond choice\tmark"
     table = headstart("predict", model, image, "--csv").stdout.splitlines()
     assert table[0] == "image,class,confidence,novelty,defective,functional"
     assert table[1].startswith(f"{image.as_posix()},")
@@ -133,7 +137,8 @@ def test_a_model_is_scored_on_labelled_images_by_class_name(model: Path, cells: 
 
 
 def test_info_says_what_a_model_is(model: Path) -> None:
-    said = headstart("info", model).stdout
+    assert headstart("info", model).stdout.startswith("result     ")
+    said = headstart("info", model, "--details").stdout
     assert "50 images of 2 classes (defective 20, functional 30)" in said
     manifest = json.loads(headstart("info", model, "--json").stdout)
     assert manifest["command"][:2] == ["headstart", "train"]

@@ -45,7 +45,7 @@ def test_it_prints_the_classes_before_and_after_and_saves_beside_the_model(model
     assert "on the same 50 images; 0.0 % of them now predicted as a new class" in done.stdout
     place = model.with_name("model-extended")
     assert lines[-1] == f"saved       {place}/   (headstart predict {place} IMAGES…)"
-    said = CliRunner().invoke(info.command, [str(place)], catch_exceptions=False).stdout
+    said = CliRunner().invoke(info.command, [str(place), "--details"], catch_exceptions=False).stdout
     assert "60 images of 3 classes (brick 10, defective 20, functional 30)" in said
     assert "one setting alone was measured" in said
 

@@ -86,4 +86,5 @@ def test_info_refuses_scores_that_it_cannot_show(
 def test_info_spells_out_control_characters(changed: Callable[..., Path]) -> None:
     folder = changed("head", "candidate", to="\x1b[2Jridge\nexpected 100 %")
     said = CliRunner().invoke(info.command, [str(folder)], catch_exceptions=False).output
-    assert r"chosen     \x1b[2Jridge\nexpected 100 % on" in said
+    assert r": \x1b[2Jridge\nexpected 100 % on" in said
+    assert "\x1b" not in said

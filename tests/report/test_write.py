@@ -33,7 +33,7 @@ def test_a_plot_is_well_formed_whatever_a_name_holds(tmp_path: Path) -> None:
 
 def test_what_has_no_page_or_plot_is_refused_before_a_file_is_made(tmp_path: Path) -> None:
     place = tmp_path / "page.html"
-    with pytest.raises(OptionError, match=r"write_report takes what headstart.audit or headstart.drift .* found str"):
+    with pytest.raises(OptionError, match=r"headstart.audit, headstart.drift or evaluate .* found str"):
         write_report("photos", place)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="data names what an audit looked at; found 'x' for a drift result"):
         write_report(drift_result(0.001), place, data="x")

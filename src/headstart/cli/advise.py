@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from headstart.checks import quantity
+from headstart.cli import show
 from headstart.cli.options import ColumnOptions, Place, columns, measurement_options, run
 from headstart.records.run import Run
 
@@ -34,9 +37,9 @@ def command(
     """Say what well-known rule tables advise for the labelled images in DATA (class folders, or a table).
 
     \b
-    position   images per class, and how similar they are to ImageNet's: measured
-    advice     what each table says there, why, and where the tables contradict each other
-    forecast   how long each strategy would take on this machine: a few steps are timed
+    position  images per class; likeness to ImageNet's
+    advice    what each table says there, and why
+    forecast  how long each strategy would take here
     """
     from headstart.verbs.advise.advise import advise
 
@@ -47,26 +50,37 @@ def command(
 
 def _print(result: AdviceReport, data: str, as_json: bool) -> None:
     from headstart.checks import printable
-    from headstart.cli import show
 
     if show.json_or_notes(result, as_json):
         return
+    show.lines([("advice", _first_advice(result, data))], indent=12)
     _position(result)
     _advice(result)
     _forecasts(result)
-    click.echo("\n" + printable(f"{_CLOSING} {data}"))
+    show.echo("\n" + printable(f"{_CLOSING} {data}"))
+
+
+def _first_advice(result: AdviceReport, data: str) -> str:
+    """The way that most tables advise, in a line, with the command that measures it."""
+    from headstart.choose.prior_knowledge.rule_tables import TRY
+
+    speaking = [set(advice.ways) & set(TRY) for advice in result.prior.advice if advice.ways]
+    votes = Counter(way for ways in speaking for way in sorted(ways))
+    if not votes:
+        return f"no table says anything for data like these; measure: headstart train {data}"
+    way, count = max(votes.items(), key=lambda vote: (vote[1], -list(TRY).index(vote[0])))
+    tables = f"{count} of {quantity(len(speaking), 'table')} that say something here advise it"
+    return f"begin with {TRY[way]} ({tables}); measured by: headstart train {data}"
 
 
 def _position(result: AdviceReport) -> None:
-    from headstart.checks import quantity
-    from headstart.cli import show
 
     position = result.position
-    click.echo(
+    show.echo(
         f"size        {quantity(position.images, 'image')} of {quantity(len(position.counts), 'class', 'classes')}; "
         f"smallest class {position.smallest:,}, median {position.median:,} (the band of {result.prior.band} a class)"
     )
-    click.echo(f"similarity  {result.similarity.words()}, measured on {quantity(result.looked_at, 'image')}:\n")
+    show.echo(f"similarity  {result.similarity.words()}, measured on {quantity(result.looked_at, 'image')}:\n")
     rows = [(signal.name, str(signal.verdict), signal.words) for signal in result.similarity.signals]
     rows += [(text, "not measured", "") for text in result.similarity.left_out]
     show.table(("sign", "says", "measured"), rows)
@@ -74,27 +88,25 @@ def _position(result: AdviceReport) -> None:
 
 def _advice(result: AdviceReport) -> None:
     from headstart.choose.prior_knowledge.rule_tables import LARGE, TRY
-    from headstart.cli import show
 
     advice = result.prior.advice
-    click.echo("\nWhat the tables advise there")
+    show.echo("\nWhat the tables advise there")
     rows = [(a.table, a.words(), ", ".join(TRY[w] for w in a.ways if w in TRY), a.reason) for a in advice]
     show.table(("table", "advice", "here called", "because"), rows)
     for line in advice:
-        click.echo(f"  {line.table}: {line.source}")
-    click.echo(f"Tables that only say small and large are read as large from {LARGE:,} images per class.")
-    click.echo(f"\n{result.prior.disagreement()}")
+        show.echo(f"  {line.table}: {line.source}")
+    show.echo(f"Tables that only say small and large are read as large from {LARGE:,} images per class.")
+    show.echo(f"\n{result.prior.disagreement()}")
 
 
 def _forecasts(result: AdviceReport) -> None:
-    from headstart.cli import show
 
-    click.echo(f"\nWhat it would cost here, with {result.backbone}: comparing on folds and fitting once more")
+    show.echo(f"\nWhat it would cost here, with {result.backbone}: comparing on folds and fitting once more")
     show.table(("strategy", "time", "how it is known"), [(f.strategy, f.words(), _method(f)) for f in result.forecasts])
     if result.without:
-        click.echo(result.without)
+        show.echo(result.without)
     else:
-        click.echo("Fine-tunes are timed in f32, on a machine as busy as now; where bf16 is faster, train takes it.")
+        show.echo("Fine-tunes are timed in f32, on a machine as busy as now; where bf16 is faster, train takes it.")
 
 
 def _method(forecast: Forecast) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headstart.cli import show
 from headstart.cli.options import ColumnOptions, Place, columns, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
@@ -121,7 +122,6 @@ def _write(result: Audit, files: _Files, data: str, shown: int) -> None:
 
 def _print(result: Audit, as_json: bool) -> None:
     from headstart.checks import printable, quantity
-    from headstart.cli import show
     from headstart.verbs.audit.findings import CLASSES
 
     if as_json:
@@ -143,26 +143,24 @@ def _print(result: Audit, as_json: bool) -> None:
     if rows:
         show.table(("found", "count", "proposed", "for example"), rows, right=(1,))
     elif not result.hindrance:
-        click.echo("nothing was found")
+        show.echo("nothing was found")
     images = quantity(result.images, "image")
-    click.echo(printable(f"data       {images} of {quantity(len(result.counts), 'class', 'classes')}"))
+    show.echo(printable(f"data       {images} of {quantity(len(result.counts), 'class', 'classes')}"))
     if result.hindrance:
-        click.echo(printable(f"train      no model can be trained on these images yet: {result.hindrance}"))
+        show.echo(printable(f"train      no model can be trained on these images yet: {result.hindrance}"))
     if result.claims is not None:
-        click.echo(
-            f"duplicates folds that separate them would claim {result.claims.leaky} accuracy for a linear probe;"
-        )
-        click.echo(f"           group-aware folds, which hold them together, give {result.claims.group_aware}")
+        show.echo(f"duplicates folds that separate them would claim {result.claims.leaky} accuracy for a linear probe;")
+        show.echo(f"           group-aware folds, which hold them together, give {result.claims.group_aware}")
 
 
 def _print_places(result: Audit, data: Path, files: _Files) -> None:
     from headstart.checks import printable
 
     if files.csv is not None:
-        click.echo(printable(f"findings   {files.csv}"))
+        show.echo(printable(f"findings   {files.csv}"))
     if files.html is not None:
-        click.echo(printable(f"page       {files.html}"))
+        show.echo(printable(f"page       {files.html}"))
     if files.fix is not None:
-        click.echo(printable(f"plan       {files.fix}: read it and change the column 'action' where you disagree"))
+        show.echo(printable(f"plan       {files.fix}: read it and change the column 'action' where you disagree"))
     elif result.plan():
-        click.echo(printable(f"next       headstart audit {data} --fix plan.csv writes what is proposed, to be edited"))
+        show.echo(printable(f"next       headstart audit {data} --fix plan.csv writes what is proposed, to be edited"))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli import show
+
 if TYPE_CHECKING:
     from headstart.backbones.zoo import ZooEntry
 
@@ -31,7 +33,6 @@ def command(as_json: bool) -> None:
 
     from headstart.backbones.converted import converted_names
     from headstart.backbones.zoo import zoo
-    from headstart.cli import show
 
     local = converted_names()
     entries = zoo()
@@ -47,7 +48,7 @@ def command(as_json: bool) -> None:
         show.note(f"also converted on this machine: {', '.join(others)}.")
     if sys.stdout.isatty():
         sources = sorted({entry.source for entry in entries.values() if entry.top1 is not None})
-        click.echo(
+        show.echo(
             f"Accuracies: one centre crop of ImageNet-1k; from {' and '.join(sources)}. "
             "More in a wider window, or with --json."
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headstart import checks
+from headstart.cli import show
 from headstart.cli.options import ColumnOptions, Drawing, Place, columns, run, words
 from headstart.records.run import Run
 
@@ -75,7 +76,6 @@ def command(
 
 def _print(result: Curve, svg: Path | None, as_json: bool) -> None:
     from headstart.checks import printable
-    from headstart.cli import show
     from headstart.report.plots.results import series_title
 
     if show.json_or_notes(result, as_json):
@@ -85,9 +85,9 @@ def _print(result: Curve, svg: Path | None, as_json: bool) -> None:
         headers += [series_title(series), "95 %"]
     show.table(headers, _rows(result), right=range(len(headers)))
     for line in result.summary().splitlines():
-        click.echo(printable(line))
+        show.echo(printable(line))
     if svg is not None:
-        click.echo(printable(f"plot        {svg}"))
+        show.echo(printable(f"plot        {svg}"))
 
 
 def _rows(result: Curve) -> list[list[str]]:

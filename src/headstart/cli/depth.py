@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headstart.cli import show
 from headstart.cli.options import ColumnOptions, Drawing, Place, columns, measurement_options, metric, run
 from headstart.records.run import Run
 
@@ -42,7 +43,6 @@ def command(
     Where an early layer does better than the last, the images are unlike ImageNet's from there on: take several layers
     into the head, or fine-tune from the stage after the best layer. All scores are on images left out.
     """
-    from headstart.cli import show
     from headstart.report.write import write_plot
     from headstart.verbs.depth import depth
 
@@ -55,11 +55,10 @@ def command(
 
 
 def _print(result: Depths, as_json: bool) -> None:
-    from headstart.cli import show
 
     if show.json_or_notes(result, as_json):
         return
-    click.echo(show.data_line(result.data, result.backbones[0].baseline))
+    show.echo(show.data_line(result.data, result.backbones[0].baseline))
     for backbone in result.backbones:
         _print_backbone(backbone)
 
@@ -77,8 +76,7 @@ def _print_backbone(depth: Depth) -> None:
     import sys
     from dataclasses import asdict
 
-    from headstart.cli import show
-    from headstart.model.summary import gain_words
+    from headstart.model.details import gain_words
     from headstart.report import numbers
 
     rows = [
@@ -92,11 +90,11 @@ def _print_backbone(depth: Depth) -> None:
         )
         for tap in depth.taps
     ]
-    click.echo(f"\n{depth.backbone}")
+    show.echo(f"\n{depth.backbone}")
     if sys.stdout.isatty():
         width = _bar_width([_HEADERS, *rows])
         bars = [show.bar(tap.score.value, depth.baseline, 1.0, width) for tap in depth.taps]
         show.table((*_HEADERS, ""), [(*row, bar) for row, bar in zip(rows, bars, strict=True)], right=_NUMBERS)
     else:
         show.table(_HEADERS, rows, right=_NUMBERS)
-    click.echo(depth.words())
+    show.echo(depth.words())

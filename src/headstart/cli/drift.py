@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Drawing, Place, run_options
+from headstart.cli import show
+from headstart.cli.options import Drawing, Place, check_order, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
 
@@ -79,6 +80,7 @@ def command(
     from headstart.model.load import load_model
     from headstart.verbs.drift.drift import drift
 
+    check_order(model, images, "drift")
     _check(html, svg)
     result = drift(
         load_model(model),
@@ -119,7 +121,6 @@ def _write(result: BatchDrift, html: Path | None, svg: Path | None) -> None:
 
 def _print(result: BatchDrift, as_json: bool) -> None:
     from headstart.checks import printable
-    from headstart.cli import show
     from headstart.report import numbers
 
     if show.json_or_notes(result, as_json):
@@ -132,7 +133,7 @@ def _print(result: BatchDrift, as_json: bool) -> None:
     if result.drifted:
         show.table(("most foreign", "prediction", "confidence"), rows, right=(2,))
     for name, words in _lines(result):
-        click.echo(printable(f"{name:<11} {words}"))
+        show.echo(printable(f"{name:<11} {words}"))
 
 
 def _print_places(html: Path | None, svg: Path | None) -> None:
@@ -140,7 +141,7 @@ def _print_places(html: Path | None, svg: Path | None) -> None:
 
     for name, place in (("page", html), ("plot", svg)):
         if place is not None:
-            click.echo(printable(f"{name:<11} {place}"))
+            show.echo(printable(f"{name:<11} {place}"))
 
 
 def _lines(result: BatchDrift) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import ColumnOptions, Place, columns, run_options
+from headstart.cli import show
+from headstart.cli.options import ColumnOptions, Place, check_order, columns, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
 
@@ -63,6 +64,7 @@ def command(
     from headstart.model.load import load_model
     from headstart.verbs.extend.extend import extend
 
+    check_order(model, [new_data], "extend")
     place = _place(model, new_data, output)
     predictor = load_model(model)
     check_destination(place)
@@ -95,7 +97,6 @@ def _place(model: Path, new_data: Path, output: Path | None) -> Path:
 
 def _print(result: Extended, place: Path, as_json: bool) -> None:
     from headstart.checks import join_words, printable, quantity
-    from headstart.cli import show
     from headstart.model import bundle
     from headstart.report import numbers
 
@@ -109,21 +110,21 @@ def _print(result: Extended, place: Path, as_json: bool) -> None:
     seconds = sum(manifest["seconds"].values())
     added = quantity(manifest["extension"]["added"], "image")
     new_classes = join_words(result.new_classes) or "none"
-    click.echo(printable(f"added       {added} (new classes: {new_classes}) in {seconds:.1f} s"))
-    click.echo(f"done        {result.how}")
-    click.echo(f"old classes before {report.before}, after {report.after} accuracy, out of fold")
-    click.echo(
+    show.echo(printable(f"added       {added} (new classes: {new_classes}) in {seconds:.1f} s"))
+    show.echo(f"done        {result.how}")
+    show.echo(f"old classes before {report.before}, after {report.after} accuracy, out of fold")
+    show.echo(
         f"            {numbers.points(report.gain.value)} points "
         f"({numbers.points(report.gain.low)} to {numbers.points(report.gain.high)}) on the same "
         f"{quantity(report.images, 'image')}; {numbers.percent(report.into_new)} of them now predicted as a new class"
     )
     if report.takeovers:
         pairs = ", ".join(f"{pair.old} as {pair.new} {numbers.percent(pair.share)}" for pair in report.takeovers)
-        click.echo(printable(f"            most often: {pairs}"))
+        show.echo(printable(f"            most often: {pairs}"))
     if report.new is not None:
-        click.echo(f"new classes {report.new} accuracy, out of fold")
-    click.echo(f"all         {result.model.estimate} {result.model.estimate.metric}, out of fold")
-    click.echo(printable(f"saved       {place}/   (headstart predict {place} IMAGES…)"))
+        show.echo(f"new classes {report.new} accuracy, out of fold")
+    show.echo(f"all         {result.model.estimate} {result.model.estimate.metric}, out of fold")
+    show.echo(printable(f"saved       {place}/   (headstart predict {place} IMAGES…)"))
 
 
 def _rows(result: Extended) -> list[tuple[str, ...]]:

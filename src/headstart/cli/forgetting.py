@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import Place, run_options
+from headstart.cli import show
+from headstart.cli.options import Place, check_order, run_options
 from headstart.records.run import Run
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ def command(model: Path, images: tuple[str, ...], run: Run, as_json: bool) -> No
     unrelated features would reach by chance. For a packaged backbone: how often its original ImageNet head still names
     the same class, and, where images lie in folders named by ImageNet's WordNet ids, how often the right one.
     """
-    from headstart.cli import show
     from headstart.data.sources.load import find_images
     from headstart.model.load import load_model
     from headstart.verbs.forgetting import fine_tuned, forgetting
 
+    check_order(model, images, "forgetting")
     predictor = load_model(model)
     reports: tuple[ForgettingReport, ...] = ()
     if fine_tuned(predictor):
@@ -39,7 +40,7 @@ def command(model: Path, images: tuple[str, ...], run: Run, as_json: bool) -> No
         show.as_json({"backbones": [report.to_dict() for report in reports]})
     elif not reports:
         names = " and ".join(dict.fromkeys(part.backbone.name for part in predictor.parts))
-        click.echo(f"nothing was forgotten: {model} was not fine-tuned, it uses {names} as published.")
+        show.echo(f"nothing was forgotten: {model} was not fine-tuned, it uses {names} as published.")
     for report in reports:
         show.failures(report.failures)
         for sentence in report.notes:
@@ -50,10 +51,9 @@ def command(model: Path, images: tuple[str, ...], run: Run, as_json: bool) -> No
 
 def _print(report: ForgettingReport) -> None:
     from headstart.checks import printable, quantity
-    from headstart.cli import show
 
     changed = f"{quantity(report.tensors, 'tensor')} changed; compared on {quantity(report.images, 'image')}"
-    click.echo(f"{printable(report.backbone)}: {changed}")
+    show.echo(f"{printable(report.backbone)}: {changed}")
     rows = [
         (stage.stage, f"{stage.cka:.3f}", f"{stage.chance:.3f}", "unchanged" if stage.unchanged else "")
         for stage in report.stages
@@ -67,10 +67,10 @@ def _print_head(head: OriginalHead) -> None:
     from headstart.checks import quantity
     from headstart.report import numbers
 
-    click.echo(f"original head   names the same class as before on {head.agreement} of the images")
+    show.echo(f"original head   names the same class as before on {head.agreement} of the images")
     if head.accuracy is None:
         return
     before, after, gain = head.accuracy.before, head.accuracy.after, head.accuracy.gain
-    click.echo(f"accuracy        before {before}, after {after}")
+    show.echo(f"accuracy        before {before}, after {after}")
     change = f"{numbers.points(gain.value)} points ({numbers.points(gain.low)} to {numbers.points(gain.high)})"
-    click.echo(f"                {change} on {quantity(head.accuracy.images, 'image')} of ImageNet's classes")
+    show.echo(f"                {change} on {quantity(head.accuracy.images, 'image')} of ImageNet's classes")

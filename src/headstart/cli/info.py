@@ -9,26 +9,27 @@ import click
 from headstart.cli.options import Place
 
 
-@click.command("info")
+@click.command("info", short_help="Say what a saved model is and how good it is.")
 @click.argument("model", type=Place())
+@click.option("--details", is_flag=True, help="Show the contest between the ways, calibration and all notes too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole manifest as JSON.")
-def command(model: Path, as_json: bool) -> None:
-    """Say what the saved MODEL is: classes, backbone, head, measured accuracy, and the data it was trained on."""
+def command(model: Path, details: bool, as_json: bool) -> None:
+    """Say how good the saved MODEL was measured to be, what it confuses, and what it was trained on."""
     from headstart.cli import show
     from headstart.errors import BundleError, InternalError
     from headstart.model.load import load_model
-    from headstart.model.summary import summary
 
     manifest = load_model(model).manifest
     if as_json:
         show.as_json(manifest)
         return
     try:
-        text = summary(manifest)
-        show.candidates(manifest)
+        show.model(manifest, str(model), details=details)
     except (KeyError, TypeError, ValueError, AttributeError, InternalError) as error:
         raise BundleError(
             f"the manifest of {model} is damaged: its scores or its data cannot be shown "
             f"({type(error).__name__}: {error}); train the model again."
         ) from error
-    click.echo(text)
+    if details:
+        for sentence in manifest["notes"]:
+            show.note(sentence)

@@ -20,25 +20,35 @@ from headstart._version import __version__
 from headstart.checks import printable, suggest
 from headstart.errors import UserError
 
-VERBS = (
-    "train",
-    "predict",
-    "evaluate",
-    "drift",
-    "info",
-    "embed",
-    "audit",
-    "advise",
-    "backbones",
-    "rank",
-    "depth",
-    "curve",
-    "extend",
-    "forgetting",
-    "cache",
-    "demo",
-    "sample",
-)
+GROUPS: dict[str, dict[str, str]] = {
+    "Make a model": {
+        "train": "Measure ways to learn from labelled images, save the best.",
+        "extend": "Add classes or images to a saved model in seconds.",
+        "backbones": "List the pretrained networks that are at hand.",
+        "demo": "Train on 2,624 real photographs of solar cells, to see it work.",
+    },
+    "Use it": {
+        "predict": "Classify images; say which ones need a person.",
+        "evaluate": "Score a saved model on labelled images it has not seen.",
+        "info": "Say how good a saved model is and what it confuses.",
+        "drift": "Tell whether new images differ from the training ones.",
+    },
+    "Look at the data": {
+        "audit": "Find doubtful labels, duplicates, leaks and bad images.",
+        "advise": "Say which way of transferring suits these data.",
+        "embed": "Save what a pretrained network sees in each image.",
+        "sample": "Draw images of known content, to test a pipeline.",
+    },
+    "Understand": {
+        "curve": "Forecast what more labels would bring.",
+        "rank": "Rank pretrained networks for these data, in seconds.",
+        "depth": "Show how good each layer of a network is for these data.",
+        "forgetting": "Show what a fine-tune has changed in a network.",
+        "cache": "Show or empty what is kept on disk for the next run.",
+    },
+}
+"""The verbs, in the order in which a newcomer meets them, each with a summary that fits a line of 80 columns."""
+VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 
 _READER_GONE = 141
 """128 and the number of the signal SIGPIPE, as a shell has it."""
@@ -56,7 +66,15 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = import_module(f"headstart.cli.{cmd_name}").command
+        if not any(parameter.name == "quiet" for parameter in command.params):
+            command.params += _manner_options()
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs with their summaries, in groups; no verb's file is loaded for it."""
+        for title, verbs in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{verb:<10}", summary) for verb, summary in verbs.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -77,14 +95,49 @@ class Verbs(click.Group):
             sys.exit(_READER_GONE)
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def _set_manner(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """Say less or more from now on; a verb's own option comes after the one before the verb."""
+    from headstart import progress
+    from headstart.cli import show
+
+    if not wanted:
+        return
+    quiet = parameter.name == "quiet"
+    show.set_manner(quiet=quiet, verbose=not quiet)
+    progress.speak(progress.SILENT if quiet else progress.LINES, every=progress.EVERY if quiet else 1.0)
+
+
+def _manner_options() -> list[click.Parameter]:
+    """--quiet and --verbose, which every verb takes, before its name and after it."""
+    texts = {
+        "quiet": "Print the result alone: no progress, no notes.",
+        "verbose": "Print all notes, and progress every second where no bar can be drawn.",
+    }
+    return [
+        click.Option([f"--{name}"], is_flag=True, expose_value=False, callback=_set_manner, help=text)
+        for name, text in texts.items()
+    ]
+
+
+@click.group(
+    cls=Verbs,
+    params=_manner_options(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="headstart")
 def headstart() -> None:
     """Turn a folder of labelled images into a model you can trust, in minutes, on this machine.
 
     \b
-    headstart train photos/ -o model/        measure, choose, fit, save
-    headstart predict model/ new-photos/     classes with their confidence
+    headstart train photos/ -o model/     measure and save
+    headstart predict model/ new-photos/  say what is what
+
+    Each command explains itself: headstart train --help.
+
+    The tab key completes words after this line in bash (in zsh and fish with zsh_source and fish_source):
+
+    \b
+    eval "$(_HEADSTART_COMPLETE=bash_source headstart)"
     """
 
 
@@ -96,8 +149,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot write is spelt out
             stream.reconfigure(errors="backslashreplace")
+    _reset_manner()
     try:
-        headstart(standalone_mode=False)
+        headstart(prog_name="headstart", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -111,6 +165,15 @@ def main() -> None:
         if os.environ.get("HEADSTART_DEBUG"):
             raise
         _stop(_system_refusal(error), 2)
+
+
+def _reset_manner() -> None:
+    """Progress in lines where no bar can be drawn, and the notes that matter, until an option says otherwise."""
+    from headstart import progress
+    from headstart.cli import show
+
+    show.set_manner()
+    progress.speak(progress.LINES)
 
 
 def _system_refusal(error: OSError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,34 @@ class Place(click.Path):
         if value == "":
             self.fail("it is empty; give a path ('.' for the current folder).", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def check_order(model: Path, others: Sequence[Path | str], verb: str) -> None:
+    """Raise `OptionError` with the right order where a model stands among the others, and none at its own place."""
+    if _holds_model(model):
+        return
+    swapped = next((other for other in others if _holds_model(Path(other))), None)
+    if swapped is not None:
+        rest = " ".join(shlex.quote(str(word)) for word in (model, *others) if word is not swapped)
+        right = f"headstart {verb} {shlex.quote(str(swapped))} {rest}"
+        raise OptionError(f"{str(model)!r} is no saved model, but {str(swapped)!r} is; the model comes first: {right}")
+
+
+def _holds_model(place: Path) -> bool:
+    return (place / "manifest.json").is_file()
+
+
+class Page(Place):
+    """A place for a page: a path that ends in .html, refused before any work where it cannot be one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as `Path`."""
+        place = super().convert(value, param, ctx)
+        if place.suffix.lower() not in (".html", ".htm") or place.is_dir():
+            raise OptionError(
+                f"{param.opts[0] if param else 'a page'} must name a file that ends in .html; found {str(place)!r}."
+            )
+        return place
 
 
 _COLUMNS = (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import posixpath
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import NONE, Place, ShareType, run_options
+from headstart import layout
+from headstart.cli.options import NONE, Place, ShareType, check_order, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
 
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
     from headstart.records.predictions import Decisions, Predictions
     from headstart.report.predictions import PredictionTable
+
+
+_VOID = "the guarantee is void here"
+"""In a sentence on what voids a guarantee, as `trust.shift` words it."""
 
 
 @click.command("predict")
@@ -80,6 +87,9 @@ def command(
 ) -> None:
     """Classify IMAGES (files, folders, globs or a table) with the saved MODEL.
 
+    Marked are novel images (unlike those that the model was trained on) and unsure ones (the second choice is at least
+    half as probable as the first). With a guarantee, the decision stands there instead: accept, or review and why.
+
     Exit code 0 when every image was read, also where no guarantee is feasible and all go to review; 2 when no image
     could be read. Unreadable ones keep their row, marked, and are named on standard error.
     """
@@ -92,6 +102,7 @@ def command(
     from headstart.model.load import load_model
     from headstart.report.predictions import PredictionTable
 
+    check_order(model, images, "predict")
     predictor = load_model(model)
     guarantee = _wants_guarantee(predictor, max_error, confidence, per_class)
     if by_class and sets is None:
@@ -119,7 +130,10 @@ def command(
         )
     _announce(predictions, decisions, form)
     in_set = None if limits is None else limits.sets(predictions.probabilities)
-    _print(PredictionTable(predictions, decisions, in_set), form)
+    table = PredictionTable(predictions, decisions, in_set)
+    _print(table, form)
+    if form is None:
+        _print_counts(table)
 
 
 def _wants_guarantee(
@@ -141,7 +155,7 @@ def _number(max_error: float | str | None) -> float | None:
 
 def _announce(predictions: Predictions, decisions: Decisions | None, form: str | None) -> None:
     """The guarantee, and how many images are accepted; on standard error where the output may be read by a program."""
-    from headstart.checks import printable, quantity
+    from headstart.checks import quantity
     from headstart.cli import show
 
     if decisions is None:
@@ -150,15 +164,19 @@ def _announce(predictions: Predictions, decisions: Decisions | None, form: str |
     from headstart.trust.triage.decide import SHIFT
 
     aside = form is not None or not sys.stdout.isatty()
+    voiding = [sentence for sentence in decisions.notes if _VOID in sentence]
+    for sentence in voiding:
+        click.secho("\n".join(show.wrapped(f"No guarantee: {sentence}", err=aside)), bold=True, err=aside)
     scope = "Of images like the labelled ones " if decisions.feasible else ""
-    click.echo(printable(f"{scope}{decisions.guarantee[0]}"), err=aside)
+    click.echo("\n".join(show.wrapped(f"{scope}{decisions.guarantee[0]}", err=aside)), err=aside)
     accepted = int(decisions.accepted.sum())
     reasons = Counter(reason for reason in decisions.reasons if reason)
     reviewed = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
     share = f"Accepted here: {accepted:,} of {quantity(len(decisions), 'image')}"
-    click.echo(f"{share}; to review: {reviewed or 'none'}.", err=aside)
-    for sentence in (*decisions.notes, *decisions.guarantee[1:]):  # first what voids the guarantee
-        show.note(sentence)
+    click.echo("\n".join(show.wrapped(f"{share}; to review: {reviewed or 'none'}.", err=aside)), err=aside)
+    for sentence in (*decisions.notes, *decisions.guarantee[1:]):
+        if sentence not in voiding:
+            show.note(sentence)
     if SHIFT in reasons:
         show.note(
             "--on-shift warn would accept as usual, without the guarantee. Labels for some of these images, drawn at "
@@ -174,8 +192,8 @@ def _warn_of_novel(predictions: Predictions) -> None:
     if novel:
         show.note(
             f"{novel:,} of {len(predictions):,} images are unlike those that the model was trained on (novel; some "
-            "known ones are by mistake): predictions for them mean little. --csv says which, --max-error "
-            "sends them to review."
+            "known ones are by mistake): predictions for them mean little. They are marked; --max-error sends "
+            "them to review."
         )
 
 
@@ -190,9 +208,42 @@ def _print(table: PredictionTable, form: str | None) -> None:
     elif form == "csv":
         sys.stdout.write(table.to_csv())
     else:
-        predictions, columns = table.predictions, table.further_columns(", ")
+        predictions = table.predictions
+        columns = {"second choice": table.second_choices(), **table.further_columns(", ")}
         columns.pop("unreadable", None)  # the reasons stand on standard error
         labels = [label or "(unreadable)" for label in predictions.labels]
+        if table.decisions is None:
+            columns["mark"] = table.marks()
         confidences = ["" if np.isnan(value) else numbers.percent(value) for value in predictions.confidences]
-        rows = list(zip(predictions.names, labels, confidences, *columns.values(), strict=True))
-        show.table(("image", "class", "confidence", *columns), rows, right=(2,))
+        names, folder = _without_folder(predictions.names)
+        if folder:
+            show.paragraph(f"images in {folder}")
+        rows = list(zip(names, labels, confidences, *columns.values(), strict=True))
+        show.table(("image", "class", "confidence", *columns), rows, right=(2,), paths=(0,), optional=(3,))
+
+
+def _without_folder(names: Sequence[str]) -> tuple[Sequence[str], str]:
+    """On a terminal, where room is short: the names without the folder that all share, and that folder."""
+    if not layout.columns_of(sys.stdout) or len(names) < 2:
+        return names, ""
+    folders = {name.rpartition("/")[0] for name in names}
+    if "" in folders or len({folder.startswith("/") for folder in folders}) > 1:
+        return names, ""
+    common = posixpath.commonpath(folders)
+    return ([name[len(common) :].lstrip("/") for name in names], f"{common}/") if common.strip("/") else (names, "")
+
+
+def _print_counts(table: PredictionTable) -> None:
+    """How many images each class has, and how many are marked; on standard error where a program may read the table."""
+    from headstart.cli import show
+
+    counts = Counter(label for label in table.predictions.labels if label is not None)
+    classes = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+    marks = Counter(mark for mark in table.marks() if mark)
+    marked = "".join(f"; {count:,} {mark}" for mark, count in marks.items())
+    if not sys.stdout.isatty() and show.is_quiet():
+        return
+    aside = not sys.stdout.isatty()
+    if not aside:
+        click.echo("")
+    show.lines([("counts", f"{classes}{marked}")], err=aside)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headstart.cli import show
 from headstart.cli.options import ColumnOptions, Place, columns, measurement_options, metric, run
 from headstart.records.run import Run
 
@@ -45,9 +46,10 @@ def command(
     """Rank backbones on the labelled images in DATA (a folder of class folders, or a table), best first.
 
     \b
-    LogME, H-score  how well a linear model could do, computed without training; only their order counts
+    LogME, H-score  computed without training:
+                    only their order counts
     kNN             nearest neighbours, on images left out
-    probe           a linear model, on images left out, with its 95 % interval
+    probe           a linear model, on images left out
 
     With more than three backbones LogME and kNN pick three, and the probe decides among these.
     """
@@ -59,7 +61,6 @@ def command(
 
 def _print(result: Ranking, data: Path, as_json: bool) -> None:
     from headstart.checks import printable
-    from headstart.cli import show
     from headstart.verbs.words import next_command
 
     if show.json_or_notes(result, as_json):
@@ -71,8 +72,8 @@ def _print(result: Ranking, data: Path, as_json: bool) -> None:
     show.table([_HEADERS[i] for i in columns], [[row[i] for i in columns] for row in rows], right=right)
     for sentence in _unavailable_notes(result):
         show.note(sentence)
-    click.echo(show.data_line(result.data, result.baseline))
-    click.echo(printable(f"next       {next_command(result, str(data))}"))
+    show.echo(show.data_line(result.data, result.baseline))
+    show.echo(printable(f"next       {next_command(result, str(data))}"))
 
 
 def _columns() -> tuple[int, ...]:
@@ -89,7 +90,7 @@ def _columns() -> tuple[int, ...]:
 def _row(line: Ranked) -> tuple[str, ...]:
     from dataclasses import asdict
 
-    from headstart.model.summary import gain_words
+    from headstart.model.details import gain_words
     from headstart.report import numbers
 
     return (

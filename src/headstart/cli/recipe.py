@@ -41,15 +41,36 @@ _TEXT = {
 _KINDS: dict[str, Any] = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 
+_FINE_TUNING = "Fine-tuning (with --strategy)"
+_REST = "More"
+_GROUPS: dict[str, tuple[str, ...]] = {
+    "The options that matter first": ("output", "budget", "max_error", "strategies", "backbones"),
+    "What is learnt from": (
+        *("path_column", "label_column", "group_column", "split_column"),
+        *("exclude", "holdout", "max_unreadable"),
+    ),
+    "What is compared, and how": (
+        *("heads", "weights", "metric", "class_weight", "folds", "repeats", "min_gain", "seed"),
+    ),
+    "The guarantee (with --max-error)": ("confidence", "per_class"),
+    _REST: (),
+    _FINE_TUNING: tuple(_TEXT),
+}
+
+
 class Sections(click.Command):
-    """A command whose help shows the options of fine-tuning after the others, under their own title."""
+    """A command whose help shows its options in groups, those that matter most first."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write both sections."""
-        lines = [(p.name in _TEXT, line) for p in self.get_params(ctx) if (line := p.get_help_record(ctx)) is not None]
-        for title, of_recipe in (("Options", False), ("Fine-tuning (with --strategy)", True)):
-            with formatter.section(title):
-                formatter.write_dl([line for in_recipe, line in lines if in_recipe == of_recipe])
+        """Write a section for each group; an option that none names stands under 'More'."""
+        records = {p.name: record for p in self.get_params(ctx) if (record := p.get_help_record(ctx)) is not None}
+        named = {name for names in _GROUPS.values() for name in names}
+        for title, names in _GROUPS.items():
+            order = [name for name in records if name not in named] if title == _REST else names
+            lines = [records[name] for name in order if name in records]
+            if lines:
+                with formatter.section(title):
+                    formatter.write_dl(lines)
 
 
 def recipe(function: Verb) -> Verb:

@@ -4,51 +4,109 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from headstart.checks import printable
+from headstart import layout
+from headstart.checks import printable, quantity
 from headstart.report.numbers import percent
 
 if TYPE_CHECKING:
+    from headstart.data.sources.dataset import Dataset
     from headstart.model.facts import DataFacts
-    from headstart.records.samples import Failure
+    from headstart.records.samples import Failure, Samples
 
 
-_NEVER_BROKEN = 22
-"""Cells up to this length are never broken over lines."""
+_CLASSES = 12
+_MANNER = {"quiet": False, "verbose": False}
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()) -> None:
-    """Print a table: ruled on a terminal, tab-separated otherwise. `right` are the columns of numbers."""
+def set_manner(*, quiet: bool = False, verbose: bool = False) -> None:
+    """Whether notes are left out from now on, or all are told."""
+    _MANNER.update(quiet=quiet, verbose=verbose)
+
+
+def table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str = "",
+    right: Sequence[int] = (),
+    paths: Sequence[int] = (),
+    optional: Sequence[int] = (),
+) -> None:
+    """Print a table: fitted to a terminal's width, tab-separated otherwise.
+
+    right: columns of numbers. paths: columns whose end is kept where they are cut. optional: left out where not all
+    columns fit, in this order.
+    """
     rows = [[printable(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
+    width = layout.columns_of(sys.stdout)
+    if width is None:
         click.echo("\n".join("\t".join(row) for row in [headers, *rows]))
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    lines = layout.table_lines(headers, rows, width, right=right, paths=paths, optional=optional)
+    click.echo("\n".join([title, *lines] if title else lines))
 
-    ruled = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
-    for i, header in enumerate(headers):
-        whole = max(len(row[i]) for row in [headers, *rows]) <= _NEVER_BROKEN
-        ruled.add_column(header, justify="right" if i in right else "left", overflow="fold", no_wrap=whole)
-    for row in rows:
-        ruled.add_row(*map(Text, row))  # a str would be read as rich's markup
-    Console().print(ruled)
+
+def lines(pairs: Iterable[tuple[str, str]], *, indent: int = 11, err: bool = False) -> None:
+    """Print lines 'name  text', wrapped to a terminal's width with the text in a column of its own."""
+    width = layout.columns_of(sys.stderr if err else sys.stdout)
+    printed = layout.named_lines([(name, printable(text)) for name, text in pairs], width, indent=indent)
+    click.echo("\n".join(printed), err=err)
+
+
+def echo(text: str = "") -> None:
+    """Print lines, each wrapped to a terminal's width; behind a name and two blanks the text keeps its column."""
+    width = layout.columns_of(sys.stdout)
+    if width is None:
+        click.echo(text)
+        return
+    for line in text.split("\n"):
+        click.echo("\n".join(layout.hang(line, width)))
+
+
+def wrapped(text: str, *, err: bool = False) -> list[str]:
+    """A sentence as lines that fit a terminal's width; err: that of standard error."""
+    return layout.wrap(printable(text), layout.columns_of(sys.stderr if err else sys.stdout))
+
+
+def is_quiet() -> bool:
+    """Whether only the result is wanted."""
+    return _MANNER["quiet"]
+
+
+def paragraph(text: str, *, indent: int = 0) -> None:
+    """Print a sentence, wrapped to a terminal's width; its later lines are indented."""
+    click.echo("\n".join(layout.wrap(printable(text), layout.columns_of(sys.stdout), indent=indent)))
 
 
 def candidates(manifest: Mapping[str, Any]) -> None:
     """Print every candidate's line, and why some were given up or left out."""
-    from headstart.model.summary import candidate_rows, reasons
+    from headstart.model.details import candidate_rows, reasons
 
     headers, rows = candidate_rows(manifest)
-    table(headers, rows, right=(2, 3, 4, 5))
+    table(headers, rows, right=(2, 3, 4, 5), optional=(5, 3, 4))
     for line in reasons(manifest):
-        click.echo(line)
+        paragraph(line, indent=2)
+
+
+def model(manifest: Mapping[str, Any], place: str, *, data: str = "DATA", details: bool = False) -> None:
+    """Print a model's answer; with details the rest and the contest too. place, data: as commands name them."""
+    from headstart.model.details import detail_lines
+    from headstart.model.summary import answer_lines
+
+    answer = answer_lines(manifest, model=place, data=data)
+    further = detail_lines(manifest) if details else []
+    lines(answer)
+    if details:
+        click.echo("")
+        lines(further)
+        click.echo("")
+        candidates(manifest)
 
 
 def as_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -87,8 +145,22 @@ def json_or_notes(result: Result, json_wanted: bool) -> bool:
 
 def note(sentence: str) -> None:
     """Tell the user something on standard error, so that piped output stays clean."""
+    if _MANNER["quiet"]:
+        return
     click.secho("note: ", fg="yellow", nl=False, err=True)
-    click.echo(printable(sentence), err=True)
+    width = layout.columns_of(sys.stderr)
+    click.echo("\n".join(layout.wrap(printable(sentence), width, indent=6, first=" " * 6))[6:], err=True)
+
+
+def few_notes(sentences: Sequence[str], where: str, most: int = 3) -> None:
+    """Tell the notes that change what to believe, and how many more there are. where: what shows all of them."""
+    from headstart.model.summary import important_notes
+
+    shown = sentences if _MANNER["verbose"] else important_notes(sentences)[:most]
+    for sentence in shown:
+        note(sentence)
+    if len(sentences) > len(shown):
+        note(f"{quantity(len(sentences) - len(shown), 'more note')}: {where}")
 
 
 def failures(images: Iterable[Failure]) -> None:
@@ -101,10 +173,29 @@ def data_line(data: DataFacts, baseline: float) -> str:
     """The data in a line, and what knowing nothing would score."""
     from dataclasses import asdict
 
-    from headstart.model.summary import data_words
+    from headstart.model.details import data_words
 
     guess = f"always the most frequent class: {percent(baseline)}"
-    return printable(f"{'data':<10} {data_words(asdict(data))}; {guess}")
+    text = printable(f"{data_words(asdict(data))}; {guess}")
+    return "\n".join(layout.named_lines([("data", text)], layout.columns_of(sys.stdout)))
+
+
+def dataset(data: Dataset, place: str) -> None:
+    """Say on standard error what was found in a dataset: images, classes, splits. place: where it lies."""
+    if _MANNER["quiet"]:
+        return
+    samples = data.samples
+    counts = [f"{name} {count:,}" for name, count in samples.counts().items()]
+    classes = ", ".join(counts[:_CLASSES]) + (f" and {len(counts) - _CLASSES} more" if len(counts) > _CLASSES else "")
+    text = f"{quantity(len(samples), 'image')} of {quantity(len(counts), 'class', 'classes')} in {place} ({classes})"
+    lines([("data", f"{text}; {_splits_words(samples)}")], err=True)
+
+
+def _splits_words(samples: Samples) -> str:
+    if samples.splits is None:
+        return "no splits: each image is tested by models that have not seen it"
+    splits = Counter(samples.splits.tolist())
+    return "splits: " + ", ".join(f"{name} {count:,}" for name, count in splits.items())
 
 
 def bar(value: float, low: float, high: float, width: int) -> str:

@@ -20,7 +20,7 @@ FROZEN = "frozen"
 
 @click.command("train", cls=Sections)
 @click.argument("data", type=Place())
-@click.option("-o", "--output", type=Place(), default=Path("model"), show_default=True)
+@click.option("-o", "--output", type=Place(), default=Path("model"), show_default=True, help="Folder for the model.")
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
 @click.option("--weights", help="A checkpoint (.safetensors, .pth) for the one backbone named with --backbones.")
 @click.option(
@@ -83,6 +83,7 @@ FROZEN = "frozen"
 )
 @click.option("--per-class", is_flag=True, help="Guarantee it for each predicted class, not only for all together.")
 @recipe
+@click.option("--details", is_flag=True, help="Print the contest between the ways, calibration and all notes too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
 def command(
     data: Path,
@@ -106,6 +107,7 @@ def command(
     confidence: float | None,
     per_class: bool,
     recipe: Recipe,
+    details: bool,
     as_json: bool,
 ) -> None:
     """Train on DATA: a folder of class folders (with or without train/val/test inside), or a CSV/TSV/Parquet table.
@@ -114,6 +116,7 @@ def command(
     expected and --budget lasts. The number printed for the winner is corrected for its having been chosen. A test split
     (or, without one, a val split) is kept apart until the end.
     """
+    from headstart.cli import show
     from headstart.model.bundle import check_destination
     from headstart.pipeline.options import Options
     from headstart.verbs.train.train import train
@@ -144,9 +147,11 @@ def command(
     )
     check_destination(output)
     _check_outside(output, data)
-    result = train(columns.load(data), options=options)
+    loaded = columns.load(data)
+    show.dataset(loaded, str(data))
+    result = train(loaded, options=options)
     result.save(output, command=["headstart", *sys.argv[1:]])
-    show_training(result, output, as_json)
+    show_training(result, output, as_json, data=str(data), details=details)
 
 
 def _heads_and_fine_tunes(
@@ -177,18 +182,18 @@ def _check_outside(output: Path, data: Path) -> None:
         )
 
 
-def show_training(result: Any, output: Path, as_json: bool) -> None:
-    """Print what was measured and where the model lies."""
+def show_training(result: Any, output: Path, as_json: bool, *, data: str = "DATA", details: bool = False) -> None:
+    """Print the answer and where the model lies; the contest and all notes with details. data: as commands name it."""
     from headstart.cli import show
     from headstart.model import bundle
-    from headstart.model.summary import summary
 
-    manifest = bundle.read_bundle(output).manifest if as_json else result.manifest()
     if as_json:
-        show.as_json(manifest)
+        show.as_json(bundle.read_bundle(output).manifest)
         return
-    for sentence in manifest["notes"]:
-        show.note(sentence)
-    show.candidates(manifest)
-    click.echo(summary(manifest))
-    click.echo(f"saved      {output}/   (headstart predict {output} IMAGES…)")
+    manifest = result.manifest()
+    show.model(manifest, str(output), data=data, details=details)
+    if details:
+        for sentence in manifest["notes"]:
+            show.note(sentence)
+    else:
+        show.few_notes(manifest["notes"], f"headstart info {output} --details")

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from headstart.metrics.class_report import Scorecard
-from headstart.records.samples import Failure
+from headstart.records.arrays import Ints
+from headstart.records.predictions import Decisions, Predictions
+from headstart.records.samples import Failure, ImageSource
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredImages:
+    """What was predicted of labelled images, row for row.
+
+    images: where each is. labels: (n,) the true classes' numbers among `predictions.classes`. decisions: where the
+    model was trained with a guarantee.
+    """
+
+    images: tuple[ImageSource, ...]
+    labels: Ints
+    predictions: Predictions
+    decisions: Decisions | None = None
+
+    @property
+    def truth(self) -> tuple[str, ...]:
+        """The name of each image's true class."""
+        return tuple(self.predictions.classes[label] for label in self.labels.tolist())
+
+    def worst(self) -> list[int]:
+        """The rows that were predicted wrongly, those of which the model was surest first."""
+        wrong = np.flatnonzero(self.predictions.probabilities.argmax(axis=1) != self.labels)
+        surest = np.argsort(-self.predictions.confidences[wrong], kind="stable")
+        return [int(row) for row in wrong[surest]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,12 +43,14 @@ class Evaluation:
     """Scores on labelled images that took no part in training.
 
     images: how many were scored. card: the scores. failures: images that could not be read. notes: for the user.
+    scored: image by image; None where that was not asked for.
     """
 
     images: int
     card: Scorecard
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+    scored: ScoredImages | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The scores as JSON-able values."""

@@ -109,9 +109,9 @@ class Model:
         """The winner in words: its head and what it looks at."""
         return self.about.title
 
-    def summary(self) -> str:
-        """A few lines for a person: what was chosen, how good it is, how sure that is."""
-        return summary(self.manifest())
+    def summary(self, *, details: bool = False) -> str:
+        """A few lines for a person: how good it is, what it confuses, what next. details: the contest's result too."""
+        return summary(self.manifest(), details=details)
 
     def manifest(self, command: Sequence[str] = ()) -> dict[str, Any]:
         """Everything known of the model, as JSON-like values."""

@@ -1,166 +1,181 @@
-"""A model's manifest in words: the same few lines after training, in `headstart info` and in notebooks."""
+"""The answer of a training, first and in plain words: how good, what it confuses, what needs no person, what next.
+
+Made from a manifest: the same lines after `headstart train`, in `headstart info` and in notebooks. The contest between
+ways, calibration and novelty are in `model.details`.
+"""
 
 from __future__ import annotations
 
+import math
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headstart.backbones.packaged import SHORT
 from headstart.checks import printable, quantity
+from headstart.layout import USUAL, named_lines
 from headstart.metrics.intervals import Estimate
-from headstart.model.trust_words import trust_lines
+from headstart.model.details import detail_lines, short_features
+from headstart.model.trust_words import guarantee_answer
 
-_WORST = 3
-_SHOWN_CLASSES = 12
-_ORDER = {"chosen": 0, "given up": 2}
+Line = tuple[str, str]
+_CONFUSIONS = 3
+_FEWEST, _FEWEST_OF_CLASS = 30, 5
+"""Fewer images than these, in all or of one class, say next to nothing."""
+_PRECISE = 0.05
+"""An interval of so many points to each side is worth something for a decision."""
+_VAGUE = 0.075
+"""From so many points to each side on it is said how many images would make the interval narrower."""
+_Z = 1.96
+_TECHNICAL = re.compile(
+    r"AUROC|Brier|log-loss|[Tt]emperature|[Cc]alibrat|\bbf16\b|\bf32\b|[Ee]mbedding|\btaps?\b|BBC|[Nn]ovelty"
+)
 
 
-def summary(manifest: Mapping[str, Any]) -> str:
-    """Lines on the data, the choice, the measured score, the held-out score, the weakest classes and what to trust."""
-    scores, head = manifest["scores"], manifest["head"]
-    lines = [
-        ("data", data_words(manifest["data"])),
-        ("chosen", f"{head['candidate']} on {head['features']}{_configuration(head['configuration'])}"),
-        *_ties(manifest["candidates"]),
-        ("expected", _expected(scores)),
-        ("", _compared(scores)),
-        *_held_out(scores),
-        ("balance", _balance(scores["out_of_fold"])),
-        ("classes", _classes(scores["out_of_fold"]["per_class"])),
-        *trust_lines(manifest),
-        *suspect_lines(manifest),
+def summary(
+    manifest: Mapping[str, Any],
+    *,
+    model: str = "MODEL",
+    data: str = "DATA",
+    details: bool = False,
+    width: int | None = USUAL,
+) -> str:
+    """The answer as text.
+
+    model, data: how the commands name them. details: the details below. width: of the lines; None does not wrap them.
+    """
+    lines = answer_lines(manifest, model=model, data=data)
+    if details:
+        lines += [("", ""), *detail_lines(manifest)]
+    return "\n".join(named_lines([(name, printable(text)) for name, text in lines], width))
+
+
+def answer_lines(manifest: Mapping[str, Any], *, model: str = "MODEL", data: str = "DATA") -> list[Line]:
+    """Lines, each with its name: the result, the confusions, what needs no person if asked, what next, where."""
+    scores = manifest["scores"]
+    few, _ = too_few(Estimate(**scores["estimate"]), manifest["data"])
+    return [
+        ("result", _result(scores, manifest["data"])),
+        *_test(scores),
+        *([] if few else [("confuses", confusion_words(scores["out_of_fold"]))]),
+        *guarantee_answer(manifest),
+        *_next(manifest, model, data, few=few),
+        ("saved", f"{model}: {_choice(manifest)}, from {_amount(manifest['data'])}"),
     ]
-    return "\n".join(printable(f"{name:<10} {text}") for name, text in lines)
 
 
-def _ties(candidates: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Why the chosen one need not have the highest score."""
-    tied = sum(entry["status"] == "tie" for entry in candidates)
-    if not tied:
-        return []
-    others = "1 other is" if tied == 1 else f"{tied} others are"
-    return [("", f"{others} tied with it (no clear difference): log-loss and experience with other data decided")]
+def important_notes(notes: Sequence[str]) -> list[str]:
+    """The notes that change what a person should believe: those about the images and the measurement, not technique."""
+    return [note for note in notes if not _TECHNICAL.search(note)]
 
 
-def data_words(data: Mapping[str, Any]) -> str:
-    """What was measured on: `DataFacts` as a mapping, in a line."""
-    classes = [f"{name} {count:,}" for name, count in data["counts"].items()]
-    shown = ", ".join(classes[:_SHOWN_CLASSES])
-    more = f" and {len(classes) - _SHOWN_CLASSES} more" if len(classes) > _SHOWN_CLASSES else ""
-    apart = f"; {data['held_out']:,} more kept apart" if data["held_out"] else ""
-    folds = f"{data['folds']} folds" + (f", {data['repeats']} times" if data["repeats"] > 1 else "")
-    return f"{quantity(data['images'], 'image')} of {len(classes)} classes ({shown}{more}); {folds}{apart}"
-
-
-def _configuration(configuration: Mapping[str, Any]) -> str:
-    named = ", ".join(
-        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
-        for name, value in configuration.items()
-    )
-    return f" ({named})" if named else ""
-
-
-def _expected(scores: Mapping[str, Any]) -> str:
+def _result(scores: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     estimate = Estimate(**scores["estimate"])
-    return f"{estimate} {estimate.metric.replace('-', ' ')} on new images like these (95 % interval)"
+    right = f"{100 * estimate.value:.1f} % {_metric_words(estimate.metric)}"
+    interval = f"95 % interval {100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
+    majority = scores["majority"]
+    always = f"always saying {majority['class']!r}: {100 * majority['score']:.1f} %"
+    few, needed = too_few(estimate, data)
+    if few:
+        each = _each(needed, len(data["counts"]))
+        return (
+            f"far too few images to know how good it is: {right} was measured on {_amount(data)} ({interval}; "
+            f"{always}). "
+            f"About {needed:,} images ({each}) would make the number worth something, give or take 5 points"
+        )
+    more = f". About {needed:,} images would tell it to 5 points" if needed else ""
+    return f"{right} on new images like these ({interval}); {always}{more}"
 
 
-def _compared(scores: Mapping[str, Any]) -> str:
-    raw, majority = scores["uncorrected"], scores["majority"]
-    several = f"{100 * raw:.1f} % before correcting for the choice among {scores['configurations']} settings"
-    return (
-        f"{several if scores['configurations'] > 1 else 'one setting alone was measured'}; "
-        f"always saying {majority['class']!r}: {100 * majority['score']:.1f} %"
-    )
+def too_few(estimate: Estimate, data: Mapping[str, Any]) -> tuple[bool, int]:
+    """Whether the images are too few to say anything, and how many would do; 0 where there are enough."""
+    images = data["images"]
+    if images < _FEWEST or min(data["counts"].values()) < _FEWEST_OF_CLASS:
+        # n = z² p (1 − p) / d²: from a few images p may look like 1, so no more than 0.9 is believed.
+        share = min(max(estimate.value, 0.5), 0.9)
+        return True, _round_up(max(_Z**2 * share * (1 - share) / _PRECISE**2, 2 * images))
+    half = (estimate.high - estimate.low) / 2
+    # The width of an interval falls with the root of the number of images.
+    return False, _round_up(images * (half / _PRECISE) ** 2) if half > _VAGUE else 0
 
 
-def _balance(card: Mapping[str, Any]) -> str:
-    balanced, f1 = (Estimate(**card[name]) for name in ("balanced_accuracy", "macro_f1"))
-    return f"balanced accuracy {balanced}, macro-F1 {f1} (out of fold, not corrected for the choice)"
+def _round_up(number: float) -> int:
+    """To two digits that are not 0.
+
+    >>> _round_up(138.3), _round_up(12.0)
+    (140, 12)
+    """
+    unit: int = 10 ** max(0, len(str(math.ceil(number))) - 2)
+    return int(math.ceil(number / unit) * unit)
 
 
-def _held_out(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _each(images: int, classes: int) -> str:
+    return f"{math.ceil(images / max(classes, 1)):,} of each class"
+
+
+def _metric_words(metric: str) -> str:
+    return {"accuracy": "right", "macro-f1": "macro-F1"}.get(metric, metric.replace("-", " "))
+
+
+def _test(scores: Mapping[str, Any]) -> list[Line]:
     held = scores["held_out"]
     if held is None:
         return []
     accuracy = Estimate(**held["accuracy"])
-    return [
+    return [("held out", f"{accuracy} right of {quantity(held['images'], 'test image')} that took no part in training")]
+
+
+def confusion_words(card: Mapping[str, Any]) -> str:
+    """The confusions of a scorecard, most first, in words."""
+    names = [row["name"] for row in card["per_class"]]
+    counts = [row["count"] for row in card["per_class"]]
+    pairs = confusions(card["confusion"])
+    if not pairs:
+        return "nothing: no class was taken for another"
+    shown = [f"{names[t]} taken for {names[p]}: {count:.0f} of {counts[t]:,}" for t, p, count in pairs[:_CONFUSIONS]]
+    rest = sum(count for *_, count in pairs[_CONFUSIONS:])
+    return "; ".join(shown) + (f"; {rest:.0f} others" if rest >= 1.5 else "")
+
+
+def confusions(matrix: Sequence[Sequence[float]]) -> list[tuple[int, int, float]]:
+    """(true class, predicted class, how often) of each confusion seen, most first. matrix: [true][predicted].
+
+    >>> confusions([[9, 1], [4, 6]])
+    [(1, 0, 4), (0, 1, 1)]
+    """
+    pairs = [
+        (true, predicted, count)
+        for true, row in enumerate(matrix)
+        for predicted, count in enumerate(row)
+        if true != predicted and count >= 0.5  # a mean over repeats: less than half an image is none
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])
+
+
+def _next(manifest: Mapping[str, Any], model: str, data: str, *, few: bool) -> list[Line]:
+    """What to do: use it, or gather more; where labels or images are doubtful, look at them."""
+    command = f"headstart predict {shlex.quote(model)} IMAGES…"
+    lines = [
         (
-            "held out",
-            f"{accuracy} accuracy on {quantity(held['images'], 'image')} that took no part "
-            f"(balanced {100 * held['balanced_accuracy']['value']:.1f} %, "
-            f"macro-F1 {100 * held['macro_f1']['value']:.1f} %)",
+            "next",
+            f"label more images and train again; until then look at every prediction: {command}" if few else command,
         )
     ]
+    suspects = manifest.get("suspects") or {}
+    if suspects:
+        doubts = " and ".join(quantity(entry["count"], kind) for kind, entry in suspects.items())
+        first = next(iter(suspects.values()))["examples"][0]["image"]
+        place = data if data == "DATA" else shlex.quote(data)
+        command = f"headstart audit {place} --html audit.html"
+        lines.append(("look at", f"{doubts}, such as {first}: {command}"))
+    return lines
 
 
-def _classes(per_class: Sequence[Mapping[str, Any]]) -> str:
-    weakest = sorted(per_class, key=lambda row: row["recall"])[:_WORST]
-    named = [
-        f"{row['name']} {100 * row['recall']:.0f} % ({100 * row['recall_low']:.0f}–{100 * row['recall_high']:.0f})"
-        for row in weakest
-    ]
-    return f"least often found: {', '.join(named)}"
+def _choice(manifest: Mapping[str, Any]) -> str:
+    head = manifest["head"]
+    return f"{head['candidate']} on {short_features(head['features'])}"
 
 
-def candidate_rows(manifest: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """The comparison as a table: headers and one row a candidate, best first; those left out at the end."""
-    headers = ("head", "looks at", "score", "95 %", "against the chosen", "seconds", "")
-    ran = [entry for entry in manifest["candidates"] if entry["status"] != "left out"]
-    ran.sort(key=lambda entry: (_ORDER.get(entry["status"], 1), -entry["score"]["value"]))
-    rows = [_ran(entry) for entry in ran]
-    left = [entry for entry in manifest["candidates"] if entry["status"] == "left out"]
-    rows += [(e["name"], _short(e["features"]), "", "", "", "", e["status"]) for e in left]
-    return headers, rows
-
-
-def reasons(manifest: Mapping[str, Any]) -> list[str]:
-    """Why candidates were given up or left out, a line each."""
-    told = [entry for entry in manifest["candidates"] if entry.get("reason")]
-    return [printable(f"{e['status']}: {e['name']} on {_short(e['features'])}: {e['reason']}") for e in told]
-
-
-def _ran(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    score, gain = entry["score"], entry["gain"]
-    against = "" if gain is None else gain_words(gain)
-    return (
-        entry["name"],
-        _short(entry["features"]),
-        f"{100 * score['value']:.1f} %",
-        f"{100 * score['low']:.1f}–{100 * score['high']:.1f}",
-        against,
-        f"{entry['seconds']:.1f}",
-        entry["status"],
-    )
-
-
-def _short(features: str) -> str:
-    """The packaged backbones by their short names, so that a line fits a terminal."""
-    for short, name in SHORT.items():
-        features = features.replace(name, short)
-    return features
-
-
-def gain_words(gain: Mapping[str, Any]) -> str:
-    """A paired difference with its interval, in percentage points.
-
-    >>> gain_words({"value": -0.012, "low": -0.031, "high": 0.007})
-    '-1.2 (-3.1 to +0.7)'
-    """
-    value, low, high = (f"{100 * gain[name]:+.1f}" for name in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
-
-
-def suspect_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a manifest says of doubts, in the lines of a summary; none for an older one, or where there are none."""
-    found = manifest.get("suspects") or {}
-    if not found:
-        return []
-    lines = [_suspects_of_kind(kind, entry) for kind, entry in found.items()]
-    how = "nothing was left out for it; 'headstart audit DATA --html audit.html' looks for such images and shows them"
-    return [("look at", lines[0]), *(("", line) for line in lines[1:]), ("", how)]
-
-
-def _suspects_of_kind(kind: str, entry: Mapping[str, Any]) -> str:
-    first = entry["examples"][0]
-    return f"{entry['count']:,} {kind}, such as {first['image']}: {first['sentence']}"
+def _amount(data: Mapping[str, Any]) -> str:
+    images, classes = data["images"], len(data["counts"])
+    return f"{quantity(images, 'image')} of {quantity(classes, 'class', 'classes')}"

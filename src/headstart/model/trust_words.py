@@ -8,22 +8,61 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headstart.checks import quantity
 from headstart.trust.triage.records import GUARANTEED, NONE_ACCEPTED, NOT_SHOWN, VIOLATED
 
 _SHOWN_CLASSES = 12
+_FAR = 10
+"""More than so many times the images at hand are not foretold."""
 
 
 def trust_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The lines, each with its name."""
-    found, quality = manifest.get("trust"), manifest["scores"].get("calibration")
+    trust, quality = manifest.get("trust"), manifest["scores"].get("calibration")
     lines = [] if quality is None else [("calibrated", _calibration(manifest["head"]["calibration"], quality))]
-    if found is None:
+    if trust is None:
         return lines
-    if found["novelty"] is not None:
-        lines.append(("novelty", _novelty(found["novelty"])))
-    if found["guarantee"] is not None:
-        lines += _guarantee(found["guarantee"])
+    if trust["novelty"] is not None:
+        lines.append(("novelty", _novelty(trust["novelty"])))
+    if trust["guarantee"] is not None:
+        lines += _guarantee(trust["guarantee"])
     return lines
+
+
+def guarantee_answer(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How many images need no person, in a line; none where no guarantee was asked for."""
+    guarantee = (manifest.get("trust") or {}).get("guarantee")
+    if guarantee is None:
+        return []
+    limit = f"at most {100 * guarantee['max_error']:.4g} % of them wrong"
+    scope = " in every class" if guarantee["scope"] == "class" else ""
+    sure = f"{100 * guarantee['confidence_level']:.4g} % confidence"
+    if not any(row["accepted"] for row in guarantee["classes"]):
+        return [("automatic", f"no image can go without a person yet, with {limit}{scope} ({sure}){_more(guarantee)}")]
+    share = guarantee["coverage"]["value"]
+    return [
+        (
+            "automatic",
+            f"{100 * share:.1f} % of such images need no person, with {limit}{scope} ({sure}); the others are for "
+            f"review{_violated(guarantee['classes'])}",
+        )
+    ]
+
+
+def _more(guarantee: Mapping[str, Any]) -> str:
+    """How many more images may carry the guarantee, where that is said."""
+    more, rows = guarantee["overall"]["more"], guarantee["overall"]["rows"]
+    if guarantee["scope"] == "class" or more is None or more > _FAR * max(rows, 1):
+        return ""
+    return f"; about {quantity(more, 'more labelled image')} may do"
+
+
+def _violated(classes: Sequence[Mapping[str, Any]]) -> str:
+    """The classes for which it does not hold alone."""
+    rows = [
+        f"{row['name']} ({row['wrong']:,} of {row['accepted']:,} wrong)" for row in classes if row["status"] == VIOLATED
+    ]
+    return f". It does not hold for {', '.join(rows[:_SHOWN_CLASSES])} alone: --per-class" if rows else ""
 
 
 def _calibration(calibration: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
@@ -45,8 +84,8 @@ def _calibration(calibration: Mapping[str, Any], quality: Mapping[str, Any]) -> 
 
 def _novelty(novelty: Mapping[str, Any]) -> str:
     alarms, auroc = novelty["false_alarms"], novelty["auroc"]
-    found = f"; a left-out class is ranked above the others with AUROC {max(auroc.values()):.2f}" if auroc else ""
-    return f"about {100 * alarms['expected']:.0f} % of known images are flagged as novel by mistake{found}"
+    ranking = f"; a left-out class is ranked above the others with AUROC {max(auroc.values()):.2f}" if auroc else ""
+    return f"about {100 * alarms['expected']:.0f} % of known images are flagged as novel by mistake{ranking}"
 
 
 def _guarantee(guarantee: Mapping[str, Any]) -> list[tuple[str, str]]:

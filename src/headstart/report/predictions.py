@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.records.predictions import Decisions, Prediction, Predictions
+from headstart.report.numbers import percent
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,24 @@ class PredictionTable:
         if self.in_set is not None:
             columns["set"] = [separator.join(names) for names in self.sets()]
         return columns
+
+    def second_choices(self) -> list[str]:
+        """The second most probable class of each image with its probability; empty where there is one class."""
+        probabilities = self.predictions.probabilities
+        if probabilities.shape[1] < 2:
+            return [""] * len(probabilities)
+        second = np.argsort(-probabilities, axis=1, kind="stable")[:, 1]
+        return [
+            f"{self.predictions.classes[k]} {percent(float(row[k]))}" if readable else ""
+            for k, row, readable in zip(second.tolist(), probabilities, self.predictions.readable, strict=True)
+        ]
+
+    def marks(self) -> list[str]:
+        """'unreadable', 'novel', 'unsure' (the second class is at least half as probable as the first) or ''."""
+        ordered = np.sort(self.predictions.probabilities, axis=1)
+        unsure = ordered[:, -2] >= ordered[:, -1] / 2 if ordered.shape[1] > 1 else np.zeros(len(ordered), bool)
+        conditions = [~self.predictions.readable, self.predictions.novel, unsure]
+        return [str(mark) for mark in np.select(conditions, ["unreadable", "novel", "unsure"], default="")]
 
     def to_records(self) -> list[dict[str, Any]]:
         """One JSON-like record an image: its name, class, confidence and every class's probability; novelty where the

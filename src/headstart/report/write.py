@@ -12,26 +12,29 @@ from headstart.errors import OptionError
 from headstart.storage.files import write_atomically
 
 if TYPE_CHECKING:
+    from headstart.model.evaluation import Evaluation
     from headstart.verbs.audit.findings import Audit
     from headstart.verbs.curve.curve import Curve
     from headstart.verbs.depth import Depths
     from headstart.verbs.drift.result import BatchDrift
 
 
-def write_report(result: Audit | BatchDrift, path: Path | str, *, data: str = "", shown: int | None = None) -> None:
+def write_report(
+    result: Audit | BatchDrift | Evaluation, path: Path | str, *, data: str = "", shown: int | None = None
+) -> None:
     """Write a result as one page with images: an HTML file that runs no script and loads nothing.
 
     Parameters
     ----------
-    result : Audit or BatchDrift
-        What `headstart.audit` or `headstart.drift` returned.
+    result : Audit, BatchDrift or Evaluation
+        What `headstart.audit`, `headstart.drift` or `evaluate` returned.
     path : path
         The file to write. Its folder is made, and a file that is there is replaced.
     data : str
-        What the images of an audit came from, for its heading and the commands that it names.
+        What the images of an audit or an evaluation came from, for its heading and the commands that it names.
     shown : int, optional
-        The most images of each kind (of each side, for drift), at least 1; default: 24 for an audit, for drift all that
-        the result names.
+        The most images of each kind (of each side, for drift; mistakes, for an evaluation), at least 1; default: 24,
+        for drift all that the result names.
 
     Raises
     ------
@@ -46,8 +49,11 @@ def write_report(result: Audit | BatchDrift, path: Path | str, *, data: str = ""
 
         headstart.write_report(headstart.audit("photos/"), "audit.html", data="photos/")
     """
+    from headstart.model.evaluation import Evaluation
     from headstart.report.audit import SHOWN, audit_html
     from headstart.report.drift import drift_html
+    from headstart.report.evaluation import SHOWN as MISTAKES
+    from headstart.report.evaluation import evaluation_html
     from headstart.verbs.audit.findings import Audit
     from headstart.verbs.drift.result import BatchDrift
 
@@ -57,9 +63,12 @@ def write_report(result: Audit | BatchDrift, path: Path | str, *, data: str = ""
         if data:
             raise OptionError(f"data names what an audit looked at; found {data!r} for a drift result: leave it out.")
         page = drift_html(result, shown=shown)
+    elif isinstance(result, Evaluation):
+        page = evaluation_html(result, data=data, shown=MISTAKES if shown is None else shown)
     else:
         raise OptionError(
-            f"write_report takes what headstart.audit or headstart.drift returned; found {type(result).__name__}."
+            "write_report takes what headstart.audit, headstart.drift or evaluate returned; found "
+            f"{type(result).__name__}."
         )
     _write(path, page)
 

@@ -20,10 +20,11 @@ from headstart.data.images.decode import find_remarks
 from headstart.data.images.remarks import remark_notes
 from headstart.data.sources.split_names import split_of
 from headstart.device import FULL, Device, choose_device
-from headstart.embed.features import embed_parts
+from headstart.embed.features import EmbeddedParts, Part, embed_parts
 from headstart.errors import DataError
 from headstart.metrics.class_report import scorecard
-from headstart.model.evaluation import Evaluation
+from headstart.model.evaluation import Evaluation, ScoredImages
+from headstart.model.predictor import Features
 from headstart.pipeline.prepare import Duplicates, find_duplicates
 from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Samples
@@ -66,7 +67,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Accuracy, balanced accuracy and macro-F1 with 95 % intervals, the report by class, and notes.
+        Accuracy, balanced accuracy and macro-F1 with 95 % intervals, the report by class, notes, and `scored`:
+        each image with its prediction, and the decision where the model was trained with a guarantee.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def evaluate(
     run = Run(device=choose_device(device, precision=FULL) if isinstance(device, str) else device, cache=cache)
     if split is not None:
         samples = _take_split(samples, split)
-    embedded = embed_parts(_with_classes(predictor.classes, samples), predictor.parts, run)
+    embedded, features = _features(predictor, _with_classes(predictor.classes, samples), run)
     if not len(embedded.samples):
         raise DataError(f"of {quantity(len(samples), 'image')} none could be read, so there is nothing to score.")
     duplicates = find_duplicates(embedded.samples, run)
@@ -98,9 +100,24 @@ def evaluate(
         notes.append("The train split is scored as well: choose another with --split.")
     notes += remark_notes(find_remarks(scored.images))
     notes += [*_conflict_notes(scored, duplicates), *_duplicate_notes(duplicates), *duplicates.notes]
-    probabilities = predictor.probabilities(embedded.X)
-    card = scorecard(scored.labels, probabilities, predictor.classes, groups=scored.groups)
-    return Evaluation(len(scored), card, embedded.failures, tuple(notes))
+    predictions = predictor.answer(features)
+    card = scorecard(scored.labels, predictions.probabilities, predictor.classes, groups=scored.groups)
+    trust = predictor.trust
+    decisions = None if trust is None or trust.default_guarantee is None else predictor.decide(predictions)
+    images = ScoredImages(scored.images, scored.labels, predictions, decisions)
+    return Evaluation(len(scored), card, embedded.failures, tuple(notes), images)
+
+
+def _features(predictor: Predictor, samples: Samples, run: Run) -> tuple[EmbeddedParts, Features]:
+    """The samples that can be read, and what head and novelty look at, in one pass over the images."""
+    first, *others = predictor.parts
+    watched = Part(first.backbone, tuple(dict.fromkeys((*first.taps, *predictor.novelty_taps))))
+    embedded = embed_parts(samples, (watched, *others), run)
+    if watched.taps == first.taps:
+        return embedded, Features(embedded.X, embedded.samples.names)
+    columns = np.concatenate([watched.columns(first.taps), np.arange(watched.width, embedded.X.shape[1])])
+    layers = embedded.X[:, watched.columns(predictor.novelty_taps)]
+    return embedded, Features(np.ascontiguousarray(embedded.X[:, columns]), embedded.samples.names, layers=layers)
 
 
 def _duplicate_notes(duplicates: Duplicates) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from headstart.model.summary import gain_words
+from headstart.model.details import gain_words
 
 if TYPE_CHECKING:
     from headstart.metrics.intervals import Estimate

@@ -9,8 +9,9 @@ from PIL import Image
 from headstart.data.duplicates.thumbnails import make_thumbnails
 from headstart.data.sources.in_memory import unlabelled_samples
 from headstart.demo.screens.generate import screenshot
+from headstart.model.details import suspect_lines
 from headstart.model.model import Model
-from headstart.model.summary import suspect_lines
+from headstart.model.summary import summary
 from headstart.pipeline.options import Options
 from headstart.verbs.audit.suspects import quality_issues
 from headstart.verbs.train.train import train
@@ -53,7 +54,10 @@ def test_a_wrong_label_and_a_black_picture_are_named(trained: Model, data: tuple
 
 
 def test_the_summary_says_so_and_how_to_see_them(trained: Model) -> None:
-    said = trained.summary()
+    answer = " ".join(trained.summary().split())
+    assert "headstart audit DATA --html audit.html" in answer
+    assert " label issue" in answer
+    said = summary(trained.manifest(), details=True, width=None)
     assert "label issue, such as known/port-scan/00004.jpg: It is labelled 'web-proxy'; a model that " in said
     assert "           1 near-black, such as " in said
     assert (

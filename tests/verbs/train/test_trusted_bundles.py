@@ -22,6 +22,7 @@ from headstart.errors import BundleError, DataError, OptionError
 from headstart.model import bundle
 from headstart.model.model import Model
 from headstart.model.predictor import Features
+from headstart.model.summary import summary
 from headstart.pipeline.options import Options
 from headstart.pipeline.trust import fit_trust
 from headstart.records.rows import Rows
@@ -131,7 +132,7 @@ def test_the_manifest_says_what_was_measured(trained: Model) -> None:
 
 
 def test_the_summary_says_the_guarantee_with_a_line_for_each_class(trained: Model) -> None:
-    lines = trained.summary().splitlines()
+    lines = summary(trained.manifest(), details=True, width=None).splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("guarantee  "))
     assert "at most 30 % of them wrong (95 % confidence)" in lines[start]
     assert {line.split()[0] for line in lines[start + 1 : start + 3]} == {"defective", "functional"}

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.checks import quantity
 from headstart.choose.budget import Budget, format_seconds
 from headstart.choose.race import RaceResult
 from headstart.choose.strategy import LeftOut, Strategy
@@ -25,6 +26,7 @@ from headstart.data.splits import Division, divide
 from headstart.device import FULL, choose_device
 from headstart.embed.features import join_parts
 from headstart.metrics.class_report import scorecard
+from headstart.model.details import short_features
 from headstart.model.evaluation import Evaluation
 from headstart.model.model import Model
 from headstart.model.predictor import Features, Predictor
@@ -36,12 +38,15 @@ from headstart.pipeline.prepare import Prepared, data_facts, prepare
 from headstart.pipeline.shortlist import narrow_backbones
 from headstart.pipeline.strategies import plan_strategies, settle_options
 from headstart.pipeline.trust import add_held_out, calibrate_scores, fit_trust
+from headstart.progress import step
 from headstart.records.arrays import Floats, Ints
 from headstart.trust.calibration.choose import CalibrationChoice
 from headstart.trust.novelty.by_layer import MOST_LAYERS
 from headstart.verbs.audit.findings import Finding
 from headstart.verbs.audit.suspects import label_issues, quality_issues
 from headstart.verbs.train.copy_claims import claim_notes, duplicate_claims
+
+_STEPS = 4
 
 
 def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Model:
@@ -91,6 +96,7 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     clock, budget = _Clock(), Budget(options.seconds)
     loaded, exclusions = apply_plan(loaded, options.exclude)
     options = settle_options(options, loaded, budget)
+    step(1, _STEPS, f"looking at {quantity(len(loaded.samples), 'image')}")
     prepared = _prepared(loaded, options)
     clock.lap("embedding")
     division = divide(prepared.samples, count=options.folds, repeats=options.repeats, seed=options.seed)
@@ -98,12 +104,15 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     prepared = narrow_backbones(prepared, division, options) if options.auto else prepared
     rows = rows_of(prepared, division)
     strategies, left_out, notes = plan_strategies(prepared, division, options)
+    step(2, _STEPS, f"comparing {quantity(len(strategies), 'way', 'ways')} of transferring, {_limit(options)}")
     race = run_race(strategies, rows, options, budget)
     left_out += _not_begun(strategies, race)
     clock.lap("comparing")
     winner = strategies[race.best.strategy]
+    step(3, _STEPS, f"fitting the best: {_choice(winner)}, {race.estimate} {race.metric}")
     fitted = winner.fit(rows, race.configuration)
     rows = rows.seen_as(fitted.X, weight_fingerprints(fitted.parts))
+    step(4, _STEPS, "testing how far its confidence can be trusted, a few seconds more")
     calibration = calibrate_scores(race.out_of_fold, rows)
     predictor = Predictor(rows.classes, fitted.parts, fitted.form, calibration.calibration)
     layers = _last_layers(predictor, prepared, division.fit)
@@ -164,6 +173,14 @@ def _suspects(
     quality = tuple(issue for issue in issues if issue.name in used)
     labels, _ = label_issues(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
     return (*labels, *quality)
+
+
+def _choice(strategy: Strategy) -> str:
+    return f"{strategy.about.name} on {short_features(strategy.about.features)}"
+
+
+def _limit(options: Options) -> str:
+    return "to their end" if math.isinf(options.seconds) else f"for at most {format_seconds(options.seconds)} in all"
 
 
 class _Clock:
