@@ -220,4 +220,4 @@ def test_ctrl_c_in_the_race_saves_the_best_so_far(hard: Path, tmp_path: Path) ->
 
 def test_a_budget_that_is_no_time_is_refused(cells: Path, tmp_path: Path) -> None:
     said = refused("train", cells, "-o", tmp_path / "m", "--budget", "soon")
-    assert "--budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found 'soon'" in said
+    assert "budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found 'soon'" in said

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli.options import ColumnOptions, Place, columns, run_options
+from headstart.cli.options import ColumnOptions, Place, columns, overwrite, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=Place())
 @click.argument("new_data", type=Place())
 @click.option("-o", "--output", type=Place(), help="Where to save the extended model.  [default: MODEL-extended]")
+@overwrite
 @click.option(
     "--old-data",
     type=Place(),
@@ -45,6 +46,7 @@ def command(
     model: Path,
     new_data: Path,
     output: Path | None,
+    overwrite: bool,
     old_data: Path | None,
     retune: bool,
     columns: ColumnOptions,
@@ -65,7 +67,7 @@ def command(
 
     place = _place(model, new_data, output)
     predictor = load_model(model)
-    check_destination(place)
+    check_destination(place, overwrite=overwrite)
     result = extend(
         predictor,
         columns.load(new_data),
@@ -76,7 +78,7 @@ def command(
         cache=run.cache,
         keep_training=keep_training,
     )
-    result.save(place, command=["headstart", *sys.argv[1:]])
+    result.save(place, overwrite=overwrite, command=["headstart", *sys.argv[1:]])
     _print(result, place, as_json)
 
 

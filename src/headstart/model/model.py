@@ -135,8 +135,9 @@ class Model:
         """The evidence, unless it is about other backbones."""
         return self.trust if self.trust is not None and self.trust.weights == self._weights else None
 
-    def save(self, folder: Path | str, *, command: Sequence[str] = ()) -> None:
-        """Write the bundle to `folder`: whole or not at all; an older bundle there is replaced."""
+    def save(self, folder: Path | str, *, overwrite: bool = False, command: Sequence[str] = ()) -> None:
+        """Write the bundle to `folder`: whole or not at all. overwrite: replace a model that lies there."""
+        bundle.check_destination(Path(folder), overwrite=overwrite)
         parts = self.predictor.parts
         files: dict[str, bytes | Path | bundle.Arrays] = {HEAD_FILE: self.predictor.form.to_arrays()}
         for part in parts:

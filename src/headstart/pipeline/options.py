@@ -10,33 +10,42 @@ from typing import Any
 from headstart import checks
 from headstart.backbones.names import AUTO
 from headstart.backbones.packaged import SHORT
-from headstart.choose.budget import DEFAULT
+from headstart.choose.budget import DEFAULT, seconds_of
+from headstart.data.splits import HOLDOUT
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
-from headstart.finetune.strategies import parse_strategy
+from headstart.finetune.strategies import is_fine_tune, parse_strategy
 from headstart.heads.catalog import HEADS
 from headstart.metrics.classes import METRICS
 from headstart.model.facts import TrainingFacts
 from headstart.records.run import MOST_SEED, Run
 from headstart.trust.evidence import GuaranteeRequest
 
+FROZEN = "frozen"
+"""The word for heads alone, among strategies."""
 _MOST_FOLDS, _MOST_REPEATS = 1000, 100
+_MOST_MIN_GAIN = 0.25
+"""More would let nothing but the cheapest win; half a point is 0.005, and 0.5 is a slip."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What a user may say about a training run; every default has its reason in `docs/honesty.md`.
 
+    Names may be one text with commas between them ("ridge, probe"), shares 0.05 or "5%", times seconds or "5m".
+
     backbones: names of the backbones to embed with; 'auto' stands for the packaged ones and, in a race under a budget,
-    for those whose weights are on this machine. heads: names of heads to compare, None for all that are cheap enough.
+    for those whose weights are on this machine. heads: names of heads to compare, None for all that are cheap enough. Where heads or strategies are named, no others
+    can win; the plain probe is measured beside them, as a baseline.
     metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats: of the
     cross-validation; None derives them from the number of images (and classes). min_gain: how much better a costlier
     candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops. device: auto,
     cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run. weights: a checkpoint (safetensors
     or .pth) for the one backbone named, instead of its published weights. strategies: fine-tunes of the first backbone
     that are compared with the heads (`finetune.strategies`); 'auto' among them leaves the choice to the race, None does
-    so where no heads are named, and () compares heads alone. recipe: how they train. budget: seconds for the whole run;
-    None for five minutes where the race chooses what to try, and for no limit where strategies or heads are named.
+    so where no heads are named, and () or 'frozen' compares heads alone. recipe: how they train. budget: seconds for the whole run;
+    None for five minutes where the race chooses what to try, and for no limit where strategies or heads are named. holdout: the share of the images that is kept apart as a test part,
+    no group or duplicate on both sides; None for none but the data's own test split.
     keep_training: save the embeddings of the training images with the model, so that `extend` can add classes without
     the images. exclude: a plan that `audit` has written and a person has read (`data.cleaning_plan`), which says what
     to leave out and what to hold together. max_error: the share of automatically accepted predictions that may be
@@ -59,6 +68,7 @@ class Options:
     strategies: tuple[str, ...] | None = None
     recipe: Recipe = field(default_factory=Recipe)
     budget: float | None = None
+    holdout: float | None = None
     keep_training: bool = True
     max_error: float | None = None
     confidence: float = 0.95
@@ -105,17 +115,24 @@ class Options:
         return TrainingFacts(self.metric, self.class_weight, self.seed, self.folds, self.repeats, asked)
 
     def __post_init__(self) -> None:
+        for name in ("backbones", "heads", "strategies"):
+            self._settle(name, _words(getattr(self, name)))
+        self._settle_strategies()
+        self._settle("budget", seconds_of(self.budget))
+        for name, high in (("min_gain", _MOST_MIN_GAIN), ("max_unreadable", 1.0)):
+            self._settle(name, checks.share(name, getattr(self, name), 0, high))
+        if self.max_error is not None:
+            self._settle("max_error", checks.share("max_error", self.max_error, 1e-4, 0.5))
+        if self.holdout is not None:
+            self._settle("holdout", checks.share("holdout", self.holdout, *HOLDOUT))
+        self._settle("confidence", checks.share("confidence", self.confidence, 0.8, 0.9999))
         for head in self.heads or ():
             checks.one_of("head", head, list(HEADS))
         checks.one_of("metric", self.metric, METRICS)
         checks.one_of("class_weight", "none" if self.class_weight is None else self.class_weight, ("none", "balanced"))
         checks.between("folds", 2 if self.folds is None else self.folds, 2, _MOST_FOLDS)
         checks.between("repeats", 1 if self.repeats is None else self.repeats, 1, _MOST_REPEATS)
-        checks.between("min_gain", self.min_gain, 0, 1)
-        checks.between("max_unreadable", self.max_unreadable, 0, 1)
         checks.between("seed", self.seed, 0, MOST_SEED)
-        checks.between("max_error", 0.02 if self.max_error is None else self.max_error, 1e-4, 0.5)
-        checks.between("confidence", self.confidence, 0.8, 0.9999)
         if self.per_class and self.max_error is None:
             raise OptionError("per_class is about a guarantee: give max_error too, such as 0.02.")
         _check_names("backbones", [SHORT.get(name, name) for name in self.backbones])
@@ -127,8 +144,27 @@ class Options:
         _check_names("strategies", self.strategies or ["none"])
         for word in self.named:
             parse_strategy(word, list(HEADS))
-        if self.budget is not None and not self.budget > 0:
-            raise OptionError(f"budget must be seconds above 0, or None; found {self.budget!r}.")
+
+    def _settle(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _settle_strategies(self) -> None:
+        """Part the names of `strategies` into heads and fine-tunes; 'frozen' stands for heads alone."""
+        if self.strategies is None:
+            return
+        named = tuple(word for word in self.strategies if word in HEADS)
+        if unknown := [w for w in self.strategies if w not in (AUTO, FROZEN, *HEADS) and not is_fine_tune(w)]:
+            parse_strategy(unknown[0], [AUTO, FROZEN, *HEADS])
+        if named:
+            self._settle("heads", (*(self.heads or ()), *named))
+        self._settle("strategies", tuple(word for word in self.strategies if word not in (FROZEN, *HEADS)))
+
+
+def _words(names: Any) -> Any:
+    """A word, or several with commas between them, as a tuple of words; other sequences as tuples."""
+    if isinstance(names, str):
+        return tuple(word.strip() for word in names.split(",") if word.strip())
+    return None if names is None else tuple(names)
 
 
 def _check_names(what: str, names: Sequence[str]) -> None:

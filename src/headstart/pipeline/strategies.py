@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from headstart.choose.strategy import LeftOut
 from headstart.data.splits import FOLDS_OF_FINE_TUNES
 from headstart.errors import MissingExtra
-from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy
+from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy, last_layer_views
 from headstart.pipeline.comparison import plan_candidates, score_folder
 from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones
 from headstart.pipeline.fine_tunes import FineTuneStrategy, check_fine_tunes, feasible_fine_tunes, plan_fine_tunes
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from headstart.pipeline.options import Options
     from headstart.pipeline.prepare import Prepared
 
+BASELINE = "probe"
+"""The head that is measured beside what was named, so that it has something to be compared with."""
 _FOR_HEADS = 0.1
 
 
@@ -58,9 +60,26 @@ def plan_strategies(
     prepared: Prepared, division: Division, options: Options
 ) -> tuple[list[HeadStrategy | FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
     """What is compared: heads, then fine-tunes; what is left out, and notes on that."""
-    heads, left_out = plan_candidates(prepared, division, options, heads=options.heads, allowance=_allowance(options))
+    heads, left_out = _heads(prepared, division, options)
     fine_tunes, impossible, notes = _fine_tunes(prepared, division, options)
     return [*heads, *fine_tunes], left_out + impossible, notes
+
+
+def _heads(
+    prepared: Prepared, division: Division, options: Options
+) -> tuple[list[HeadStrategy], list[LeftOut]]:
+    """The heads that may win, after the plain probe as a baseline where others were named."""
+    heads: list[HeadStrategy] = []
+    left_out: list[LeftOut] = []
+    if options.heads is not None or options.auto or not options.named:
+        heads, left_out = plan_candidates(
+            prepared, division, options, heads=options.heads, allowance=_allowance(options)
+        )
+    if options.auto or BASELINE in (options.heads or ()) or not (options.heads or options.named):
+        return heads, left_out
+    views = last_layer_views(prepared.backbones[:1])
+    (probe,), _ = plan_candidates(prepared, division, options, heads=(BASELINE,), views=views)
+    return [replace(probe, about=replace(probe.about, baseline=True)), *heads], left_out
 
 
 def _fine_tunes(

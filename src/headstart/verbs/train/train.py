@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
+from headstart.checks import join_words
 from headstart.choose.budget import Budget, format_seconds
 from headstart.choose.race import RaceResult
 from headstart.choose.strategy import LeftOut, Strategy
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
-from headstart.data.splits import Division, divide
+from headstart.data.splits import Division, divide, hold_out
 from headstart.embed.features import join_parts
+from headstart.errors import OptionError
+from headstart.finetune.recipe import Recipe
 from headstart.metrics.class_report import scorecard
 from headstart.model.evaluation import Evaluation
 from headstart.model.model import Model
@@ -43,21 +46,138 @@ from headstart.verbs.audit.suspects import label_issues, quality_issues
 from headstart.verbs.train.copy_claims import claim_notes, duplicate_claims
 
 
-def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Model:
+def train(
+    data: Any,
+    labels: Any = None,
+    *,
+    groups: Any = None,
+    options: Options | None = None,
+    backbones: str | Sequence[str] = "auto",
+    heads: str | Sequence[str] | None = None,
+    strategies: str | Sequence[str] | None = None,
+    budget: float | str | None = None,
+    holdout: float | str | None = None,
+    max_error: float | str | None = None,
+    confidence: float | str = 0.95,
+    per_class: bool = False,
+    metric: str = "accuracy",
+    class_weight: str | None = None,
+    min_gain: float | str = 0.005,
+    folds: int | None = None,
+    repeats: int | None = None,
+    recipe: Recipe | None = None,
+    weights: str | None = None,
+    exclude: str | None = None,
+    max_unreadable: float | str = 0.05,
+    keep_training: bool = True,
+    seed: int = 0,
+    device: str = "auto",
+    cache: bool = True,
+) -> Model:
     """Measure the ways of transferring on labelled images, and fit the one that pays.
 
-    data: a folder of class folders (with or without train/val/test inside), a CSV/TSV/Parquet table, a Hugging Face
-    `datasets.Dataset`, a `Dataset` from `headstart.data.sources.load.load_dataset`, or a sequence of paths, PIL images
-    or arrays with `labels` (and optional `groups`: images of one group never part between folds).
-    Raises `DataError` when the data cannot carry a measurement, `OptionError` for an option out of its range.
+    A share is 0.05 or "5%", a time is seconds or "30s", "5m", "1h"; several names may be one text ("ridge, probe").
+
+    Parameters
+    ----------
+    data : path, sequence of n images, or dataset
+        A folder of class folders (with or without train/val/test inside), a CSV/TSV/Parquet table, a Hugging Face
+        `datasets.Dataset`, a `Dataset`, or paths, PIL images or arrays with `labels`.
+    labels : sequence of n labels, optional
+        For a sequence of n images.
+    groups : sequence of n names, optional
+        Images of one group are never parted between folds.
+    options : Options, optional
+        All of what follows in one record; then nothing of it may be given besides.
+    backbones : str or sequence of str
+        Names of the backbones to embed with; 'auto' for the packaged ones and what the budget allows.
+    heads : str or sequence of str, optional
+        Heads to compare, and no others; None for all that are cheap enough.
+    strategies : str or sequence of str, optional
+        Fine-tunes (or heads) to compare, and no others; 'auto' or None lets the budget decide, 'frozen' is heads alone.
+    budget : float or str, optional
+        How long the run may take; None for five minutes, or for no limit where heads or strategies are named.
+    holdout : float or str, optional
+        The share of the images that is kept apart as a test part.
+    max_error : float or str, optional
+        The share of automatically accepted predictions that may be wrong.
+    confidence : float or str
+        The confidence of that guarantee.
+    per_class : bool
+        Guarantee it for each predicted class.
+    metric : str
+        'accuracy', 'balanced-accuracy' or 'macro-f1'.
+    class_weight : str, optional
+        'balanced' weighs every class alike.
+    min_gain : float or str
+        How much better a costlier model must be.
+    folds, repeats : int, optional
+        Of the cross-validation; None derives them from the number of images and classes.
+    recipe : Recipe, optional
+        How fine-tunes train.
+    weights : str, optional
+        A checkpoint for the one backbone that is named.
+    exclude : str, optional
+        A plan that `audit` has written and a person has read.
+    max_unreadable : float or str
+        The share of unreadable images above which the run stops.
+    keep_training : bool
+        Save the embeddings of the training images with the model, so that it can be extended.
+    seed : int
+        Of everything that is drawn.
+    device : str
+        'auto', 'cpu', 'cuda' or 'mps'.
+    cache : bool
+        Keep embeddings and scores for the next run.
+
+    Returns
+    -------
+    Model
+        The fitted model with its measured score; `save` writes it.
+
+    Raises
+    ------
+    DataError
+        Where the data cannot carry a measurement.
+    OptionError
+        For an option out of its range.
+
+    Examples
+    --------
+    ::
+
+        model = headstart.train("photos/", budget="1m", max_error="2%")
+        model.save("model/")
     """
-    loaded, options = load_dataset(data, labels=labels, groups=groups), options or Options()
-    clock, budget = _Clock(), Budget(options.seconds)
-    loaded, exclusions = apply_plan(loaded, options.exclude)
-    options = settle_options(options, loaded, budget)
+    given = {name: value for name, value in locals().items() if name in _OPTIONS}
+    options = _settled(options, given)
+    clock, budget_left = _Clock(), Budget(options.seconds)
+    loaded, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
+    options = settle_options(options, loaded, budget_left)
+    return _train(loaded, exclusions, options, clock, budget_left)
+
+
+_OPTIONS = frozenset(field.name for field in fields(Options))
+
+
+def _settled(options: Options | None, given: Mapping[str, Any]) -> Options:
+    """The options as one record; `OptionError` where they were given both ways."""
+    given = {**given, "recipe": given["recipe"] or Recipe()}
+    if options is None:
+        return Options(**given)
+    made = Options(**given)
+    twice = sorted(name for name in given if getattr(made, name) != getattr(Options(), name))
+    if twice:
+        raise OptionError(f"{join_words(twice)} cannot be given beside options: write it into Options(…), or leave that.")
+    return options
+
+
+def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, budget: Budget) -> Model:
     prepared = _prepared(loaded, options)
     clock.lap("embedding")
+    prepared, apart = _hold_out(prepared, options)
     division = divide(prepared.samples, count=options.folds, repeats=options.repeats, seed=options.seed)
+    division = replace(division, notes=apart or division.notes)
     claims = duplicate_claims(prepared, division.fit, seed=options.seed, cache=options.cache)
     prepared = narrow_backbones(prepared, division, options) if options.auto else prepared
     rows = rows_of(prepared, division)
@@ -112,6 +232,14 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     )
 
 
+def _hold_out(prepared: Prepared, options: Options) -> tuple[Prepared, tuple[str, ...]]:
+    """The prepared data with a test part where one is wanted, and a note on it."""
+    if options.holdout is None:
+        return prepared, ()
+    samples, note = hold_out(prepared.samples, options.holdout, seed=options.seed)
+    return replace(prepared, samples=samples), (note,)
+
+
 def _suspects(
     loaded: Dataset, prepared: Prepared, division: Division, calibration: CalibrationChoice
 ) -> tuple[Finding, ...]:
@@ -155,7 +283,7 @@ def _stopped(race: RaceResult, options: Options) -> tuple[str, ...]:
     more = (
         ""
         if math.isinf(options.seconds)
-        else f" (--budget {format_seconds(options.seconds)}; more time would try more)"
+        else f" (of --budget {format_seconds(options.seconds)}; more time would try more)"
     )
     return (f"The comparison ended early: {race.stopped}{more}. What was scored is kept for the next run.",)
 
