@@ -26,13 +26,13 @@ from headstart.heads.side_by_side import OutOfTimeError, time_limit
 from headstart.metrics.intervals import Estimate
 from headstart.progress import status
 
-_FIT = 1.25
+FIT = 1.25
 """Fitting to all rows takes about this many folds' time."""
-_HOPE = 1 / 3
+HOPE = 1 / 3
 """Models of seconds are good to a factor of three: until a fold was timed, nothing is refused that might be in time."""
 _REPLICATES = 300
 _CHEAP = 0.1
-"""A head that takes less than this share of the time already spent is scored even when the budget is used up."""
+"""Where embedding has used the budget up, heads together may take this share of the time that it took."""
 _TIMED = 0.05
 """Modelled seconds from which on the clock tells how busy the machine is."""
 _EPSILON = 1e-6
@@ -81,28 +81,29 @@ class _Competition:
 
     def score_heads(self) -> None:
         """Score whatever is scored on all folds at once, in the order given, while the time lasts."""
+        end = max(self.budget.total, (1 + _CHEAP) * self.budget.spent)
         for number, strategy in enumerate(self.strategies):
             about = strategy.about
             if about.expected is not None:
                 continue
-            allowed = max(self.budget.left, _CHEAP * self.budget.spent)
+            allowed = max(0.0, end - self.budget.spent)
             needed = about.seconds * self._pace()
             spare = bool(self.eligible()) or (about.baseline and bool(self.scored))
             if spare and needed > allowed:
                 self._leave(number, needed, allowed)
                 continue
             self.say(self._line(about.name))
-            self._score_head(number, self.budget.spent + allowed if spare else np.inf)
+            self._score_head(number, end if spare else np.inf)
 
     def _score_head(self, number: int, end: float) -> None:
         """Score a strategy on all folds; it is given up when more than `end` seconds were spent."""
-        trial, left = self.trial, self.budget.left
+        trial, left = self.trial, max(0.0, end - self.budget.spent)
         try:
             with time_limit(lambda: self.budget.spent > end):
                 run = score_whole(self.strategies[number], trial.rows, trial.task, trial.metric, self.budget.clock)
         except OutOfTimeError:
-            self.reasons[number] = f"it was not through when the {_format(left)} that were left had passed"
-            self.refused.append(f"{self.strategies[number].about.name} was not through in the last {_format(left)}")
+            self.reasons[number] = f"it was not through when the {format_time(left)} that were left had passed"
+            self.refused.append(f"{self.strategies[number].about.name} was not through in the last {format_time(left)}")
         else:
             self.scored[number] = run
 
@@ -115,7 +116,7 @@ class _Competition:
     def _leave(self, number: int, needed: float, left: float) -> None:
         """Note that the time does not last for a strategy."""
         run = self.running.get(number)
-        what = f"needs about {_format(needed)}{' more' if run else ''}, and {_format(left)} were left"
+        what = f"needs about {format_time(needed)}{' more' if run else ''}, and {format_time(left)} were left"
         self.reasons[number] = f"{_after(run) if run else ''}it {what}"
         self.refused.append(f"{self.strategies[number].about.name} {what}")
 
@@ -154,7 +155,7 @@ class _Competition:
         belief, bar = self._belief()
         numbers, worth = list(self.running), belief.improvement(bar)
         # By modelled seconds and not by the clock, so that the same data are tried in the same order.
-        seconds = [self.strategies[n].about.seconds * (self.running[n].left + _FIT) for n in numbers]
+        seconds = [self.strategies[n].about.seconds * (self.running[n].left + FIT) for n in numbers]
         for place in rank_by_value(worth, seconds):
             number = numbers[place]
             if number not in waiting:
@@ -183,7 +184,7 @@ class _Competition:
         """Seconds of a fold: as measured, or as modelled, scaled by how well others' models held."""
         measured = {n: self._timed(n) for n, run in self.running.items() if run.seconds}
         ratios = [seconds / max(self.strategies[n].about.seconds, _EPSILON) for n, seconds in measured.items()]
-        modelled = self.strategies[number].about.seconds * float(np.median(ratios) if ratios else _HOPE)
+        modelled = self.strategies[number].about.seconds * float(np.median(ratios) if ratios else HOPE)
         return measured.get(number, modelled)
 
     def _timed(self, number: int) -> float:
@@ -194,7 +195,7 @@ class _Competition:
 
     def _fit(self, number: int) -> float:
         """Seconds of fitting to all rows; heads take none to speak of."""
-        return _FIT * self._seconds(number) if number in self.running else 0.0
+        return FIT * self._seconds(number) if number in self.running else 0.0
 
     def _expected(self, number: int) -> ExpectedGain:
         expected = self.strategies[number].about.expected
@@ -251,7 +252,7 @@ class _Competition:
             score = self.trial.score(self.scored[best])
             parts.append(f"best so far {self.strategies[best].about.name} {100 * score:.1f} %")
         if np.isfinite(self.budget.total):
-            parts.append(f"{_format(self.budget.left)} left")
+            parts.append(f"{format_time(self.budget.left)} left")
         return " · ".join(parts)
 
     def outcome(self) -> Trials:
@@ -276,5 +277,10 @@ def _beaten(run: FoldwiseRun, gain: Estimate, least: float) -> str:
     return f"{_after(run)}it gains {value} points ({low} to {high}), not the {100 * least:g} that count"
 
 
-def _format(seconds: float) -> str:
+def format_time(seconds: float) -> str:
+    """Seconds as they are said in a reason.
+
+    >>> format_time(44.4), format_time(600.0)
+    ('44 s', '10 min')
+    """
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

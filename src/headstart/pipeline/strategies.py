@@ -7,16 +7,18 @@ strategies of prepared data. Which of them wins is the race's to say.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.choose.budgeted import FIT, HOPE, format_time
 from headstart.choose.strategy import LeftOut
 from headstart.data.splits import FOLDS_OF_FINE_TUNES
 from headstart.errors import MissingExtra
 from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy, last_layer_views
 from headstart.pipeline.comparison import plan_candidates, score_folder
-from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones
+from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones, expected_gain
 from headstart.pipeline.fine_tunes import FineTuneStrategy, check_fine_tunes, feasible_fine_tunes, plan_fine_tunes
 
 if TYPE_CHECKING:
@@ -57,11 +59,11 @@ def _check_named(options: Options, images: int) -> None:
 
 
 def plan_strategies(
-    prepared: Prepared, division: Division, options: Options
+    prepared: Prepared, division: Division, options: Options, *, left: float = math.inf
 ) -> tuple[list[HeadStrategy | FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
-    """What is compared: heads, then fine-tunes; what is left out, and notes on that."""
+    """What is compared: heads, then fine-tunes; what is left out, and notes on that. left: seconds of the budget."""
     heads, left_out = _heads(prepared, division, options)
-    fine_tunes, impossible, notes = _fine_tunes(prepared, division, options)
+    fine_tunes, impossible, notes = _fine_tunes(prepared, division, options, left)
     return [*heads, *fine_tunes], left_out + impossible, notes
 
 
@@ -83,9 +85,9 @@ def _heads(
 
 
 def _fine_tunes(
-    prepared: Prepared, division: Division, options: Options
+    prepared: Prepared, division: Division, options: Options, left: float
 ) -> tuple[list[FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
-    """The fine-tunes that take part, those that this network cannot do, and why there are none."""
+    """The fine-tunes that take part, those for which there is no time or no way, and why there are none."""
     if not options.auto and not options.named:
         return [], [], ()
     from headstart.device import choose_device
@@ -93,10 +95,12 @@ def _fine_tunes(
     words = options.named
     impossible: list[LeftOut] = []
     if options.auto:
+        usual = [word for word in FINE_TUNES if word not in options.named]
+        hopeless = [] if words else _too_long(usual, prepared, division, options, left)
+        if hopeless and len(hopeless) == len(usual):  # none could be in time: torch need not be loaded
+            return [], hopeless, (f"Fine-tunes take no part: the quickest, {hopeless[0].name}: {hopeless[0].reason}.",)
         try:
-            feasible, impossible = feasible_fine_tunes(
-                prepared.backbones[0], [word for word in FINE_TUNES if word not in options.named]
-            )
+            feasible, impossible = feasible_fine_tunes(prepared.backbones[0], usual)
         except MissingExtra as error:
             return [], [], (f"Fine-tunes take no part: {error}",)
         words += tuple(feasible)
@@ -114,6 +118,22 @@ def _fine_tunes(
         asked=options.named,
     )
     return planned, impossible, ()
+
+
+def _too_long(
+    words: Sequence[str], prepared: Prepared, division: Division, options: Options, left: float
+) -> list[LeftOut]:
+    """The fine-tunes that would not end in `left` seconds even were they three times as fast as modelled."""
+    folds, backbone = int(division.folds.max()) + 1, prepared.backbones[0]
+    images = len(division.fit) - len(division.fit) // folds
+    hopeless = []
+    for word in words:
+        _, seconds = expected_gain(word, options.recipe, backbone, images, len(prepared.samples.target.names))
+        needed = HOPE * seconds * (folds + FIT)
+        if needed > left:
+            reason = f"it needs about {format_time(needed)}, and {format_time(left)} were left"
+            hopeless.append(LeftOut(word, backbone.name, reason))
+    return hopeless
 
 
 def fine_tune_recipe(options: Options) -> Recipe:

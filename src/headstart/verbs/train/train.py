@@ -26,6 +26,7 @@ from headstart.data.splits import Division, divide, hold_out
 from headstart.embed.features import join_parts
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
+from headstart.heads.side_by_side import blas_threads
 from headstart.metrics.class_report import scorecard
 from headstart.model.evaluation import Evaluation
 from headstart.model.model import Model
@@ -181,28 +182,29 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, bu
     claims = duplicate_claims(prepared, division.fit, seed=options.seed, cache=options.cache)
     prepared = narrow_backbones(prepared, division, options) if options.auto else prepared
     rows = rows_of(prepared, division)
-    strategies, left_out, notes = plan_strategies(prepared, division, options)
+    strategies, left_out, notes = plan_strategies(prepared, division, options, left=budget.left)
     race = run_race(strategies, rows, options, budget)
     left_out += _not_begun(strategies, race)
     clock.lap("comparing")
     winner = strategies[race.best.strategy]
     fitted = winner.fit(rows, race.configuration)
     rows = rows.seen_as(fitted.X, weight_fingerprints(fitted.parts))
-    calibration = calibrate_scores(race.out_of_fold, rows)
-    predictor = Predictor(rows.classes, fitted.parts, fitted.form, calibration.calibration)
-    layers = _last_layers(predictor, prepared, division.fit)
-    trust = fit_trust(
-        calibration,
-        rows,
-        fitted.parts,
-        layers=layers,
-        guarantee=options.guarantee,
-        keep_rows=options.keep_training,
-    )
-    held_out, trust = _held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
-    kept, unkept = rows_to_save(rows, wanted=options.keep_training)
-    clock.lap("fitting")
-    suspects = _suspects(loaded, prepared, division, calibration)
+    with blas_threads(1):  # its own threads wait for each other where the machine is busy
+        calibration = calibrate_scores(race.out_of_fold, rows)
+        predictor = Predictor(rows.classes, fitted.parts, fitted.form, calibration.calibration)
+        layers = _last_layers(predictor, prepared, division.fit)
+        trust = fit_trust(
+            calibration,
+            rows,
+            fitted.parts,
+            layers=layers,
+            guarantee=options.guarantee,
+            keep_rows=options.keep_training,
+        )
+        held_out, trust = _held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
+        kept, unkept = rows_to_save(rows, wanted=options.keep_training)
+        clock.lap("fitting")
+        suspects = _suspects(loaded, prepared, division, calibration)
     notes = (
         *claim_notes(prepared.notes, prepared.duplicates.note, claims),
         *division.notes,
