@@ -50,7 +50,19 @@ def test_links_in_a_document_lead_somewhere(path: Path) -> None:
 def test_the_public_names_are_these() -> None:
     assert headstart.__all__ == [
         *("Options", "Predictor", "Recipe", "TransferClassifier", "__version__"),
-        *("advise", "audit", "depth", "drift", "extend", "learning_curve", "load", "rank", "train", "write_report"),
+        *(
+            "advise",
+            "audit",
+            "depth",
+            "drift",
+            "embeddings",
+            "evaluate",
+            "extend",
+            "forgetting",
+            "learning_curve",
+            "load",
+        ),
+        *("predict", "rank", "train", "write_report"),
     ]
     for name in headstart.__all__:
         assert getattr(headstart, name) is not None

@@ -88,6 +88,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def first_lines(text: str, most: int = 20) -> str:
+    r"""The text, cut to `most` lines with a line that says how many are left.
+
+    >>> print(first_lines("a\nb\nc\nd", most=3))
+    a
+    b
+    … and 2 more lines
+    """
+    lines = text.splitlines()
+    return text if len(lines) <= most else "\n".join([*lines[: most - 1], f"… and {len(lines) - most + 1} more lines"])
+
+
 def quantity(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun in the right form.
 

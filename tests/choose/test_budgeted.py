@@ -195,7 +195,7 @@ def test_a_named_fine_tune_for_which_the_time_does_not_last_is_refused_with_its_
     clock = Clock()
     plain = head(clock=clock)
     baseline = replace(plain, about=replace(plain.about, baseline=True))
-    with pytest.raises(OptionError, match="did not last to measure tuned on all folds: it needs about .* were left"):
+    with pytest.raises(OptionError, match=r"did not last to measure tuned on all folds: it needs about .* were left"):
         race([baseline, folded(BETTER, clock, 3000.0)], ROWS, budget=Budget(20.0, clock))
 
 

@@ -106,7 +106,7 @@ def few(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_training_run_goes_on_where_it_was(few: Path, tmp_path: Path) -> None:
     """kill -9 while checkpoints are being written; the same command then ends with the model of a quiet run."""
     words = ["train", few, "-o", tmp_path / "m", "--backbones", "lite0", "--strategy", "last-1,ridge", "--folds", "2"]
-    words += ["--epochs", "3", "--views", "1", "--precision", "f32"]
+    words += ["--epochs", "3", "--views", "1", "--precision", "f32", "--overwrite"]
     outcome = []
     for name, kills in (("quiet", 0), ("killed", 2)):
         cache = tmp_path / name

@@ -60,9 +60,7 @@ def test_an_unreadable_picture_is_named_at_prediction(pictures: tuple[list[Path]
         model.predict([X[0], tmp_path / "broken.png"])
 
 
-def test_a_saved_model_has_the_labels_that_were_given(
-    pictures: tuple[list[Path], np.ndarray], tmp_path: Path
-) -> None:
+def test_a_saved_model_has_the_labels_that_were_given(pictures: tuple[list[Path], np.ndarray], tmp_path: Path) -> None:
     X, y = pictures
     names = np.where(y == 10, "Rust", "Gray_Leaf_Spot")
     model = clone(QUICK).fit(X, names)

@@ -28,7 +28,8 @@ from headstart.records.run import Run
     "strategies",
     help="Comma-separated: heads (probe, ridge, svm…) and fine-tunes (last-1, last-2, last-20-layers, gradual, full, "
     "surgical-first, norm-only, bias-only, lora, scratch…): these and no others, beside a plain probe as a baseline; "
-    "'frozen': heads alone; default 'auto': heads, then the fine-tunes with the largest expected gain for their time, until --budget "
+    "'frozen': heads alone; default 'auto': heads, then the fine-tunes with the largest expected gain for their time, "
+    "until --budget "
     "is used up.",
 )
 @click.option(

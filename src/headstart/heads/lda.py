@@ -14,7 +14,7 @@ from headstart.heads.base import ClassWeight, Configuration, Head, expand_classe
 from headstart.heads.forms.linear import Linear
 from headstart.heads.logistic import linear_form
 from headstart.heads.solvers.basis import Basis, Standard, basis, decomposition_cost, standardise
-from headstart.heads.solvers.moments import Moments, run_fold_moments, moments
+from headstart.heads.solvers.moments import Moments, moments, run_fold_moments
 from headstart.heads.solvers.ridge import solve_ridges
 from headstart.records.arrays import Floats, Ints
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from headstart.checks import first_lines, printable, quantity
 from headstart.metrics.class_report import Scorecard
 from headstart.records.samples import Failure
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Scores on labelled images that took no part in training.
 
@@ -20,6 +21,15 @@ class Evaluation:
     card: Scorecard
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        card = self.card
+        lines = [
+            f"Evaluation on {quantity(self.images, 'image')}, {len(self.failures):,} unreadable",
+            f"accuracy {card.accuracy}, balanced {card.balanced_accuracy}, macro-F1 {card.macro_f1}",
+            *(f"{row.name}: {row.count:,} images, recall {row.recall:.1%}" for row in card.per_class),
+        ]
+        return first_lines("\n".join(map(printable, lines)))
 
     def to_dict(self) -> dict[str, Any]:
         """The scores as JSON-able values."""

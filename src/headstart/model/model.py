@@ -6,12 +6,14 @@ table and every page is made.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart._version import __version__
+from headstart.checks import first_lines
 from headstart.choose.strategy import About, LeftOut
 from headstart.model import bundle
 from headstart.model.facts import DataFacts, TrainingFacts
@@ -42,7 +44,7 @@ HEAD_FILE = "head.safetensors"
 UNREADABLE_FILE = "unreadable.csv"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A measured, fitted model.
 
@@ -90,6 +92,12 @@ class Model:
     def chosen(self) -> str:
         """The winner in words: its head and what it looks at."""
         return self.about.title
+
+    def __repr__(self) -> str:
+        return first_lines(f"Model: {self.chosen}\n{self.summary()}")
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
 
     def summary(self) -> str:
         """A few lines for a person: what was chosen, how good it is, how sure that is."""

@@ -35,22 +35,22 @@ class Options:
     Names may be one text with commas between them ("ridge, probe"), shares 0.05 or "5%", times seconds or "5m".
 
     backbones: names of the backbones to embed with; 'auto' stands for the packaged ones and, in a race under a budget,
-    for those whose weights are on this machine. heads: names of heads to compare, None for all that are cheap enough. Where heads or strategies are named, no others
-    can win; the plain probe is measured beside them, as a baseline.
+    for those whose weights are on this machine. heads: names of heads to compare, None for all that are cheap enough.
+    Where heads or strategies are named, no others can win; the plain probe is measured beside them, as a baseline.
     metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats: of the
     cross-validation; None derives them from the number of images (and classes). min_gain: how much better a costlier
     candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops. device: auto,
     cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run. weights: a checkpoint (safetensors
     or .pth) for the one backbone named, instead of its published weights. strategies: fine-tunes of the first backbone
     that are compared with the heads (`finetune.strategies`); 'auto' among them leaves the choice to the race, None does
-    so where no heads are named, and () or 'frozen' compares heads alone. recipe: how they train. budget: seconds for the whole run;
-    None for five minutes where the race chooses what to try, and for no limit where strategies or heads are named. holdout: the share of the images that is kept apart as a test part,
-    no group or duplicate on both sides; None for none but the data's own test split.
-    keep_training: save the embeddings of the training images with the model, so that `extend` can add classes without
-    the images. exclude: a plan that `audit` has written and a person has read (`data.cleaning_plan`), which says what
-    to leave out and what to hold together. max_error: the share of automatically accepted predictions that may be
-    wrong, guaranteed with `confidence` where `predict` is asked for no other; None for none. per_class: guarantee it
-    for each answered class, not only for all together.
+    so where no heads are named, and () or 'frozen' compares heads alone. recipe: how they train. budget: seconds for
+    the whole run; None for five minutes where the race chooses what to try, and for no limit where strategies or heads
+    are named. holdout: the share of the images that is kept apart as a test part, no group or duplicate on both sides;
+    None for none but the data's own test split. keep_training: save the embeddings of the training images with the
+    model, so that `extend` can add classes without the images. exclude: a plan that `audit` has written and a person
+    has read (`data.cleaning_plan`), which says what to leave out and what to hold together. max_error: the share of
+    automatically accepted predictions that may be wrong, guaranteed with `confidence` where `predict` is asked for no
+    other; None for none. per_class: guarantee it for each answered class, not only for all together.
     """
 
     backbones: tuple[str, ...] = (AUTO,)

@@ -67,9 +67,7 @@ def plan_strategies(
     return [*heads, *fine_tunes], left_out + impossible, notes
 
 
-def _heads(
-    prepared: Prepared, division: Division, options: Options
-) -> tuple[list[HeadStrategy], list[LeftOut]]:
+def _heads(prepared: Prepared, division: Division, options: Options) -> tuple[list[HeadStrategy], list[LeftOut]]:
     """The heads that may win, after the plain probe as a baseline where others were named."""
     heads: list[HeadStrategy] = []
     left_out: list[LeftOut] = []

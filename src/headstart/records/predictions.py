@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.checks import printable, quantity
 from headstart.records.arrays import Floats, Ints, require
 from headstart.records.samples import Failure
 
 ACCEPT, REVIEW = "accept", "review"
+_SHOWN = 18
+
+
+def _listed(head: str, lines: Sequence[str], total: int) -> str:
+    """A headline, the first lines and how many there are besides: 20 lines at most."""
+    more = [f"… and {total - len(lines):,} more"] if total > len(lines) else []
+    return "\n".join([head, *map(printable, lines), *more])
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +30,7 @@ class Drawn:
     X: Floats
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictions:
     """Class probabilities for named images.
 
@@ -47,6 +56,12 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:
+        # No more rows are looked at than are shown.
+        rows = zip(self.names[:_SHOWN], self.labels[:_SHOWN], self.confidences[:_SHOWN].tolist(), strict=True)
+        head = f"{quantity(len(self), 'prediction')}, {len(self.failures):,} unreadable"
+        return _listed(head, [f"{name}: {label} ({sure:.1%})" for name, label, sure in rows], len(self))
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The most probable class of each image."""
@@ -63,7 +78,7 @@ class Predictions:
         return np.zeros(len(self), bool) if self.novelty is None else ~(self.novelty <= 1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Decisions:
     """Which predictions are accepted automatically, and why the others go to a person.
 
@@ -81,6 +96,12 @@ class Decisions:
 
     def __post_init__(self) -> None:
         require(len(self.accepted) == len(self.reasons) == len(self.predictions), "one decision an image")
+
+    def __repr__(self) -> str:
+        names, words = self.predictions.names[:_SHOWN], self.words[:_SHOWN]
+        rows = zip(names, self.predictions.labels[:_SHOWN], words, self.reasons[:_SHOWN], strict=True)
+        lines = [f"{name}: {label}, {word}{f' ({reason})' if reason else ''}" for name, label, word, reason in rows]
+        return _listed(f"{int(self.accepted.sum()):,} of {len(self):,} accepted", lines, len(self))
 
     def __len__(self) -> int:
         return len(self.reasons)

@@ -152,25 +152,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from headstart.finetune.recipe import Recipe
         from headstart.pipeline.options import Options
 
-        return Options(
-            backbones=AUTO if self.backbones is None else self.backbones,
-            heads=self.heads,
-            metric=self.metric,
-            class_weight=self.class_weight,
-            folds=self.folds,
-            repeats=self.repeats,
-            min_gain=self.min_gain,
-            max_unreadable=self.max_unreadable,
-            seed=self.seed,
-            device=self.device,
-            cache=self.cache,
-            strategies=self.strategies,
-            budget=self.budget,
-            max_error=self.max_error,
-            confidence=self.confidence,
-            per_class=self.per_class,
-            recipe=self.recipe or Recipe(),
-        )
+        given = self.get_params(deep=False)
+        given["backbones"] = AUTO if self.backbones is None else self.backbones
+        return Options(**{**given, "recipe": self.recipe or Recipe()})
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities (n, classes), in the order of `classes_`; `DataError` for an unreadable image."""

@@ -169,7 +169,9 @@ def _settled(options: Options | None, given: Mapping[str, Any]) -> Options:
     made = Options(**given)
     twice = sorted(name for name in given if getattr(made, name) != getattr(Options(), name))
     if twice:
-        raise OptionError(f"{join_words(twice)} cannot be given beside options: write it into Options(…), or leave that.")
+        raise OptionError(
+            f"{join_words(twice)} cannot be given beside options: write it into Options(…), or leave that."
+        )
     return options
 
 
