@@ -111,7 +111,7 @@ def test_results_are_shown_in_a_few_lines(model: Model, folder: Path, cells: Pat
     for result in shown:
         assert 1 < len(repr(result).splitlines()) <= 20
     assert repr(predictions).splitlines()[-1] == "… and 32 more"
-    assert model._repr_html_().startswith("<pre>Model: ridge on ")
+    assert model._repr_html_().startswith("<pre>Model: multi-layer ridge on ")
     assert headstart.predict.__doc__
     with pytest.raises(DataError):
         headstart.predict(folder, cells / "nowhere")
