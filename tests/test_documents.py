@@ -1,5 +1,6 @@
 """What the documents and docstrings claim runs as written."""
 
+import ast
 import doctest
 import importlib
 import re
@@ -68,3 +69,60 @@ def test_the_public_names_are_these() -> None:
         assert getattr(headstart, name) is not None
     with pytest.raises(AttributeError, match="module 'headstart' has no attribute 'fit'; it has Options"):
         _ = headstart.fit  # type: ignore[attr-defined]
+
+
+FOREIGN = {
+    *("build", "choose", "DatasetDict", "ImageFolder", "LogisticRegressionCV", "MLPClassifier", "Pipeline"),
+    *("RidgeClassifierCV", "datasets", "n02085620", "n_features_in_", "with"),
+}
+"""Names that documents quote and that Headstart does not define: libraries', Python's, a folder's."""
+
+
+def _names_in_the_code() -> set[str]:
+    """Every name that the code defines or uses, and its short strings (options, kinds, columns)."""
+    names: set[str] = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.ClassDef(name=word) | ast.FunctionDef(name=word) | ast.alias(name=word):
+                    names.add(word)
+                case ast.Name(id=word) | ast.Attribute(attr=word) | ast.arg(arg=word) | ast.keyword(arg=str(word)):
+                    names.add(word)
+                case ast.Constant(value=str(word)) if len(word) < 40:
+                    names.add(word)
+    return names
+
+
+def _back_quoted(path: Path) -> set[str]:
+    return set(re.findall(r"`([^`\n]+)`", path.read_text()))
+
+
+def test_a_name_in_back_quotes_is_in_the_code() -> None:
+    """In docstrings every identifier; in documents those in capitals, for small words may be of a shell or a column."""
+    known = _names_in_the_code() | FOREIGN
+    absent = [
+        (str(path.relative_to(ROOT)), word)
+        for path, pattern in (
+            *((path, r"_?[A-Za-z]\w*") for path in sorted(SOURCE.rglob("*.py"))),
+            *((path, r"[A-Z]\w*[a-z]\w*") for path in DOCUMENTS),
+        )
+        for word in sorted(_back_quoted(path))
+        if re.fullmatch(pattern, word) and word not in known
+    ]
+    assert absent == []
+
+
+def test_a_module_in_back_quotes_is_there() -> None:
+    modules = {".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in SOURCE.rglob("*.py")}
+    modules |= {".".join(path.relative_to(SOURCE).parts) for path in SOURCE.rglob("*") if path.is_dir()}
+    rooms, names = {module.split(".")[0] for module in modules} - {""}, _names_in_the_code()
+    absent = []
+    for path in (*sorted(SOURCE.rglob("*.py")), *DOCUMENTS):
+        for word in sorted(_back_quoted(path)):
+            dotted = re.fullmatch(r"(?:headstart\.)?((\w+)(?:\.\w+)+)", word)
+            if dotted is None or dotted[2] not in rooms or word.endswith((".py", ".safetensors", ".csv")):
+                continue
+            place, _, name = dotted[1].rpartition(".")
+            if dotted[1] not in modules and not (place in modules and name in names):
+                absent.append((str(path.relative_to(ROOT)), word))
+    assert absent == []

@@ -62,9 +62,9 @@ def _is_number(value: object) -> bool:
     return isinstance(value, SupportsFloat) and not isinstance(value, (str, bytes))
 
 
-def suggest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The `known` words spelt most like `word`, best first; empty when none is close."""
-    return difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
+def suggest(word: str, vocabulary: Iterable[str], count: int = 3) -> list[str]:
+    """The `vocabulary` words spelt most like `word`, best first; empty when none is close."""
+    return difflib.get_close_matches(word, list(vocabulary), n=count, cutoff=0.5)
 
 
 def join_words(words: Sequence[object], most: int = 12) -> str:
@@ -73,8 +73,8 @@ def join_words(words: Sequence[object], most: int = 12) -> str:
     >>> join_words(["cat", "dog"])
     "'cat', 'dog'"
     """
-    shown = ", ".join(repr(word) for word in words[:most])
-    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
+    listed = ", ".join(repr(word) for word in words[:most])
+    return listed if len(words) <= most else f"{listed} and {len(words) - most} more"
 
 
 def printable(text: str) -> str:

@@ -50,20 +50,20 @@ def _positive_int(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() and int(text) > 0 else None
 
 
-def choose_device(wanted: str = "auto") -> Device:
+def choose_device(name: str = "auto") -> Device:
     """Choose the device: `auto` takes CUDA or MPS where torch is installed and sees one, else the CPU.
 
     Raises `OptionError` for an unknown word or an accelerator that is not there.
     """
-    if wanted not in ("auto", "cpu", "cuda", "mps"):
-        raise OptionError(f"device must be one of 'auto', 'cpu', 'cuda', 'mps'; found {wanted!r}.")
-    if wanted != "cpu":
+    if name not in ("auto", "cpu", "cuda", "mps"):
+        raise OptionError(f"device must be one of 'auto', 'cpu', 'cuda', 'mps'; found {name!r}.")
+    if name != "cpu":
         accelerator = _accelerator()
-        if accelerator and wanted in ("auto", accelerator.kind):
+        if accelerator and name in ("auto", accelerator.kind):
             return accelerator
-        if wanted != "auto":
+        if name != "auto":
             raise OptionError(
-                f"device {wanted!r} was asked for, but torch is not installed or sees no such device here: "
+                f"device {name!r} was asked for, but torch is not installed or sees no such device here: "
                 "use --device cpu, or install headstart[finetune] with a torch build for it."
             )
     precision, reason = _cpu_precision()

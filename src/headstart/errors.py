@@ -9,7 +9,7 @@
     │   │   └── UnknownBackbone   nobody knows a backbone of this name
     │   ├── BundleError      a saved model is damaged, foreign, or newer than this version
     │   └── MissingExtra     the work needs an optional dependency that is not installed
-    └── InternalError        a broken promise inside Headstart: please report it
+    └── InternalError        a broken guarantee inside Headstart: please report it
 
 Every message says, in one sentence a newcomer can act on, what was asked, what was found and what to do.
 """
@@ -61,4 +61,4 @@ class MissingExtra(UserError, ImportError):
 
 
 class InternalError(HeadstartError):
-    """A broken promise inside Headstart: a fault of ours, worth a report."""
+    """A broken guarantee inside Headstart: a fault of ours, worth a report."""

@@ -26,7 +26,7 @@ def hash_bytes(content: bytes | memoryview) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """Fingerprint of a file's bytes; equal to `of_bytes` of its content. Raises `OSError` when it cannot be read."""
+    """Fingerprint of a file's bytes; equal to `hash_bytes` of its content. Raises `OSError` when it cannot be read."""
     digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

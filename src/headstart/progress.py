@@ -39,9 +39,9 @@ def bar(label: str, total: int, *, unit: str = "images", shown: bool | None = No
         def advance(count: int) -> None:
             """Show `count` more items as done."""
             progress.advance(task, count)
-            own = next(each for each in progress.tasks if each.id == task)
-            rate = f"{own.speed:,.0f}/s" if own.speed and own.speed >= 1 else ""
-            progress.update(task, rate=rate, counts=f"{own.completed:,.0f}/{total:,} {unit}")
+            task_entry = next(entry for entry in progress.tasks if entry.id == task)
+            rate = f"{task_entry.speed:,.0f}/s" if task_entry.speed and task_entry.speed >= 1 else ""
+            progress.update(task, rate=rate, counts=f"{task_entry.completed:,.0f}/{total:,} {unit}")
 
         try:
             yield advance

@@ -32,15 +32,27 @@ def test_it_prints_what_was_found_and_what_to_do_next(copied: Path) -> None:
     exact = next(line for line in lines if line.startswith("exact duplicate\t"))
     assert exact.split("\t")[1:3] == ["1", "group"]
     assert "data       51 images of 2 classes" in lines
-    assert lines[-1] == f"next       headstart audit {copied} --fix plan.csv writes what is proposed, to be edited"
+    assert not any(line.startswith("next ") for line in lines)  # duplicates need nothing from the reader
     assert "note: The data name no groups" in done.stderr
 
 
+def test_what_a_person_should_decide_is_a_reason_for_a_plan(copied: Path, tmp_path: Path) -> None:
+    root = tmp_path / "cells"
+    shutil.copytree(copied, root)
+    (root / "functional" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    done = run(root, "--html", tmp_path / "audit.html")
+    line = f"next       headstart audit {root} --fix plan.csv writes what is proposed, to be edited"
+    assert done.stdout.splitlines()[-1] == line
+    assert f"headstart audit {root} --fix plan.csv" in (tmp_path / "audit.html").read_text()
+
+
 def test_it_writes_the_findings_and_a_plan(copied: Path, tmp_path: Path) -> None:
-    done = run(copied, "--csv", tmp_path / "all.csv", "--fix", tmp_path / "plan.csv")
+    done = run(copied, "--csv", tmp_path / "all.csv", "--fix", tmp_path / "plan.csv", "--plan-duplicates")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "all.csv").read_text().startswith("path,kind,severity,proposal,group,compared with,sentence\n")
-    assert (tmp_path / "plan.csv").read_text().startswith("path,action,reason,group\n")
+    plan = (tmp_path / "plan.csv").read_text()
+    assert plan.startswith("path,action,reason,group\n")
+    assert "functional/zz.png,group,exact duplicate: It has the same bytes as " in plan
     assert done.stdout.splitlines()[-1].endswith("read it and change the column 'action' where you disagree")
 
 
@@ -51,7 +63,8 @@ def test_it_writes_a_page_with_pictures(copied: Path, tmp_path: Path) -> None:
     assert f"page       {page}" in done.stdout.splitlines()
     text = page.read_text()
     assert "Audit of cells: 51 images of 2 classes" in text
-    assert f"headstart audit {copied} --fix plan.csv" in text
+    assert f"headstart train {copied}" in text
+    assert "Duplicates need nothing from you" in text
     shown = text.partition('id="exact-duplicate"')[2].partition("</section>")[0]
     assert shown.count("<img ") == 1
     assert "functional/<wbr>zz.png" in shown

@@ -41,7 +41,7 @@ def test_it_prints_the_classes_before_and_after_and_saves_beside_the_model(model
     assert lines[1] == "brick\t10\tnew\t100.0 %\t72.2–100.0"
     assert lines[2].startswith("defective\t20\t")
     assert lines[4].startswith("added       10 images (new classes: 'brick') in ")
-    assert lines[5] == "done        ridge solved anew in closed form over all images, its setting kept (exact)"
+    assert lines[5] == "done        ridge solved anew in closed form over all images, its configuration kept (exact)"
     assert "on the same 50 images; 0.0 % of them now predicted as a new class" in done.stdout
     place = model.with_name("model-extended")
     assert lines[-1] == f"saved       {place}/   (headstart predict {place} IMAGES…)"

@@ -146,6 +146,22 @@ def test_an_image_under_several_names_is_drawn_once_and_names_each_class_once() 
     assert "and 2 more names" in page.words
 
 
+def test_duplicates_of_one_doubtful_image_are_one_card() -> None:
+    findings = [
+        *(finding("cat", MISLABEL, row) for row in (2, 3, 6, 4)),
+        *(finding("cat", "blurred", row) for row in (2, 3, 6)),
+        *(finding("cat", NEAR, row, other=2, group="1", proposal="group") for row in (3, 6)),
+    ]
+    page = audit_html(audit_result(findings=findings), shown=1)
+    issues = page.partition('id="label-issue"')[2].partition('id="blurred"')[0]
+    assert issues.count('<li class="issue">') == 1
+    for name in ("2 cat", "3 cat", "6 cat"):
+        assert f'<span class="path">{name}</span>' in issues
+    assert "And 1 more: --csv all.csv lists every finding." in issues
+    blurred = page.partition('id="blurred"')[2].partition("</section>")[0]
+    assert blurred.count("<img ") == 1
+
+
 def test_images_are_small() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (600, 900, 3), np.uint8)
     some = replace(samples("cat"), images=(noise,) * 9)

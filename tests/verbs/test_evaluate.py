@@ -199,6 +199,6 @@ def test_images_that_cannot_be_read_are_named_and_not_scored(
 
 def test_exact_copies_under_different_labels_are_said(predictor: Predictor, new: list[Picture]) -> None:
     found = evaluate(predictor, samples_of([*new, new[0]], [*LABELS, "defective"]), cache=False)
-    (note,) = notes_of(found, "Among 2 images exact copies lie under different labels (")
-    assert note.endswith("whatever is answered counts as wrong for some. 'headstart audit' names them all.")
+    (note,) = notes_of(found, "Among 2 images exact duplicates lie under different labels (")
+    assert note.endswith("whatever is predicted counts as wrong for some. 'headstart audit' names them all.")
     assert not notes_of(evaluate(predictor, samples_of(new, LABELS), cache=False), "Among")

@@ -2,7 +2,7 @@
 
 Takes a `Pool` of out-of-fold predictions, the `Resamples` of the bootstrap and the `Rule` of `choose.selection`.
 Every interval is the wider of two: the bootstrap's percentiles, and what counting right and wrong predictions
-allows, because a bootstrap sees no doubt where every prediction was right.
+allows, because a bootstrap sees no uncertainty where every prediction was right.
 """
 
 from __future__ import annotations

@@ -64,14 +64,14 @@ def update_belief(expected: Sequence[ExpectedGain], measured: Sequence[MeasuredG
     depth = np.array([gain.depth for gain in expected])
     # Gains are correlated by how near the depths are: cov_ij = σ² exp(-|d_i - d_j| / reach).
     covariance = (errors * _SPREAD) ** 2 * np.exp(-np.abs(depth[:, None] - depth) / _REACH)
-    known = [i for i, gain in enumerate(measured) if gain is not None]
-    if known:
+    scored = [i for i, gain in enumerate(measured) if gain is not None]
+    if scored:
         gains = np.array([gain.gain for gain in measured if gain is not None])
         noise = np.diag([gain.error**2 for gain in measured if gain is not None])
         # The posterior of a Gaussian: K = C_·k (C_kk + N)⁻¹, mean += K (g - mean_k), C -= K C_k·.
-        weight = np.linalg.solve(covariance[np.ix_(known, known)] + noise, covariance[known]).T
-        mean = mean + weight @ (gains - mean[known])
-        covariance = covariance - weight @ covariance[known]
+        weight = np.linalg.solve(covariance[np.ix_(scored, scored)] + noise, covariance[scored]).T
+        mean = mean + weight @ (gains - mean[scored])
+        covariance = covariance - weight @ covariance[scored]
     return Belief(mean, np.sqrt(np.maximum(np.diag(covariance), 0.0)))
 
 

@@ -90,5 +90,5 @@ def _pack(path: PathScores) -> bytes | None:
 
 
 def _unpack(content: bytes) -> PathScores:
-    settings = json.loads(read_facts(content)["settings"])
-    return PathScores(tuple(settings), load_arrays("scores", content)["scores"])
+    configurations = json.loads(read_facts(content)["settings"])
+    return PathScores(tuple(configurations), load_arrays("scores", content)["scores"])

@@ -106,8 +106,8 @@ class Pool:
         shares = np.zeros_like(total)
         for hits, trials in self._shares():
             used = np.flatnonzero(trials.any(axis=1))
-            drawn = weights if len(used) == self.clusters else weights[:, used]
-            right, tried = (drawn @ values[used] for values in (hits, trials))
+            sampled = weights if len(used) == self.clusters else weights[:, used]
+            right, tried = (sampled @ values[used] for values in (hits, trials))
             total += right.astype(np.float64) / np.maximum(tried, 0.5)
             shares += tried > 0
         return np.where(shares > 0, total / np.maximum(shares, 1), np.nan)

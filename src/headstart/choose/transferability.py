@@ -43,10 +43,10 @@ def logme(X: Floats, y: Ints) -> float:
     True
     """
     rows, members = _checked(X, y)
-    found = _spectrum(rows, members)
-    if not len(found.energy):  # features that are all zero explain nothing: noise alone
-        return float(_of_noise(found).mean())
-    return float(_best(_Evidence(found)).mean())
+    spectrum = _spectrum(rows, members)
+    if not len(spectrum.energy):  # features that are all zero explain nothing: noise alone
+        return float(_of_noise(spectrum).mean())
+    return float(_best(_Evidence(spectrum)).mean())
 
 
 def h_score(X: Floats, y: Ints) -> float:
@@ -66,14 +66,14 @@ def h_score(X: Floats, y: Ints) -> float:
     """
     rows, members = _checked(X, y)
     rows -= rows.mean(axis=0)
-    found = _spectrum(rows, members)
-    if not len(found.energy):
+    spectrum = _spectrum(rows, members)
+    if not len(spectrum.energy):
         return 0.0
-    shrinkage = _ledoit_wolf(rows, found.energy)
+    shrinkage = _ledoit_wolf(rows, spectrum.energy)
     n, d = rows.shape
-    variance = found.energy / n
+    variance = spectrum.energy / n
     shrunk = (1 - shrinkage) * variance + shrinkage * variance.sum() / d
-    between = variance * (found.shares**2 / members.sum(axis=0)).sum(axis=1)  # of the classes' means, by direction
+    between = variance * (spectrum.shares**2 / members.sum(axis=0)).sum(axis=1)  # of the classes' means, by direction
     return float((1 - shrinkage) * (between / shrunk).sum())
 
 
@@ -112,8 +112,8 @@ def _spectrum(rows: Reals, targets: Reals) -> _Spectrum:
 
     n, d = rows.shape
     energy, vectors = eigh(rows.T @ rows if n >= d else rows @ rows.T, driver="evd", check_finite=False)
-    kept = energy > _TINY * max(float(energy[-1]), _TINY)
-    energy, vectors = energy[kept], vectors[:, kept]
+    above_zero = energy > _TINY * max(float(energy[-1]), _TINY)
+    energy, vectors = energy[above_zero], vectors[:, above_zero]
     shares = vectors.T @ (rows.T @ targets) / np.sqrt(energy)[:, None] if n >= d else vectors.T @ targets
     length = (targets**2).sum(axis=0)
     beyond = np.maximum(length - (shares**2).sum(axis=0), _TINY * length)
@@ -131,11 +131,11 @@ class _Evidence:
 
     def at(self, power: Reals) -> Reals:
         """Log evidence per row for each class, (K,), at one power a class (K,)."""
-        found, n = self.of, self.of.n
-        t = 10.0**power * found.energy.mean()
-        shifted = found.energy[:, None] + t
-        distance = (found.shares**2 / shifted).sum(axis=0) + found.beyond / t
-        volume = np.log(shifted).sum(axis=0) + (n - len(found.energy)) * np.log(t)
+        spectrum, n = self.of, self.of.n
+        t = 10.0**power * spectrum.energy.mean()
+        shifted = spectrum.energy[:, None] + t
+        distance = (spectrum.shares**2 / shifted).sum(axis=0) + spectrum.beyond / t
+        volume = np.log(shifted).sum(axis=0) + (n - len(spectrum.energy)) * np.log(t)
         value: Reals = -0.5 * (np.log(2 * np.pi * distance / n) + 1.0 + volume / n)
         return value
 
@@ -156,8 +156,8 @@ def _best(evidence: _Evidence) -> Reals:
     return best
 
 
-def _of_noise(found: _Spectrum) -> Reals:
-    noise: Reals = -0.5 * (np.log(2 * np.pi * found.beyond / found.n) + 1.0)
+def _of_noise(spectrum: _Spectrum) -> Reals:
+    noise: Reals = -0.5 * (np.log(2 * np.pi * spectrum.beyond / spectrum.n) + 1.0)
     return noise
 
 

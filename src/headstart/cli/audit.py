@@ -21,11 +21,12 @@ _EXAMPLES = 2
 
 @dataclass(frozen=True)
 class _Files:
-    """What is written; None for what is not."""
+    """What is written; None for what is not. plan_duplicates: the plan holds duplicates too."""
 
     csv: Path | None
     fix: Path | None
     html: Path | None
+    plan_duplicates: bool = False
 
     def named(self) -> list[tuple[str, Path]]:
         """Each option that was given, with its file."""
@@ -39,8 +40,14 @@ class _Files:
 @click.option(
     "--fix",
     type=Place(),
-    help="Write a plan to this CSV file: what to do with each image (exclude, keep or group), for you to read and "
-    "edit. A file that is already there is not overwritten.",
+    help="Write a plan to this CSV file: which images to leave out, and which you should decide about; "
+    "read it and edit it. A file that is already there is not overwritten.",
+)
+@click.option(
+    "--plan-duplicates",
+    is_flag=True,
+    help="Put duplicates into the plan too, as groups. They need nothing from you: 'headstart train' finds them and "
+    "holds them together by itself.",
 )
 @click.option(
     "--html",
@@ -55,6 +62,7 @@ def command(
     data: Path,
     listing: Path | None,
     fix: Path | None,
+    plan_duplicates: bool,
     html: Path | None,
     shown: int,
     columns: ColumnOptions,
@@ -69,7 +77,7 @@ def command(
     """
     from headstart.verbs.audit.audit import audit
 
-    files = _Files(listing, fix, html)
+    files = _Files(listing, fix, html, plan_duplicates)
     _check(files, shown)
     result = audit(columns.load(data), seed=run.seed, device=run.device, cache=run.cache)
     try:
@@ -106,7 +114,7 @@ def _write(result: Audit, files: _Files, data: str, shown: int) -> None:
     if files.csv is not None:
         result.write_csv(files.csv)
     if files.fix is not None:
-        result.write_plan(files.fix)
+        result.write_plan(files.fix, files.plan_duplicates)
     if files.html is not None:
         write_report(result, files.html, data=data, shown=shown)
 
@@ -114,12 +122,15 @@ def _write(result: Audit, files: _Files, data: str, shown: int) -> None:
 def _print(result: Audit, as_json: bool) -> None:
     from headstart.checks import printable, quantity
     from headstart.cli import show
+    from headstart.verbs.audit.findings import CLASSES
 
     if as_json:
         show.as_json(result.to_dict())
         return
     for sentence in result.notes:
         show.note(sentence)
+    for finding in result.of(CLASSES):
+        show.note(finding.sentence)
     rows = [
         (
             count.kind,
@@ -153,5 +164,5 @@ def _print_places(result: Audit, data: Path, files: _Files) -> None:
         click.echo(printable(f"page       {files.html}"))
     if files.fix is not None:
         click.echo(printable(f"plan       {files.fix}: read it and change the column 'action' where you disagree"))
-    elif result.findings:
+    elif result.plan():
         click.echo(printable(f"next       headstart audit {data} --fix plan.csv writes what is proposed, to be edited"))

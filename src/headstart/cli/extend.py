@@ -119,8 +119,8 @@ def _print(result: Extended, place: Path, as_json: bool) -> None:
         f"({numbers.points(report.gain.low)} to {numbers.points(report.gain.high)}) on the same "
         f"{quantity(report.images, 'image')}; {numbers.percent(report.into_new)} of them now predicted as a new class"
     )
-    if report.taken:
-        pairs = ", ".join(f"{pair.old} as {pair.new} {numbers.percent(pair.share)}" for pair in report.taken)
+    if report.takeovers:
+        pairs = ", ".join(f"{pair.old} as {pair.new} {numbers.percent(pair.share)}" for pair in report.takeovers)
         click.echo(printable(f"            most often: {pairs}"))
     if report.new is not None:
         click.echo(f"new classes {report.new} accuracy, out of fold")

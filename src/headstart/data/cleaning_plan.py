@@ -154,8 +154,8 @@ def exclude_rows(samples: Samples, plan: CleaningPlan) -> tuple[Samples, tuple[s
 
     Raises `DataError` where the plan names images that are not among the samples, or leaves a class without any.
     """
-    kept, together, notes = _apply(samples, plan)
-    return (replace(kept, groups=merge_groups(kept, together)) if together else kept), notes
+    remaining, together, notes = _apply(samples, plan)
+    return (replace(remaining, groups=merge_groups(remaining, together)) if together else remaining), notes
 
 
 def _apply(samples: Samples, plan: CleaningPlan) -> tuple[Samples, tuple[tuple[int, ...], ...], tuple[str, ...]]:
@@ -175,17 +175,17 @@ def _apply(samples: Samples, plan: CleaningPlan) -> tuple[Samples, tuple[tuple[i
             f"remove {'its line' if len(absent) == 1 else 'their lines'} or write the plan anew."
         )
     excluded = set(plan.exclude)
-    kept = samples.take(np.array([name not in excluded for name in samples.names], bool))
-    _check_left(samples, kept)
-    together = _together(kept, plan.groups)
-    return kept, together, tuple(_notes(len(samples) - len(kept), together))
+    remaining = samples.take(np.array([name not in excluded for name in samples.names], bool))
+    _check_left(samples, remaining)
+    together = _together(remaining, plan.groups)
+    return remaining, together, tuple(_notes(len(samples) - len(remaining), together))
 
 
-def _check_left(samples: Samples, kept: Samples) -> None:
+def _check_left(samples: Samples, remaining: Samples) -> None:
     """Raise `DataError` where nothing is left, or nothing of a class."""
-    if not len(kept):
+    if not len(remaining):
         raise DataError("the plan excludes every image; set the action of those to use to 'keep'.")
-    before, after = samples.counts(), kept.counts()
+    before, after = samples.counts(), remaining.counts()
     if empty := [name for name, count in before.items() if count and not after[name]]:
         raise DataError(
             f"the plan excludes every image of {join_words(empty)}; set the action of those to use to 'keep', or take "

@@ -158,8 +158,8 @@ def _fill_evenly(shares: Ints, label: int, number: int) -> Ints:
     Every fold has places 0, 1, 2, …; the lowest free places are taken, on a tie in the fold with fewer images.
     """
     count = len(shares)
-    taken = shares[:, label]
-    places = np.repeat(taken, number) + np.tile(np.arange(number), count)
+    share = shares[:, label]
+    places = np.repeat(share, number) + np.tile(np.arange(number), count)
     crowd = np.repeat(shares.sum(axis=1), number)
     owner = np.repeat(np.arange(count), number)
     return owner[np.lexsort((owner, crowd, places))[:number]]

@@ -246,8 +246,8 @@ class FineTune:
         rows = job.train[: config.batch]
         sample = next(iter(job.source.batches([(rows, np.zeros(len(rows), np.int64))])))
         name = fingerprint.hash_parts(self.backbone.weights, self.strategy.name, job.phase, len(rows))
-        asked = self.recipe.precision
-        chosen, reason = precision.choose_precision(tail, sample, self.device, asked, name)
+        choice = self.recipe.precision
+        chosen, reason = precision.choose_precision(tail, sample, self.device, choice, name)
         if not any(": trains in" in note for note in self.notes):
             self.notes.append(f"{self.strategy.name}: trains in {chosen}, {reason}.")
         return replace(job, autocast=precision.autocast(chosen, self.device.kind))

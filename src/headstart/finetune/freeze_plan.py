@@ -240,9 +240,9 @@ def _direct_parameters(stages: Stages, module: nn.Module) -> list[str]:
     return [names[id(parameter)] for parameter in module.parameters(recurse=False)]
 
 
-def _module_parameters(stages: Stages, wanted: Callable[[Any], bool]) -> frozenset[str]:
+def _module_parameters(stages: Stages, belongs: Callable[[Any], bool]) -> frozenset[str]:
     body = _parameters(stages, units(stages))
-    modules = [module for stage in stages.stages for module in stage.forward.modules() if wanted(module)]
+    modules = [module for stage in stages.stages for module in stage.forward.modules() if belongs(module)]
     return frozenset(name for module in modules for name in _direct_parameters(stages, module)) & body
 
 

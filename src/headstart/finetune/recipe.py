@@ -113,8 +113,8 @@ class Recipe:
             checks.between(name, getattr(self, name), 0, 100)
         if not self.l2sp or len(set(self.l2sp)) < len(self.l2sp) or not all(0 <= value <= 100 for value in self.l2sp):
             raise OptionError(f"l2sp must be one or more different weights from 0 to 100; found {self.l2sp!r}.")
-        for name, known in (("precision", PRECISIONS), ("norms", NORMS), ("head_init", HEAD_INITS)):
-            checks.one_of(name, getattr(self, name), known)
+        for name, choices in (("precision", PRECISIONS), ("norms", NORMS), ("head_init", HEAD_INITS)):
+            checks.one_of(name, getattr(self, name), choices)
         checks.one_of("augment", self.augment or "none", AUGMENTS)
 
 

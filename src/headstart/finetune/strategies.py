@@ -59,10 +59,10 @@ _PLAIN = {
 }
 
 
-def parse_strategy(word: str, others: Sequence[str] = ()) -> Strategy:
+def parse_strategy(word: str, names: Sequence[str] = ()) -> Strategy:
     """The strategy that a word names; raises `OptionError` with the nearest right spellings.
 
-    others: further words that would have been right here, for the message.
+    names: further words that would have been right here, for the message.
 
     >>> parse_strategy("last-2")
     Strategy(name='last-2', kind='stages', count=2, stage='')
@@ -80,8 +80,8 @@ def parse_strategy(word: str, others: Sequence[str] = ()) -> Strategy:
         return Strategy(word, "surgical", stage=word.partition(":")[2])
     if word in NAMES:
         return Strategy(word, "surgical", stage=word.partition("-")[2])
-    near = suggest(word, [*NAMES, *others])
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose from {', '.join([*others, *NAMES])}."
+    near = suggest(word, [*NAMES, *names])
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose from {', '.join([*names, *NAMES])}."
     raise OptionError(f"strategy {word!r} is not known: {hint}")
 
 

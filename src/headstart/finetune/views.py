@@ -80,11 +80,11 @@ class _Recent:
     def get(self, row: int) -> Image:
         """The image of a row; one that another thread is reading is waited for."""
         with self._lock:
-            known = self._images.get(row)
-            future = known or self._images.setdefault(row, Future())
+            image = self._images.get(row)
+            future = image or self._images.setdefault(row, Future())
             while len(self._images) > self._most:
                 self._images.popitem(last=False)
-        if known is None:
+        if image is None:
             try:
                 future.set_result(self._read(row))
             except BaseException as error:

@@ -92,6 +92,6 @@ def make_head(
         "random_state": seed,
         **(configuration or {}),
     }
-    known = head.get_params(deep=False)
-    head.set_params(**{key: value for key, value in parameters.items() if key in known})
+    names = head.get_params(deep=False)
+    head.set_params(**{name: value for name, value in parameters.items() if name in names})
     return head

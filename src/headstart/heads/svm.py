@@ -174,9 +174,9 @@ class KernelSVM(Head):
         return svm.fit(kernel, labels)
 
 
-def _kernel(rows: Floats, others: Floats, gamma: float) -> Floats:
+def _kernel(rows: Floats, support: Floats, gamma: float) -> Floats:
     """exp(-gamma |x - v|²) of every row with every other row."""
-    return rbf(rows, others, np.einsum("ij,ij->i", others, others), gamma)
+    return rbf(rows, support, np.einsum("ij,ij->i", support, support), gamma)
 
 
 def _pair_bias(intercept: NDArray[Any], n_classes: int) -> Floats:

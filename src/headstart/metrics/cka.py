@@ -45,8 +45,8 @@ def linear_cka(X: Floats, Y: Floats) -> CkaEstimate:
     x, y = _centred(X), _centred(Y)
     if x is None or y is None:
         return CkaEstimate(float(x is y), float(x is y))
-    cross, own = _by_images(x, y) if len(x) < max(x.shape[1], y.shape[1]) else _by_features(x, y)
-    return CkaEstimate(min(cross / own, 1.0), min(1.0 / ((len(x) - 1) * own), 1.0))
+    cross, scale = _by_images(x, y) if len(x) < max(x.shape[1], y.shape[1]) else _by_features(x, y)
+    return CkaEstimate(min(cross / scale, 1.0), min(1.0 / ((len(x) - 1) * scale), 1.0))
 
 
 def _centred(X: Floats) -> Reals | None:

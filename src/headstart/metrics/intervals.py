@@ -68,12 +68,12 @@ def wilson(hits: ArrayLike, trials: ArrayLike, *, confidence: float = 0.95) -> t
     >>> print(f"{low:.3f} {high:.3f}")
     0.839 1.000
     """
-    share, count, known = _shares(hits, trials)
+    share, count, any_trials = _shares(hits, trials)
     z2 = z_value(confidence) ** 2
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
     low, high = np.minimum(centre - half, share), np.maximum(centre + half, share)
-    return np.where(known, np.maximum(low, 0.0), 0.0), np.where(known, np.minimum(high, 1.0), 1.0)
+    return np.where(any_trials, np.maximum(low, 0.0), 0.0), np.where(any_trials, np.minimum(high, 1.0), 1.0)
 
 
 def clopper_pearson(hits: ArrayLike, trials: ArrayLike, *, confidence: float = 0.95) -> tuple[Reals, Reals]:
@@ -87,20 +87,20 @@ def clopper_pearson(hits: ArrayLike, trials: ArrayLike, *, confidence: float = 0
     """
     from scipy.special import betaincinv
 
-    share, count, known = _shares(hits, trials)
+    share, count, any_trials = _shares(hits, trials)
     right, wrong = share * count, (1 - share) * count
     tail = (1 - confidence) / 2
     low = np.where(right > 0, betaincinv(np.maximum(right, 1e-12), wrong + 1, tail), 0.0)
     high = np.where(wrong > 0, betaincinv(right + 1, np.maximum(wrong, 1e-12), 1 - tail), 1.0)
-    return np.where(known, np.minimum(low, share), 0.0), np.where(known, np.maximum(high, share), 1.0)
+    return np.where(any_trials, np.minimum(low, share), 0.0), np.where(any_trials, np.maximum(high, share), 1.0)
 
 
 def _shares(hits: ArrayLike, trials: ArrayLike) -> tuple[Reals, Reals, NDArray[np.bool_]]:
     """Share, trials (1 where there are none) and whether there are any."""
     right, count = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
-    known = count > 0
-    count = np.where(known, count, 1.0)
-    return np.clip(right / count, 0.0, 1.0), count, known
+    any_trials = count > 0
+    count = np.where(any_trials, count, 1.0)
+    return np.clip(right / count, 0.0, 1.0), count, any_trials
 
 
 def mean_share(hits: Reals, trials: Reals, *, confidence: float = 0.95) -> tuple[float, float, float]:

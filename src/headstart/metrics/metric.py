@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from headstart.metrics.intervals import Estimate, Reals
 from headstart.records.arrays import Floats
 
-Answers = NDArray[Any]
+PredictionArray = NDArray[Any]
 """Predictions (configurations, repeats, n), or (configurations, repeats, n, K) where a row has several."""
 
 
@@ -26,25 +26,25 @@ class Metric:
     """A mean of shares, as data.
 
     name: as the user writes it.
-    right: target and answers → (n, configurations) how right each row is, summed over repeats.
-    parts: target, answers and what `right` gave → for every share its hits and trials, each (n, configurations) or
+    right: target and predictions → (n, configurations) how right each row is, summed over repeats.
+    parts: target, predictions and what `right` gave → for every share its hits and trials, each (n, configurations) or
     (n, 1), summed over repeats; whole or half numbers, so that equal scores stay exactly equal in float32.
     members: target → for every share the rows that it is about, (n,) masks; used for intervals of paired differences.
-    exact: target, answers (repeats, n), groups, confidence and value → the interval that counting allows, beside the
-    bootstrap's; None where there is none.
+    exact: target, predictions (repeats, n), groups, confidence and value → the interval that counting allows, beside
+    the bootstrap's; None where there is none.
     weights: target → (n,) how much each row's loss counts, where classes are to count alike; None for all alike.
     """
 
     name: str
-    right: Callable[[Any, Answers], Floats]
-    parts: Callable[[Any, Answers, Floats], Iterator[tuple[Floats, Floats]]]
+    right: Callable[[Any, PredictionArray], Floats]
+    parts: Callable[[Any, PredictionArray, Floats], Iterator[tuple[Floats, Floats]]]
     members: Callable[[Any], list[NDArray[np.bool_]]]
     exact: Callable[..., Estimate] | None = None
     weights: Callable[[Any], Reals] | None = None
 
-    def value(self, target: Any, answers: Answers) -> float:
-        """The metric of one configuration's answers, (repeats, n) or (n,); shares without trials are left out."""
-        pool = answers[None] if answers.ndim > target.values.ndim else answers[None, None]
+    def value(self, target: Any, predictions: PredictionArray) -> float:
+        """The metric of one configuration's predictions, (repeats, n) or (n,); shares without trials are left out."""
+        pool = predictions[None] if predictions.ndim > target.values.ndim else predictions[None, None]
         sums = [
             (float(hits.sum(dtype=np.float64)), float(trials.sum(dtype=np.float64)))
             for hits, trials in self.parts(target, pool, self.right(target, pool))

@@ -31,8 +31,8 @@ def log_loss(labels: Ints, probabilities: Probabilities) -> float:
     >>> round(log_loss(np.array([0, 1]), np.array([[0.5, 0.5], [0.0, 1.0]])), 4)
     0.3466
     """
-    own = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0].astype(np.float64)
-    return float(-np.log(np.clip(own, 1e-15, 1.0)).mean())
+    likelihood = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0].astype(np.float64)
+    return float(-np.log(np.clip(likelihood, 1e-15, 1.0)).mean())
 
 
 def brier(labels: Ints, probabilities: Probabilities) -> float:
@@ -41,8 +41,8 @@ def brier(labels: Ints, probabilities: Probabilities) -> float:
     >>> brier(np.array([0, 1]), np.array([[0.5, 0.5], [0.0, 1.0]]))
     0.25
     """
-    wanted = np.eye(probabilities.shape[1])[labels]
-    return float(((probabilities - wanted) ** 2).sum(axis=1).mean())
+    indicator = np.eye(probabilities.shape[1])[labels]
+    return float(((probabilities - indicator) ** 2).sum(axis=1).mean())
 
 
 def calibration_error(labels: Ints, probabilities: Probabilities, *, bins: int = 15) -> float:

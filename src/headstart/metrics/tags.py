@@ -10,31 +10,31 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.metrics.metric import Answers, Metric
+from headstart.metrics.metric import Metric, PredictionArray
 from headstart.records.arrays import Floats
 from headstart.records.targets import Tags
 
 
-def _right(target: Tags, answers: Answers) -> Floats:
+def _right(target: Tags, predictions: PredictionArray) -> Floats:
     """(n, configurations) the share of tags that are right, summed over repeats."""
-    right: NDArray[np.float64] = (answers == target.present).mean(axis=-1).sum(axis=1).T
+    right: NDArray[np.float64] = (predictions == target.present).mean(axis=-1).sum(axis=1).T
     return right.astype(np.float32)
 
 
-def _macro(target: Tags, answers: Answers, right: Floats) -> Iterator[tuple[Floats, Floats]]:
+def _macro(target: Tags, predictions: PredictionArray, right: Floats) -> Iterator[tuple[Floats, Floats]]:
     for k in range(len(target.names)):
-        yield _share(target.present[:, k : k + 1], answers[..., k : k + 1])
+        yield _share(target.present[:, k : k + 1], predictions[..., k : k + 1])
 
 
-def _micro(target: Tags, answers: Answers, right: Floats) -> Iterator[tuple[Floats, Floats]]:
-    yield _share(target.present, answers)
+def _micro(target: Tags, predictions: PredictionArray, right: Floats) -> Iterator[tuple[Floats, Floats]]:
+    yield _share(target.present, predictions)
 
 
-def _share(present: NDArray[np.bool_], answers: Answers) -> tuple[Floats, Floats]:
-    """Hits and trials of F1 over some tags. present: (n, k). answers: (configurations, repeats, n, k)."""
-    repeats = answers.shape[1]
-    hits = (answers & present).sum(axis=(1, 3)).T
-    trials = (repeats * present.sum(axis=1)[:, None] + answers.sum(axis=(1, 3)).T) / 2
+def _share(present: NDArray[np.bool_], predictions: PredictionArray) -> tuple[Floats, Floats]:
+    """Hits and trials of F1 over some tags. present: (n, k). predictions: (configurations, repeats, n, k)."""
+    repeats = predictions.shape[1]
+    hits = (predictions & present).sum(axis=(1, 3)).T
+    trials = (repeats * present.sum(axis=1)[:, None] + predictions.sum(axis=(1, 3)).T) / 2
     return hits.astype(np.float32), trials.astype(np.float32)
 
 

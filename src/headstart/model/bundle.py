@@ -10,7 +10,7 @@
       <backbone>.delta.safetensors   only for a fine-tuned backbone: the tensors that were changed
 
 `write` takes a manifest and files and makes the folder; `read` gives them back, checked. Nothing here is ever
-unpickled, and no path in a manifest is followed out of the folder. What the manifest's fields mean is the runtime's
+unpickled, and no path in a manifest is followed out of the folder. What the manifest's fields mean is the predictor's
 and the task's business.
 """
 
@@ -208,8 +208,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _refuse_strangers(folder: Path) -> None:
     for path in folder.iterdir():
-        known = path.suffix in _KINDS or path.suffix in _HARMLESS or path.name.startswith(".")
-        if path.is_symlink() or not known:
+        expected = path.suffix in _KINDS or path.suffix in _HARMLESS or path.name.startswith(".")
+        if path.is_symlink() or not expected:
             raise BundleError(
                 f"{folder} holds {path.name!r}, which is not part of a Headstart model "
                 f"(only {', '.join(_KINDS)} files are): remove it if you trust the rest."

@@ -96,14 +96,14 @@ def _guarantee(entry: Mapping[str, Any]) -> GuaranteeRequest:
 
 
 def _classes(saved: bundle.Bundle) -> tuple[str, ...]:
-    found = saved.manifest["classes"]
-    names = isinstance(found, list) and all(isinstance(name, str) for name in found)
-    if not names or not 2 <= len(found) <= MOST_CLASSES or len(set(found)) < len(found):
+    names = saved.manifest["classes"]
+    are_words = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not are_words or not 2 <= len(names) <= MOST_CLASSES or len(set(names)) < len(names):
         raise BundleError(
             f"the manifest of {saved.folder} is damaged: its classes are not a list of different names: "
             "train the model again."
         )
-    return tuple(found)
+    return tuple(names)
 
 
 def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
@@ -133,12 +133,12 @@ def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
     return Part(backbone, _taps(saved, entry["taps"], backbone, entry["name"]))
 
 
-def _taps(saved: bundle.Bundle, wanted: Sequence[str], backbone: Backbone, name: str) -> tuple[str, ...]:
-    taps, known = tuple(wanted), [tap.name for tap in backbone.taps]
-    if not taps or len(set(taps)) < len(taps) or not set(taps) <= set(known):
+def _taps(saved: bundle.Bundle, taps_asked: Sequence[str], backbone: Backbone, name: str) -> tuple[str, ...]:
+    taps, tap_names = tuple(taps_asked), [tap.name for tap in backbone.taps]
+    if not taps or len(set(taps)) < len(taps) or not set(taps) <= set(tap_names):
         raise BundleError(
-            f"the manifest of {saved.folder} is damaged: it names the taps {wanted!r}, and {name} has "
-            f"{join_words(known)}: "
+            f"the manifest of {saved.folder} is damaged: it names the taps {taps_asked!r}, and {name} has "
+            f"{join_words(tap_names)}: "
             "train the model again."
         )
     return taps

@@ -50,7 +50,7 @@ class Model:
 
     Attributes
     ----------
-    predictor : answers for new images
+    predictor : predicts new images
     race : the comparison that its strategy won
     about : the strategy; head: its name in the catalogue, or the fine-tune's
     calibration : how its scores became probabilities

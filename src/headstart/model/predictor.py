@@ -1,4 +1,4 @@
-"""A trained model at work: pictures in, class probabilities out, without torch, timm or scikit-learn.
+"""A trained model at work: images in, class probabilities out, without torch, timm or scikit-learn.
 
 `Predictor.predict` runs the same decode, the same graphs and the same head arithmetic that the model was measured with,
 in two halves: `features` and `answer`. `Predictor.decide` says which predictions need no person. It does not train,
@@ -19,7 +19,7 @@ from headstart.data.sources.image_list import image_list
 from headstart.embed.features import Part, embed_images, join_parts
 from headstart.errors import DataError, OptionError
 from headstart.records.arrays import Floats
-from headstart.records.predictions import Decisions, Drawn, Predictions
+from headstart.records.predictions import Decisions, Predictions, Subsample
 from headstart.records.run import Run
 from headstart.records.samples import Failure, ImageSource
 from headstart.trust.calibration.methods import Calibration
@@ -50,7 +50,7 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A trained classifier, ready for new pictures.
+    """A trained classifier, ready for new images.
 
     classes: what it can answer. parts: where its numbers come from. form: its head. calibration: makes probabilities of
     its scores. manifest: what is known of it, as saved. trust: what guarantees rest on and what tells novel images;
@@ -126,7 +126,7 @@ class Predictor:
         probabilities = self.probabilities(X)
         return Predictions(features.names, self.classes, probabilities, features.failures, novelty, self._subsample(X))
 
-    def _subsample(self, X: Floats) -> Drawn | None:
+    def _subsample(self, X: Floats) -> Subsample | None:
         """What is kept of a batch to compare it with the training images; None where that cannot be done."""
         if self.trust is None or self.trust.reference_sample is None:
             return None
@@ -153,25 +153,25 @@ class Predictor:
     ) -> Decisions:
         """Which predictions are accepted automatically, and why the others go to a person.
 
-        images: pictures as `predict` takes them, or its result. on_shift: what becomes of a batch that is not like the
+        images: as `predict` takes them, or its result. on_shift: what becomes of a batch that is not like the
         labelled images ('review' or 'warn'; seen from 30 images on). The rest as for `triage`. Where nothing can be
         guaranteed everything goes to review; novel images do in any case.
         """
         from headstart.trust.triage.decide import decide
 
         triage = self.triage(max_error, confidence=confidence, per_class=per_class)
-        found = images if isinstance(images, Predictions) else self.predict(images, names=names, device=device)
-        shift = self._shift(found) if triage.feasible else None
-        return decide(found, triage, self._trusted().reference_counts(), shift, on_shift=on_shift)
+        predictions = images if isinstance(images, Predictions) else self.predict(images, names=names, device=device)
+        shift = self._shift(predictions) if triage.feasible else None
+        return decide(predictions, triage, self._trusted().reference_counts(), shift, on_shift=on_shift)
 
-    def _shift(self, found: Predictions) -> ShiftCheck | None:
-        """How the batch compares with the training images; None where that cannot be told."""
+    def _shift(self, predictions: Predictions) -> ShiftCheck | None:
+        """How the batch compares with the training images; None where that cannot be measured."""
         reference = self._trusted().reference_sample
-        if reference is None or found.drawn is None:
+        if reference is None or predictions.subsample is None:
             return None
         from headstart.trust.shift.monitor import check_shift
 
-        return check_shift(reference, found.drawn)
+        return check_shift(reference, predictions.subsample)
 
     def triage(
         self, max_error: float | None = None, *, confidence: float | None = None, per_class: bool | None = None
@@ -210,11 +210,11 @@ class Predictor:
             )
         from headstart.trust.evidence import GuaranteeRequest
 
-        said = {"max_error": max_error, "confidence": confidence, "per_class": per_class}
-        given = {name: value for name, value in said.items() if value is not None}
-        return replace(stored, **given) if stored is not None else GuaranteeRequest(**given)  # type: ignore[arg-type]
+        request = {"max_error": max_error, "confidence": confidence, "per_class": per_class}
+        options = {name: value for name, value in request.items() if value is not None}
+        return replace(stored, **options) if stored is not None else GuaranteeRequest(**options)  # type: ignore[arg-type]
 
 
 def image_name(image: ImageSource, position: int) -> str:
-    """What to call a picture in tables and messages: its path, or its position."""
+    """What to call an image in tables and messages: its path, or its position."""
     return str(image) if isinstance(image, Path) else f"image {position}"

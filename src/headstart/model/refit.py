@@ -1,7 +1,7 @@
 """How a saved model's head was made, read from its manifest without trust, so that it can be made again.
 
 It takes a predictor and its bundle and gives a `HeadRecipe`. It fits nothing but a few made-up rows, to see whether
-the settings in the manifest are settings.
+the configuration in the manifest is one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TUNED_HEAD = "ridge"
 class HeadRecipe:
     """How the old model's head is made: a name from the catalogue, and what it was trained with.
 
-    former: its setting; None for a fine-tuned model, whose own head is not fitted anew. retune: choose another.
+    former: its configuration; None for a fine-tuned model, whose own head is not fitted anew. retune: choose another.
     """
 
     name: str
@@ -45,30 +45,30 @@ class HeadRecipe:
     retune: bool
 
     @property
-    def setting(self) -> Mapping[str, Any] | None:
-        """The setting that is kept; None where it is chosen anew."""
+    def configuration(self) -> Mapping[str, Any] | None:
+        """The configuration that is kept; None where it is chosen anew."""
         return None if self.retune else self.former
 
-    def head(self, setting: Mapping[str, Any]) -> Head:
-        """The head with this setting, unfitted."""
+    def head(self, configuration: Mapping[str, Any]) -> Head:
+        """The head with this configuration, unfitted."""
         return make_head(
             self.name,
             signed_sqrt=self.signed_sqrt,
             class_weight=self.class_weight,
             seed=self.seed,
-            configuration=setting,
+            configuration=configuration,
         )
 
     def words(self) -> str:
         """What is done to the head, for the user."""
         if self.tuned:
             return "a ridge head on the fine-tuned network's features, in closed form, its strength chosen by the folds"
-        kept = "its setting chosen anew by the folds" if self.setting is None else "its setting kept"
+        words = "its configuration chosen anew by the folds" if self.configuration is None else "its configuration kept"
         if self.name in CLOSED_FORM:
-            return f"{self.name} solved anew in closed form over all images, {kept}" + (
-                " (exact)" if self.setting is not None else ""
+            return f"{self.name} solved anew in closed form over all images, {words}" + (
+                " (exact)" if self.configuration is not None else ""
             )
-        return f"{self.name} refitted to all images, {kept}"
+        return f"{self.name} refitted to all images, {words}"
 
 
 def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRecipe:
@@ -77,7 +77,7 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
         head, training = saved.manifest["head"], saved.manifest["training"]
         tuned = any(part.backbone.delta is not None for part in predictor.parts)
         name = _TUNED_HEAD if tuned else checks.one_of("head", head["name"], list(HEADS))
-        made = HeadRecipe(
+        recipe = HeadRecipe(
             name,
             tuple(dict.fromkeys(part.backbone.name for part in predictor.parts)),
             bool(getattr(predictor.form, "root", 0)),
@@ -88,25 +88,25 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
             tuned,
             retune,
         )
-        checks.one_of("metric", made.metric, METRICS)
-        checks.one_of("class_weight", made.class_weight or "none", ("none", "balanced"))
-        checks.between("seed", made.seed, 0, MOST_SEED)
-        _check_setting(made)
+        checks.one_of("metric", recipe.metric, METRICS)
+        checks.one_of("class_weight", recipe.class_weight or "none", ("none", "balanced"))
+        checks.between("seed", recipe.seed, 0, MOST_SEED)
+        _check_configuration(recipe)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"the manifest of {saved.folder} is damaged: how its head was trained cannot be read "
             f"({type(error).__name__}: {error}): train the model again."
         ) from error
-    return made
+    return recipe
 
 
-def _check_setting(recipe: HeadRecipe) -> None:
-    """Raise `ValueError` unless the head has just the one setting, by letting it score a few made-up rows."""
+def _check_configuration(recipe: HeadRecipe) -> None:
+    """Raise `ValueError` unless the head has just the one configuration, by letting it score a few made-up rows."""
     if recipe.former is None:
         return
     if not all(isinstance(value, (int, float, str)) and value != "auto" for value in recipe.former.values()):
-        raise ValueError(f"its settings are {recipe.former!r}")
+        raise ValueError(f"its configuration is {recipe.former!r}")
     X = np.random.default_rng(0).standard_normal((8, 2)).astype(np.float32)
     parted = np.array([[0, 0, 1, 1, 0, 0, 1, 1]])
     if len(recipe.head(recipe.former).path_scores(X, np.array([0, 1] * 4), parted).configurations) != 1:
-        raise ValueError(f"its settings are {recipe.former!r}, which leave something to be chosen")
+        raise ValueError(f"its configuration is {recipe.former!r}, which leaves something to be chosen")

@@ -1,7 +1,7 @@
 """The rows that a head was trained on, kept in the bundle so that classes can be added later without the old images.
 
 A row is what the head looks at (the joined taps, float32 as they were embedded: a refit is then the same computation
-as training), its class, the fold it was measured in, its group, and the fingerprint of its picture. No picture and no
+as training), its class, the fold it was measured in, its group, and the fingerprint of its image. No image and no
 path is kept. Rows from a bundle are checked like everything else in it. Nothing is fitted here.
 """
 
@@ -43,12 +43,12 @@ def weight_fingerprints(parts: Sequence[Part]) -> tuple[str, ...]:
     return tuple(part.backbone.weights for part in parts)
 
 
-def rows_to_save(rows: Rows, *, wanted: bool) -> tuple[Rows | None, tuple[str, ...]]:
+def rows_to_save(rows: Rows, *, keep: bool) -> tuple[Rows | None, tuple[str, ...]]:
     """The rows that a bundle is to hold, or None with a note where the user should know.
 
     A fine-tuned network's embeddings of the training images were never computed: rows without X are not kept.
     """
-    if not wanted or rows.X is None:
+    if not keep or rows.X is None:
         return None, ()
     if rows.X.nbytes <= MOST_BYTES:
         return rows, ()
@@ -76,7 +76,7 @@ def read_rows(saved: Bundle, classes: Sequence[str], parts: Sequence[Part]) -> R
 
 
 def training_content(saved: Bundle, predictor: Predictor) -> frozenset[str]:
-    """Fingerprints of the pictures that a saved model was trained on; empty where the bundle does not hold them."""
+    """Fingerprints of the images that a saved model was trained on; empty where the bundle does not hold them."""
     rows = read_rows(saved, predictor.classes, predictor.parts)
     return frozenset() if rows is None else frozenset(rows.content)
 

@@ -33,8 +33,11 @@ _SHARE = 0.25
 
 @dataclass(frozen=True)
 class StrategyPrior:
-    """What other data told of a strategy. gain, depth: see `Promise`. step: seconds that an image of a training step
-    takes for every 10⁹ multiply-adds of the network, on two processors."""
+    """What other data say of a strategy.
+
+    gain, depth: see `ExpectedGain`. step: seconds that an image of a training step takes for every 10⁹ multiply-adds of
+    the network, on two processors.
+    """
 
     gain: float
     depth: float
@@ -62,10 +65,10 @@ def default_backbones(options: Options, images: int, seconds: float) -> tuple[st
     names = resolve_names(options.backbones)
     if not options.auto or AUTO not in options.backbones:
         return names
-    others = [name for name in local_backbones() if name not in names]
-    if not others:
+    further = [name for name in local_backbones() if name not in names]
+    if not further:
         return names
-    opened, _ = obtainable((*names, *others))
+    opened, _ = obtainable((*names, *further))
     allowed = list(names)
     for name, cost in sorted(_costs(opened, names), key=lambda pair: pair[1]):
         seconds_needed = _EMBEDDING * cost * images
@@ -78,8 +81,8 @@ def default_backbones(options: Options, images: int, seconds: float) -> tuple[st
 def _costs(opened: Sequence[str], without: Sequence[str]) -> list[tuple[str, float]]:
     from headstart.backbones.opening import open_backbone
 
-    found = [(name, open_backbone(name)) for name in opened if name not in without]
-    return [(name, prediction_cost([Part(backbone, (backbone.last.name,))])) for name, backbone in found]
+    opened_pairs = [(name, open_backbone(name)) for name in opened if name not in without]
+    return [(name, prediction_cost([Part(backbone, (backbone.last.name,))])) for name, backbone in opened_pairs]
 
 
 def can_fine_tune() -> bool:
@@ -97,11 +100,11 @@ def expected_gain(
     word: str, recipe: Recipe, backbone: Backbone, images: int, classes: int, *, asked: bool = False
 ) -> tuple[ExpectedGain, float]:
     """What is expected of a strategy, and the modelled seconds of a fold. images: that a fold trains on."""
-    known = FINE_TUNES.get(word, _OTHERS)
-    gain = _scratch(images / classes) if word == "scratch" else known.gain
+    prior = FINE_TUNES.get(word, _OTHERS)
+    gain = _scratch(images / classes) if word == "scratch" else prior.gain
     cost = prediction_cost([Part(backbone, (backbone.last.name,))])
     epochs = settle_recipe(recipe, parse_strategy(word), images).epochs
-    return ExpectedGain(gain, known.depth, asked), known.step * cost * images * epochs
+    return ExpectedGain(gain, prior.depth, asked), prior.step * cost * images * epochs
 
 
 def _scratch(per_class: float) -> float:

@@ -116,7 +116,7 @@ def plan_fine_tunes(
     from headstart.finetune.fine_tune import FineTune
 
     part = Part(backbone, (backbone.last.name,))
-    planned = []
+    fine_tunes = []
     for word in strategies:
         tuning = FineTune(backbone, parse_strategy(word), recipe, samples, device, seed, cache, folds)
         expected, seconds = None, 0.0
@@ -132,8 +132,8 @@ def plan_fine_tunes(
             seconds=seconds,
             expected=expected,
         )
-        planned.append(FineTuneStrategy(about, word, (part,), tuning, X, scores))
-    return planned
+        fine_tunes.append(FineTuneStrategy(about, word, (part,), tuning, X, scores))
+    return fine_tunes
 
 
 def feasible_fine_tunes(backbone: Backbone, words: Sequence[str]) -> tuple[list[str], list[LeftOut]]:

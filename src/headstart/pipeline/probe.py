@@ -18,8 +18,8 @@ from headstart.records.run import Run
 from headstart.trust.calibration.temperature import crossed_probabilities, row_losses
 
 HEAD = "probe"
-MANY_COPIES = 0.05
-"""Of all images: with fewer copies, other folds would move an accuracy by more than holding copies together does."""
+MANY_DUPLICATES = 0.05
+"""Of all images: with fewer duplicates, other folds would move an accuracy by more than holding them together does."""
 
 
 def probe_probabilities(X: Floats, labels: Ints, groups: Ints | None, run: Run) -> Floats:

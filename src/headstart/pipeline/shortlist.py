@@ -71,8 +71,8 @@ def narrow_backbones(prepared: Prepared, division: Division, options: Options) -
     if len(prepared.backbones) <= MEASURED:
         return prepared
     numbers = sorted(shortlist(prepared, division, options).chosen)
-    others = [backbone.name for i, backbone in enumerate(prepared.backbones) if i not in numbers]
-    note = f"By cheap scores {MEASURED} of {len(prepared.backbones)} backbones were measured; not {', '.join(others)}."
+    dropped = [backbone.name for i, backbone in enumerate(prepared.backbones) if i not in numbers]
+    note = f"By cheap scores {MEASURED} of {len(prepared.backbones)} backbones were measured; not {', '.join(dropped)}."
     return replace(
         prepared,
         backbones=tuple(prepared.backbones[i] for i in numbers),

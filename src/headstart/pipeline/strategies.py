@@ -102,7 +102,7 @@ def _fine_tunes(
         except MissingExtra as error:
             return [], [], (f"Fine-tunes take no part: {error}",)
         words += tuple(feasible)
-    planned = plan_fine_tunes(
+    fine_tunes = plan_fine_tunes(
         prepared.backbones[0],
         prepared.embedded[0].last[division.fit],
         prepared.samples.take(division.fit),
@@ -115,7 +115,7 @@ def _fine_tunes(
         folds=None if math.isinf(options.seconds) and not options.auto else int(division.folds.max()) + 1,
         asked=options.named,
     )
-    return planned, impossible, ()
+    return fine_tunes, impossible, ()
 
 
 def _too_long(

@@ -66,11 +66,12 @@ def fit_trust(
         novelty = _novelty(_layers(rows.X, parts[0]) if layers is None else layers, rows)
     evidence = np.arange(len(rows)) if novelty is None else novelty.rows
     sample = stratified_subsample(rows.labels[evidence], most_rows(calibration.crossed.shape[-1]))
-    kept = evidence[sample]
+    rows_kept = evidence[sample]
     judged = JudgedPredictions(
-        calibration.crossed[0][kept],  # of one model each: the mean over repeats is calmer than the model that answers
-        rows.labels[kept],
-        None if rows.groups is None else rows.groups[kept],
+        # of one model each: the mean over repeats is calmer than the model that predicts
+        calibration.crossed[0][rows_kept],
+        rows.labels[rows_kept],
+        None if rows.groups is None else rows.groups[rows_kept],
         None if novelty is None else novelty.flagged[sample],
     )
     record = TrustEvidence(
@@ -84,10 +85,10 @@ def fit_trust(
     )
 
 
-def _notes(rows: Rows, kept: int, *, keep_rows: bool) -> list[str]:
+def _notes(rows: Rows, rows_kept: int, *, keep_rows: bool) -> list[str]:
     notes = [_TUNED] if rows.X is None else [] if keep_rows else [_NOT_KEPT]
-    if kept < len(rows):
-        notes.append(f"Of {len(rows):,} out-of-fold predictions {kept:,} are stored to test guarantees on.")
+    if rows_kept < len(rows):
+        notes.append(f"Of {len(rows):,} out-of-fold predictions {rows_kept:,} are stored to test guarantees on.")
     return notes
 
 

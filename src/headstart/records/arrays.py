@@ -14,6 +14,6 @@ Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float32]
 
 
-def require(holds: bool, promise: str) -> None:
+def require(holds: bool, guarantee: str) -> None:
     if not holds:
-        raise InternalError(f"a record was built that breaks its promise: {promise}.")
+        raise InternalError(f"a record was built that breaks its guarantee: {guarantee}.")

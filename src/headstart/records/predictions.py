@@ -23,7 +23,7 @@ def _listed(head: str, lines: Sequence[str], total: int) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class Subsample:
     """Images drawn from a batch. rows: (m,) their positions in it. X: (m, d) what the head looks at."""
 
     rows: Ints
@@ -37,7 +37,7 @@ class Predictions:
     probabilities: (n, classes), rows sum to one.
     failures: images that could not be read; their names are not among `names`.
     novelty: (n,) how unlike the training images each is; above 1 is novel. None where the model does not watch that.
-    drawn: some of them, which tell whether they come from elsewhere as a whole; None where the model does not watch
+    subsample: some of them, which say whether they come from elsewhere as a whole; None where the model does not watch
     that.
     """
 
@@ -46,7 +46,7 @@ class Predictions:
     probabilities: Floats
     failures: tuple[Failure, ...] = field(default=())
     novelty: NDArray[np.float64] | None = None
-    drawn: Drawn | None = field(repr=False, default=None)
+    subsample: Subsample | None = field(repr=False, default=None)
 
     def __post_init__(self) -> None:
         shape = (len(self.names), len(self.classes))
@@ -109,4 +109,4 @@ class Decisions:
     @property
     def words(self) -> tuple[str, ...]:
         """'accept' or 'review' for each image."""
-        return tuple(ACCEPT if each else REVIEW for each in self.accepted.tolist())
+        return tuple(ACCEPT if accepted else REVIEW for accepted in self.accepted.tolist())

@@ -8,7 +8,7 @@ import numpy as np
 
 from headstart.errors import InternalError
 from headstart.records.arrays import Floats, Ints, require
-from headstart.records.targets import Classes, Target
+from headstart.records.targets import Target, class_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +42,7 @@ class Rows:
     @property
     def labels(self) -> Ints:
         """(n,) class numbers, where classes are what is predicted."""
-        if not isinstance(self.target, Classes):
-            raise InternalError(f"class numbers were asked of {type(self.target).__name__}.")
-        return self.target.labels
+        return class_numbers(self.target)
 
     @property
     def classes(self) -> tuple[str, ...]:

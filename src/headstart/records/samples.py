@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
-from headstart.errors import InternalError
 from headstart.records.arrays import Ints, require
 from headstart.records.targets import UNLABELLED as UNLABELLED
-from headstart.records.targets import Classes, Target
+from headstart.records.targets import Classes, Target, class_numbers
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -68,9 +67,7 @@ class Samples:
     @property
     def labels(self) -> Ints:
         """(n,) index into `classes`, -1 where unlabelled; of samples whose target is classes."""
-        if not isinstance(self.target, Classes):
-            raise InternalError(f"class numbers were asked of {type(self.target).__name__}.")
-        return self.target.labels
+        return class_numbers(self.target)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
+from headstart.errors import InternalError
 from headstart.records.arrays import Ints, require
 
 UNLABELLED = -1
@@ -88,6 +89,13 @@ class Classes:
         """How many rows each class has, in the order of `names`."""
         counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.names))
         return dict(zip(self.names, counts.tolist(), strict=True))
+
+
+def class_numbers(target: Target) -> Ints:
+    """(n,) index into the target's names, -1 where unlabelled; of classes only."""
+    if not isinstance(target, Classes):
+        raise InternalError(f"class numbers were asked of {type(target).__name__}.")
+    return target.labels
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from headstart.data.cleaning_plan import EXCLUDE, GROUP
 from headstart.data.duplicates.notes import ALTERATIONS
 from headstart.report.page import render
 from headstart.verbs.audit.findings import (
+    CLASSES,
     CONTRADICTION,
     EXACT,
     IMBALANCE,
@@ -44,6 +45,8 @@ _MEANING = {
     "Put right what is wrong where the data come from, or set the wrong one to 'exclude' in the plan.",
     LEAK: "A duplicate lies in a split that is measured on, so that a score there would be too good. 'headstart train' "
     "leaves out the one in the other split by itself.",
+    CLASSES: "More labels look wrong to a model than can be: the classes or the groups are wrong, not single "
+    "labels, so none is listed.",
     MISLABEL: "A model that was not trained on the image expects another class. It may be wrong: compare the image "
     "with the small ones, those of both classes of which the model is surest. A wrong label is mended where the data "
     "come from; 'exclude' in the plan leaves the image out.",
@@ -73,6 +76,7 @@ def audit_html(result: Audit, *, data: str = "", shown: int = SHOWN) -> str:
             "facts": list(_facts(result)),
             "hindrance": result.hindrance,
             "plan": bool(result.plan()),
+            "wrong_classes": bool(result.of(CLASSES)),
             "duplicates": any(finding.proposal == GROUP for finding in result.findings),
             "data": shlex.quote(data) if data else "DATA",
             "notes": result.notes,
@@ -98,6 +102,8 @@ def _headline(result: Audit) -> str:
         (len({finding.row for finding in result.findings if finding.proposal == LOOK} - {-1}), "to look at"),
     ]
     parts = [f"{quantity(number, 'image')} {words}" for number, words in counts if number]
+    if result.of(CLASSES):
+        parts.insert(0, "Classes or groups are probably wrong")
     if small_classes:
         parts.append(f"{quantity(small_classes, 'class', 'classes')} with few images")
     if parts:
@@ -136,16 +142,19 @@ def _section(result: Audit, count: Count, shown: int) -> dict[str, Any]:
     if count.kind in (CONTRADICTION, LEAK, EXACT, NEAR):
         layout = "duplicates"
         content, left = _duplicates(result, count.kind, findings, shown)
-    elif count.kind == UNREADABLE:
+    elif count.kind in (UNREADABLE, CLASSES):
         layout, content = "reasons", [(finding.name, finding.sentence) for finding in first]
     elif count.kind == IMBALANCE:
         layout, content, left = "class sizes", _class_sizes(result, findings, shown), 0
     elif count.kind == MISLABEL:
+        cards = _cards(result, findings)
         label = result.samples.classes
-        layout = "label issues"
-        content = [(f.row, label[result.samples.labels[f.row]], f.suggested, f.sentence) for f in first]
+        layout, left = "label issues", sum(len(rows) for _, rows in cards[shown:])
+        content = [(rows, label[result.samples.labels[f.row]], f.suggested, f.sentence) for f, rows in cards[:shown]]
     else:
-        layout, content = "images", [(finding.row, finding.sentence) for finding in first]
+        cards = _cards(result, findings)
+        layout, left = "images", sum(len(rows) for _, rows in cards[shown:])
+        content = [(rows, finding.sentence) for finding, rows in cards[:shown]]
     return {
         "kind": count.kind,
         "count": count.count,
@@ -155,6 +164,16 @@ def _section(result: Audit, count: Count, shown: int) -> dict[str, Any]:
         "content": content,
         "left": left,
     }
+
+
+def _cards(result: Audit, findings: Sequence[Finding]) -> list[tuple[Finding, list[int]]]:
+    """The findings of single images with their rows; duplicates under one label share a card, their worst finding's."""
+    word_of_row = {row: word for word, rows in result.duplicate_groups().items() for row in rows}
+    cards: dict[tuple[str | int, int], tuple[Finding, list[int]]] = {}
+    for finding in findings:
+        key = word_of_row.get(finding.row, finding.row), int(result.samples.labels[finding.row])
+        cards.setdefault(key, (finding, []))[1].append(finding.row)
+    return list(cards.values())
 
 
 def _class_sizes(result: Audit, findings: Sequence[Finding], shown: int) -> list[tuple[str, int, bool]]:

@@ -49,10 +49,10 @@ def check_arrays(what: str, arrays: Mapping[str, Any], layout: Layout) -> Arrays
 
 def check_numbers(what: str, name: str, array: Any, *dtypes: str) -> NDArray[Any]:
     """An array that is of one of these dtypes and finite; else `BundleError`."""
-    wanted = [np.dtype(dtype) for dtype in dtypes]
-    if not isinstance(array, np.ndarray) or array.dtype not in wanted:
+    allowed = [np.dtype(dtype) for dtype in dtypes]
+    if not isinstance(array, np.ndarray) or array.dtype not in allowed:
         kind = getattr(array, "dtype", type(array).__name__)
-        raise array_error(what, f"the array {name!r} holds {kind} numbers, not {' or '.join(map(str, wanted))}")
+        raise array_error(what, f"the array {name!r} holds {kind} numbers, not {' or '.join(map(str, allowed))}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise array_error(what, f"the array {name!r} holds numbers that are not finite")
     return array

@@ -68,12 +68,12 @@ def make_room(path: Path, size: int, limit: int) -> None:
     files = _files(path.parent)
     disk = (shutil.disk_usage(path.parent).free + sum(file.bytes for file in files)) // 2
     room = min(limit, disk)
-    others = [file for file in files if file.path != path]
-    busy = sum(file.bytes for file in others if not _unused(file.path))
+    rest = [file for file in files if file.path != path]
+    busy = sum(file.bytes for file in rest if not _unused(file.path))
     if size + busy > room:
         _trim(files, room)
         raise OverBudget(_reason(size, busy, limit, disk))
-    _trim(others, room - size)
+    _trim(rest, room - size)
 
 
 def _trim(files: Sequence[_Entry], room: int) -> None:
@@ -87,8 +87,10 @@ def _trim(files: Sequence[_Entry], room: int) -> None:
 
 def _reason(size: int, busy: int, limit: int, disk: int) -> str:
     bound = "half of the free disk" if disk < limit else "the limit that HEADSTART_ACTIVATIONS_GB can raise"
-    others = f", of which {format_bytes(busy)} are in use," if busy else ""
-    return f"the activations would take {format_bytes(size)}, and {format_bytes(min(limit, disk))}{others} are {bound}"
+    busy_words = f", of which {format_bytes(busy)} are in use," if busy else ""
+    return (
+        f"the activations would take {format_bytes(size)}, and {format_bytes(min(limit, disk))}{busy_words} are {bound}"
+    )
 
 
 def format_bytes(size: int) -> str:

@@ -75,13 +75,13 @@ class FileCache:
     def _trim(self, latest: Path) -> None:
         """Remove the least recently used files beside the latest until the folder is within its limits."""
         count, total = 1, latest.stat().st_size
-        for _, size, path in sorted(self._others(latest), reverse=True):
+        for _, size, path in sorted(self._older(latest), reverse=True):
             count, total = count + 1, total + size
             if total > self.limit or (self.most_files is not None and count > self.most_files):
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
 
-    def _others(self, latest: Path) -> Iterator[tuple[float, int, Path]]:
+    def _older(self, latest: Path) -> Iterator[tuple[float, int, Path]]:
         """Time of use, bytes and path of every other file, those that a killed run left half-written, too."""
         for path in self.folder.iterdir():
             with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ from headstart.heads.catalog import HEADS
 from headstart.metrics.class_report import Scorecard, scorecard
 from headstart.metrics.classes import estimate_score
 from headstart.metrics.intervals import Estimate, Reals
-from headstart.metrics.metric import Answers, Metric
+from headstart.metrics.metric import Metric, PredictionArray
 from headstart.records.arrays import Floats, Ints
 from headstart.records.rows import Rows
 from headstart.records.targets import Classes
@@ -24,25 +24,27 @@ from headstart.trust.calibration.temperature import crossed_probabilities, fit_t
 _ROWS_FOR_TEMPERATURE = 2000
 
 
-def right_answers(target: Classes, answers: Answers) -> Floats:
+def hits_of_rows(target: Classes, predictions: PredictionArray) -> Floats:
     """(n, configurations) how many of the repeats answered each row rightly."""
-    right: NDArray[np.int64] = (answers == target.labels).sum(axis=1).T
+    right: NDArray[np.int64] = (predictions == target.labels).sum(axis=1).T
     return right.astype(np.float32)
 
 
-def _accuracy(target: Classes, answers: Answers, right: Floats) -> Iterator[tuple[Floats, Floats]]:
-    repeats = np.float32(answers.shape[1])
+def _accuracy(target: Classes, predictions: PredictionArray, right: Floats) -> Iterator[tuple[Floats, Floats]]:
+    repeats = np.float32(predictions.shape[1])
     yield right, np.full((len(target), 1), repeats)
 
 
-def _by_class(target: Classes, answers: Answers, right: Floats, *, predicted: bool) -> Iterator[tuple[Floats, Floats]]:
+def _by_class(
+    target: Classes, predictions: PredictionArray, right: Floats, *, predicted: bool
+) -> Iterator[tuple[Floats, Floats]]:
     """A share a class: recall, 2 hits / 2 actual; or, with `predicted`, F1 = 2 hits / (actual + predicted)."""
-    repeats = np.float32(answers.shape[1])
+    repeats = np.float32(predictions.shape[1])
     for k in range(len(target.names)):
         members = (target.labels == k)[:, None]
         trials = repeats * members
         if predicted:
-            trials = (trials + (answers == k).sum(axis=1).T) / 2
+            trials = (trials + (predictions == k).sum(axis=1).T) / 2
         yield right * members, trials.astype(np.float32)
 
 
@@ -60,17 +62,23 @@ def _classes_alike(target: Classes) -> Reals:
 
 
 def _exact(
-    target: Classes, answers: Answers, groups: Ints | None, confidence: float, value: float | None, *, metric: str
+    target: Classes,
+    predictions: PredictionArray,
+    groups: Ints | None,
+    confidence: float,
+    value: float | None,
+    *,
+    metric: str,
 ) -> Estimate:
     return estimate_score(
-        metric, target.labels, answers, len(target.names), groups=groups, confidence=confidence, value=value
+        metric, target.labels, predictions, len(target.names), groups=groups, confidence=confidence, value=value
     )
 
 
-ACCURACY = Metric("accuracy", right_answers, _accuracy, _everyone, partial(_exact, metric="accuracy"))
+ACCURACY = Metric("accuracy", hits_of_rows, _accuracy, _everyone, partial(_exact, metric="accuracy"))
 BALANCED_ACCURACY = Metric(
     "balanced-accuracy",
-    right_answers,
+    hits_of_rows,
     partial(_by_class, predicted=False),
     _each_class,
     partial(_exact, metric="balanced-accuracy"),
@@ -78,7 +86,7 @@ BALANCED_ACCURACY = Metric(
 )
 MACRO_F1 = Metric(
     "macro-f1",
-    right_answers,
+    hits_of_rows,
     partial(_by_class, predicted=True),
     _each_class,
     partial(_exact, metric="macro-f1"),
@@ -113,8 +121,8 @@ def _temperature(scores: Floats, target: Classes) -> float:
     return fit_temperature(scores, target.labels)
 
 
-def _wrong(answers: NDArray[np.int64], target: Classes) -> NDArray[np.bool_]:
-    return np.asarray(answers != target.labels)
+def _wrong(predictions: NDArray[np.int64], target: Classes) -> NDArray[np.bool_]:
+    return np.asarray(predictions != target.labels)
 
 
 def _check(target: Classes) -> None:

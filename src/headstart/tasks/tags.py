@@ -30,8 +30,8 @@ def _constant(target: Tags) -> NDArray[np.bool_]:
 
 
 def _report(scores: Floats, rows: Rows, confidence: float) -> dict[str, float]:
-    answers = _answer(scores)
-    return {metric.name: metric.value(rows.target, answers) for metric in (MACRO_F1, MICRO_F1)}
+    predictions = _answer(scores)
+    return {metric.name: metric.value(rows.target, predictions) for metric in (MACRO_F1, MICRO_F1)}
 
 
 def _check(target: Tags) -> None:
@@ -51,6 +51,6 @@ TAGS = Task(
     report=_report,
     temperature=lambda scores, target: 1.0,
     calibrations=(),
-    wrong=lambda answers, target: np.asarray((answers != target.present).any(axis=-1)),
+    wrong=lambda predictions, target: np.asarray((predictions != target.present).any(axis=-1)),
     check=_check,
 )

@@ -132,8 +132,8 @@ def _conflict_notes(samples: Samples, duplicates: Duplicates) -> list[str]:
     images = quantity(sum(map(len, several)), "image")
     first = " = ".join(samples.names[row] for row in several[0][:2])
     return [
-        f"Among {images} exact copies lie under different labels ({first}): whatever is answered counts as wrong for "
-        "some. 'headstart audit' names them all."
+        f"Among {images} exact duplicates lie under different labels ({first}): whatever is predicted counts as wrong "
+        "for some. 'headstart audit' names them all."
     ]
 
 
@@ -142,10 +142,10 @@ def _training_notes(samples: Samples, trained_on: Collection[str], cache: bool) 
 
     Near duplicates are known by the thumbnails that training has left in the cache folder; without it, none is.
     """
-    known = np.array([content in trained_on for content in samples.content], bool)
-    if known.all():
+    repeats = np.array([content in trained_on for content in samples.content], bool)
+    if repeats.all():
         return [_NOTHING_NEW]
-    same, rest = int(known.sum()), samples.take(~known)
+    same, rest = int(repeats.sum()), samples.take(~repeats)
     nearly = int((known_duplicates(rest, tuple(trained_on)) != "").sum()) if cache else 0
     parts = [f"{same:,}"] * (same > 0) + [f"near duplicates ({ALTERATIONS}) of {nearly:,}"] * (nearly > 0)
     if not parts:

@@ -162,8 +162,10 @@ def _original_head(images: Sequence[ImageSource], before: Embeddings, after: Emb
     old, new = before.taps[LOGITS].argmax(axis=1), after.taps[LOGITS].argmax(axis=1)
     agreement = _proportion("agreement", int((old == new).sum()), len(old))
     labels = np.array([imagenet_class(image) for image in images])
-    known = labels >= 0
-    accuracy = _accuracy(old[known] == labels[known], new[known] == labels[known]) if known.any() else None
+    labelled = labels >= 0
+    accuracy = (
+        _accuracy(old[labelled] == labels[labelled], new[labelled] == labels[labelled]) if labelled.any() else None
+    )
     return OriginalHead(agreement, accuracy)
 
 
@@ -208,10 +210,10 @@ def _chance_notes(stages: Sequence[FeatureMovement], images: int) -> list[str]:
 def _head_notes(backbone: Backbone, head: OriginalHead | None, images: int) -> list[str]:
     if head is None:
         return [f"The original head of {backbone.name} is not known (only packaged backbones' are)."]
-    known = 0 if head.accuracy is None else head.accuracy.images
-    if known == images:
+    count = 0 if head.accuracy is None else head.accuracy.images
+    if count == images:
         return []
     return [
-        f"{known:,} of {quantity(images, 'image')} lie in a folder named by the WordNet id of an ImageNet class "
-        f"(n02085620, say); the original head's accuracy is {'of these' if known else 'not known'}."
+        f"{count:,} of {quantity(images, 'image')} lie in a folder named by the WordNet id of an ImageNet class "
+        f"(n02085620, say); the original head's accuracy is {'of these' if count else 'not known'}."
     ]

@@ -36,7 +36,7 @@ def depth_words(*, best: str, score: Estimate, last: str, gain: Estimate | None,
     head = (
         "A multi-layer head takes the earlier layers in (headstart train compares it); fine-tuning"
         if worse
-        else "A head on the last layer loses nothing that can be told from noise; fine-tuning, if any,"
+        else "A head on the last layer loses nothing that can be distinguished from noise; fine-tuning, if any,"
     )
     return f"{_best_layer(best, score, last, gain, worse)} {head} would {start}."
 

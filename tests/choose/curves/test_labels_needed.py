@@ -27,7 +27,7 @@ def asked(law: PowerLaw, target: float, *, trials: float = SURE, most: int = 40,
 def test_the_labels_are_where_the_curve_meets_the_target() -> None:
     found = asked(PowerLaw(1.0, 0.5, 0.5), 0.94)  # 0.5 / √69 = 0.06
     assert found.verdict == "forecast"
-    assert found.told
+    assert found.has_number
     assert found.per_class == pytest.approx(70, abs=1)
     assert found.more == found.per_class - 50
     assert 50 < found.low < found.per_class < found.high < 320
@@ -62,7 +62,7 @@ def test_a_target_that_is_met_already_is_said_so() -> None:
 def test_too_few_sizes_can_t_be_told() -> None:
     found = asked(PowerLaw(1.0, 0.5, 0.5), 0.95, most=4, counts={"cat": 5, "dog": 9})
     assert found.verdict == "too few sizes"
-    assert not found.told
+    assert not found.has_number
     assert found.more is None
     assert "a curve takes 4 sizes of 2 labels per class or more, and these images allow for 3" in found.sentence
     assert found.sentence.endswith("the smallest class, 'cat', has 5 images.")
@@ -71,14 +71,14 @@ def test_too_few_sizes_can_t_be_told() -> None:
 def test_a_flat_curve_can_t_be_told() -> None:
     found = asked(PowerLaw(0.8, 0.02, 0.5), 0.95, trials=100)
     assert found.verdict == "flat"
-    assert not found.told
+    assert not found.has_number
     assert "from 10 to 40 labels per class the accuracy changed by +0.3 points, no more than chance" in found.sentence
 
 
 def test_a_target_above_the_ceiling_is_out_of_reach() -> None:
     found = asked(PowerLaw(0.85, 0.4, 1.2), 0.95, trials=1e6)
     assert found.verdict == "out of reach"
-    assert not found.told
+    assert not found.has_number
     assert found.sentence.startswith(
         "95 % is out of reach of more labels alone: the curve levels off at about 85.0 % (8"
     )
@@ -87,7 +87,7 @@ def test_a_target_above_the_ceiling_is_out_of_reach() -> None:
 def test_a_target_beyond_eight_times_the_labels_is_too_far() -> None:
     found = asked(PowerLaw(1.0, 0.5, 0.2), 0.95)  # meets 95 % at 100,000
     assert found.verdict == "too far"
-    assert not found.told
+    assert not found.has_number
     assert found.low is None
     assert "more than 320 per class. With 320, 8 times the largest size measured" in found.sentence
 
@@ -95,7 +95,7 @@ def test_a_target_beyond_eight_times_the_labels_is_too_far() -> None:
 def test_a_target_that_only_the_band_meets_is_too_far_with_a_least_number() -> None:
     found = asked(PowerLaw(1.0, 0.5, 0.35), 0.94, trials=400)  # meets 94 % at 427
     assert found.verdict == "too far"
-    assert not found.told
+    assert not found.has_number
     assert 40 < found.low <= 320
     assert f"at least {round_labels(found.low, int)} per class" in found.sentence
 

@@ -16,6 +16,7 @@ from headstart.errors import OptionError
 from headstart.pipeline.probe import accuracy_claims
 from headstart.verbs.audit.audit import audit
 from headstart.verbs.audit.findings import (
+    CLASSES,
     CONTRADICTION,
     EXACT,
     IMBALANCE,
@@ -113,16 +114,40 @@ def test_findings_are_ordered_and_written_as_csv_and_json(found: Audit, tmp_path
 
 
 def test_the_plan_can_be_followed(found: Audit, spoilt: Path, tmp_path: Path) -> None:
-    found.write_plan(tmp_path / "plan.csv")
-    lines = {line.path: line for line in found.plan()}
+    found.write_plan(tmp_path / "plan.csv", duplicates=True)
+    lines = {line.path: line for line in found.plan(duplicates=True)}
     assert lines["defective/broken.png"].action == "exclude"
     assert lines["defective/black.png"].action == "keep"
     samples, notes = exclude_rows(load_dataset(spoilt).samples, read_plan(tmp_path / "plan.csv"))
-    assert notes == ("Left out by the plan: 1 image.", "Held together by the plan: 10 images in 5 groups.")
+    assert notes == ("Left out by the plan: 1 image.", "Held together by the plan: 12 images in 6 groups.")
     assert samples.groups is not None
     place = {name: row for row, name in enumerate(samples.names)}
     same = found.of(EXACT)[0]
     assert samples.groups[place[same.name]] == samples.groups[place[same.of]]
+
+
+def test_the_plan_holds_no_duplicates_that_need_nothing_from_the_reader(found: Audit, spoilt: Path) -> None:
+    original = sorted(path.name for path in (spoilt / "defective").glob("cell*"))[2]
+    lines = {line.path: (line.action, line.group) for line in found.plan()}
+    doubtful = {finding.name for finding in found.findings if finding.proposal == "look at"}
+    assert {name for name, (action, _) in lines.items() if action == "keep"} == doubtful
+    assert {name for name, (action, _) in lines.items() if action == "exclude"} == {"defective/broken.png"}
+    assert {f"defective/{original}", "functional/other.png", "defective/black.png"} <= doubtful
+    assert {group for _, group in lines.values()} == {""}
+    assert "functional/same.png" not in lines
+
+
+def test_more_label_issues_than_can_be_are_classes_that_are_wrong(cell_files: dict[str, list[Path]]) -> None:
+    files = [*cell_files["functional"][:12], *cell_files["defective"][:12]]
+    labels = [name for _ in range(12) for name in ("a", "b")]
+    result = audit(files, labels)
+    (finding,) = result.of(CLASSES)
+    assert result.of(MISLABEL) == ()
+    assert finding.sentence.startswith(f"{round(finding.severity * 24)} of 24 labels (")
+    assert (
+        "So many are not wrong labels: the classes look alike, or are no classes (splits, dates, " in finding.sentence
+    )
+    assert "all labels" not in {line.path for line in result.plan()}
 
 
 def test_a_copy_in_a_split_that_is_measured_on_is_a_leak(cell_files: dict[str, list[Path]]) -> None:
@@ -199,7 +224,7 @@ def test_data_of_which_nothing_is_left_to_train_on_are_named_so(cell_files: dict
     one = cell_files["functional"][0]
     found = audit([one] * 4, ["a", "b", "a", "b"])
     assert found.hindrance == (
-        "no image can be read and has a label that its exact copies share: mend the files or labels."
+        "no image can be read and has a label that its exact duplicates share: mend the files or labels."
     )
     assert f"Labels were not checked: {found.hindrance}" in found.notes
 

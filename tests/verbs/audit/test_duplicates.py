@@ -12,7 +12,7 @@ from headstart.data.duplicates.resolve import exact_duplicates, resolve_duplicat
 from headstart.records.samples import Samples
 from headstart.records.targets import Classes
 from headstart.verbs.audit.duplicates import duplicate_findings
-from headstart.verbs.audit.findings import CONTRADICTION, EXACT, LEAK, NEAR, Finding
+from headstart.verbs.audit.findings import CONTRADICTION, EXACT, LEAK, LOOK, MISLABEL, NEAR, Audit, Finding
 
 
 def samples(content: str, labels: list[int], splits: list[str] | None = None) -> Samples:
@@ -112,3 +112,71 @@ def test_what_it_proposes_to_leave_out_is_what_training_leaves_out(
     proposed = {each.name for each in found_in(some, *near) if each.proposal == "exclude"}
     kept, _ = resolve_duplicates(some, near)
     assert proposed == set(some.names) - set(kept.names)
+
+
+def audit_of(some: Samples, findings: list[Finding]) -> Audit:
+    return Audit(len(some), some.counts(), tuple(findings), np.arange(len(some)), None, (), some)
+
+
+@st.composite
+def audits(draw: st.DrawFn) -> tuple[Samples, list[tuple[int, ...]], Audit]:
+    """Samples with exact duplicates and near ones, over two classes and maybe splits; some labels are doubtful."""
+    size = draw(st.integers(2, 12))
+    content = "".join(draw(st.sampled_from("abcdefgh")) for _ in range(size))
+    labels = [draw(st.integers(-1, 1)) for _ in range(size)]
+    splits = [draw(st.sampled_from(["train", "val", "test"])) for _ in range(size)] if draw(st.booleans()) else None
+    some = samples(content, labels, splits)
+    near = [tuple(draw(st.lists(st.integers(0, size - 1), min_size=2, max_size=4, unique=True))) for _ in range(2)]
+    doubtful = draw(st.sets(st.integers(0, size - 1)))
+    issues = [Finding(some.names[row], MISLABEL, "Doubtful.", 0.5, LOOK, row=row) for row in sorted(doubtful)]
+    return some, near, audit_of(some, [*found_in(some, *near), *issues])
+
+
+@given(audits())
+def test_every_member_of_a_group_stays_in_it_whatever_else_is_proposed(
+    example: tuple[Samples, list[tuple[int, ...]], Audit],
+) -> None:
+    some, near, result = example
+    lines = {line.path: line for line in result.plan(duplicates=True)}
+    assert len(lines) == len(result.plan(duplicates=True))
+    families = merge_groups(replace(some, groups=None), (*near, *map(tuple, exact_duplicates(some.content))))
+    for family in np.unique(families):
+        names = [some.names[row] for row in np.flatnonzero(families == family)]
+        staying = [name for name in names if name not in lines or lines[name].action != "exclude"]
+        words = {lines[name].group if name in lines else "" for name in names}
+        assert len(words) == 1
+        assert ("" in words) == (len(staying) < 2)
+        if len(staying) > 1:
+            assert {lines[name].action for name in staying} == {"group"}
+
+
+@given(audits())
+def test_a_group_of_the_plan_never_has_one_member(example: tuple[Samples, list[tuple[int, ...]], Audit]) -> None:
+    lines = example[2].plan(duplicates=True)
+    staying = [line.group for line in lines if line.action == "group"]
+    assert "" not in staying
+    assert all(staying.count(word) > 1 for word in {line.group for line in lines} - {""})
+
+
+@given(audits())
+def test_the_plan_excludes_what_train_leaves_out_and_names_what_a_person_decides(
+    example: tuple[Samples, list[tuple[int, ...]], Audit],
+) -> None:
+    some, near, result = example
+    left_out = set(some.names) - set(resolve_duplicates(some, near)[0].names)
+    doubtful = {finding.name for finding in result.findings if finding.proposal == LOOK}
+    for lines in (result.plan(), result.plan(duplicates=True)):
+        assert {line.path for line in lines if line.action == "exclude"} == left_out
+    assert {line.path for line in result.plan() if line.action == "keep"} == doubtful - left_out
+    assert {line.group for line in result.plan()} <= {""}
+
+
+def test_a_doubtful_leader_stays_in_its_group() -> None:
+    some = samples("aab", [0, 0, 0])
+    issue = Finding("0.jpg", MISLABEL, "Doubtful.", 0.5, LOOK, row=0)
+    result = audit_of(some, [issue, *found_in(some)])
+    assert [(line.path, line.action, line.group) for line in result.plan(duplicates=True)] == [
+        ("0.jpg", "group", "1"),
+        ("1.jpg", "group", "1"),
+    ]
+    assert [(line.path, line.action, line.group) for line in result.plan()] == [("0.jpg", "keep", "")]

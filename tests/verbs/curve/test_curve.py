@@ -90,6 +90,15 @@ def test_few_images_give_points_and_say_why_no_answer(cell_files: dict[str, list
     assert found.ahead == {}
 
 
+@pytest.mark.parametrize("images", [2, 3, 4])
+def test_fewer_than_five_images_a_class_give_points_too(images: int, cell_files: dict[str, list[Path]]) -> None:
+    files = [*cell_files["functional"][:images], *cell_files["defective"][:images]]
+    result = learning_curve(files, ["a"] * images + ["b"] * images, backbones=LITE, random=False)
+    assert result.series[0].measured.sizes.tolist() == list(range(1, images))
+    assert result.answer.verdict == "too few sizes"
+    assert f"the smallest class, 'a', has {images} images." in result.answer.sentence
+
+
 def test_copies_never_lie_on_both_sides(cell_files: dict[str, list[Path]]) -> None:
     """Labels mean nothing here, and every picture is there three times: only a copy could tell its label."""
     files = cell_files["functional"][:20] * 3

@@ -139,7 +139,8 @@ def test_a_table_is_a_batch_and_small_groups_give_one_image_each(watched: Path, 
     assert len(found.batch) <= 20
     left = 40 - len(found.batch)
     assert (
-        f"Of near copies, and of small groups, one image each is looked at; {left} others took no part." in found.notes
+        f"Of near duplicates, and of small groups, one image each is looked at; {left} others took no part."
+        in found.notes
     )
     assert found.test.p_within_classes is not None
     with pytest.raises(OptionError, match="--path-column and --group-column are for a table"):

@@ -98,7 +98,7 @@ def test_a_class_that_looks_different_is_found_and_takes_nothing(extended: Exten
     assert extended.report.new is not None
     assert extended.report.new.value == 1.0
     assert extended.report.into_new == 0.0
-    assert extended.report.taken == ()
+    assert extended.report.takeovers == ()
 
 
 def test_the_extended_model_is_saved_opened_and_extended_again(
@@ -164,7 +164,7 @@ def test_every_head_can_be_extended(head: str, cells: Path, bricks: Path, tmp_pa
 
 def test_the_setting_is_chosen_anew_where_that_is_asked(saved: Path, bricks: Path, extended: Extended) -> None:
     found = extend(saved, bricks, retune=True)
-    assert found.how == "ridge solved anew in closed form over all images, its setting chosen anew by the folds"
+    assert found.how == "ridge solved anew in closed form over all images, its configuration chosen anew by the folds"
     assert found.model.race.configurations == 15
     assert extended.model.race.configurations == 1
     assert found.report.before == extended.report.before
@@ -279,7 +279,7 @@ def test_rows_that_are_too_large_are_not_kept_and_that_is_said(trained: Model) -
     assert trained.rows is not None
     wide = np.zeros((1, 1), np.float32)
     rows = replace(trained.rows, X=np.broadcast_to(wide, (50, 1 << 20)))
-    kept, notes = rows_to_save(rows, wanted=True)
+    kept, notes = rows_to_save(rows, keep=True)
     assert kept is None
     assert "(200 MB, more than 128) are not kept" in notes[0]
-    assert rows_to_save(rows, wanted=False) == (None, ())
+    assert rows_to_save(rows, keep=False) == (None, ())

@@ -96,7 +96,7 @@ def test_the_copies_and_what_a_split_that_parts_them_claims_are_said_in_one_note
     )
     assert "each stays in one fold with what it repeats. A split that parts them would have claimed " in note
     assert trained.data.claims is not None
-    assert note.endswith(f"with copies held together it is {trained.data.claims.group_aware}.")
+    assert note.endswith(f"with duplicates held together it is {trained.data.claims.group_aware}.")
     assert f"would have claimed {trained.data.claims.leaky} accuracy for a linear probe" in note
     assert trained.data.duplicates == 21
 
@@ -235,7 +235,7 @@ def test_what_was_claimed_is_added_to_the_note_on_copies() -> None:
     assert claim_notes(("a", "Copies."), "Copies.", both) == (
         "a",
         "Copies. A split that parts them would have claimed 90.0 % (80.0–95.0) accuracy for a linear probe; with "
-        "copies held together it is 70.0 % (60.0–80.0).",
+        "duplicates held together it is 70.0 % (60.0–80.0).",
     )
 
 
@@ -251,7 +251,8 @@ def test_a_new_image_that_repeats_an_old_one_goes_into_its_fold(
         picture.transpose(Image.Transpose.TRANSVERSE).save(tmp_path / "new/functional/again.png")
     found = extend(tmp_path / "model", tmp_path / "new")
     assert any(
-        note.startswith("Copies: 1 new image nearly repeats what the model was trained") for note in found.model.notes
+        note.startswith("Duplicates: 1 new image nearly repeats what the model was trained")
+        for note in found.model.notes
     )
     rows = found.model.rows
     assert rows is not None

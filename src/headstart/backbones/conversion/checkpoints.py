@@ -27,8 +27,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise BackboneError(f"the weights {path} must be a file of the kind {', '.join(SUFFIXES)}.")
     if not path.is_file():
         raise BackboneError(f"the weights {path} were to be read, but there is no such file.")
-    found = _unwrap(_read(path))
-    weights = {name: value for name, value in found.items() if hasattr(value, "shape")}
+    content = _unwrap(_read(path))
+    weights = {name: value for name, value in content.items() if hasattr(value, "shape")}
     if not weights:
         raise BackboneError(f"the weights {path} hold no tensors by name: save the network's state_dict() instead.")
     for prefix in _PREFIXES:
@@ -53,11 +53,11 @@ def _read(path: Path) -> Any:
         ) from error
 
 
-def _unwrap(found: Any) -> Mapping[str, Any]:
+def _unwrap(content: Any) -> Mapping[str, Any]:
     for wrapper in _WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
-            return found[wrapper]  # type: ignore[no-any-return]
-    return found if isinstance(found, Mapping) else {}
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            return content[wrapper]  # type: ignore[no-any-return]
+    return content if isinstance(content, Mapping) else {}
 
 
 def count_classes(weights: Mapping[str, Tensor], classifier: str) -> int:

@@ -133,16 +133,16 @@ def _weights_for(network: nn.Module, backbone: Backbone) -> dict[str, Any]:
     from headstart.backbones.conversion.tracing import read_graph_weights
 
     stored = read_graph_weights(backbone.graph)
-    wanted = network.state_dict()
-    missing = [name for name in wanted if name not in stored and not name.endswith(".num_batches_tracked")]
+    expected = network.state_dict()
+    missing = [name for name in expected if name not in stored and not name.endswith(".num_batches_tracked")]
     if missing:
         raise BackboneError(
             f"the graph of {backbone.name} lacks weights of its network ({join_words(missing, 3)}): convert it again."
         )
-    stored |= fit_tensors(backbone, {name: value.shape for name, value in wanted.items() if name in stored})
+    stored |= fit_tensors(backbone, {name: value.shape for name, value in expected.items() if name in stored})
     return {
         name: torch.from_numpy(stored[name].copy()).reshape(value.shape) if name in stored else torch.zeros_like(value)
-        for name, value in wanted.items()
+        for name, value in expected.items()
     }
 
 

@@ -274,9 +274,9 @@ def cut_network(network: nn.Module) -> Stages:
     kind = type(network)
     family = f"{kind.__module__.split('.')[0]}.{kind.__name__}"
     if family not in FAMILIES:
-        known = sorted({name.split(".")[1] for name in FAMILIES})
+        names = sorted({name.split(".")[1] for name in FAMILIES})
         raise BackboneError(
             f"a network of the class {kind.__module__}.{kind.__name__} cannot be cut into stages: "
-            f"choose one of timm's or torchvision's {', '.join(known[:-1])} or {known[-1]}."
+            f"choose one of timm's or torchvision's {', '.join(names[:-1])} or {names[-1]}."
         )
     return FAMILIES[family](network)

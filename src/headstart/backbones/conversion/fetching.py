@@ -1,7 +1,7 @@
 """Fetching published weights without ever waiting long for a network that is not there.
 
 `retry_download` wraps whatever a library downloads: the host is tried for a few seconds first; where it does not answer
-the libraries are told to use what they have on disk; whatever they raise becomes one `BackboneError` that says what was
+the libraries are made to use what they have on disk; whatever they raise becomes one `BackboneError` that says what was
 needed and what is available here.
 """
 

@@ -129,22 +129,22 @@ def _find_timm(request: ConversionRequest) -> NetworkSource:
     entry = zoo().get(SHORT.get(request.name, request.name))
     full = entry.timm if entry else request.name
     architecture = _timm_architecture(request.name, full)
-    settings = timm.get_pretrained_cfg(full)
+    config = timm.get_pretrained_cfg(full)
     size = request.size or (entry.size if entry else None)
-    arguments = _size_arguments("timm", architecture, size, settings.input_size[-1])
+    arguments = _size_arguments("timm", architecture, size, config.input_size[-1])
     if request.weights is not None:
         network = _build_from_checkpoint(request, architecture, arguments)
     elif request.seed is not None:
         network = _build_random(request, "timm", architecture, arguments)
     else:
-        if not settings.has_weights:
+        if not config.has_weights:
             raise BackboneError(
                 f"backbone {request.name!r} has no published weights in timm {timm.__version__}: "
                 "give a checkpoint with --weights, or choose another."
             )
         with retry_download(request.name, _hub()):
             network = timm.create_model(full, pretrained=True, **arguments)
-    return _timm_source(request, network, architecture, arguments, size, settings.license, f"timm {full}")
+    return _timm_source(request, network, architecture, arguments, size, config.license, f"timm {full}")
 
 
 def _find_hub(request: ConversionRequest, repository: str) -> NetworkSource:
@@ -153,14 +153,14 @@ def _find_hub(request: ConversionRequest, repository: str) -> NetworkSource:
     if request.weights is not None or request.seed is not None:
         raise BackboneError(f"backbone {request.name!r} brings its own weights: name a plain architecture instead.")
     with retry_download(request.name, _hub()):
-        settings, architecture, arguments = timm.models.load_model_config_from_hf(repository)
+        config, architecture, arguments = timm.models.load_model_config_from_hf(repository)
         arguments = {
             **(arguments or {}),
-            **_size_arguments("timm", architecture, request.size, settings["input_size"][-1]),
+            **_size_arguments("timm", architecture, request.size, config["input_size"][-1]),
         }
         arguments = {name: value for name, value in arguments.items() if name not in _NOT_OF_THE_NETWORK}
         network = timm.create_model(request.name, pretrained=True, **arguments)
-    licence = settings.get("license")
+    licence = config.get("license")
     return _timm_source(
         request, network, architecture, arguments, request.size, licence, f"Hugging Face hub {repository}"
     )
@@ -303,7 +303,7 @@ def _find_torchvision(request: ConversionRequest, name: str) -> NetworkSource:
 
 
 def _torchvision_arguments(architecture: str) -> dict[str, Any]:
-    """What a network needs to be told to be the one that its published weights were trained for."""
+    """What a network needs to be given to be the one that its published weights were trained for."""
     if architecture == "inception_v3":
         return {"aux_logits": False, "transform_input": True, "init_weights": False}
     return {}

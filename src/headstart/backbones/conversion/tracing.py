@@ -82,9 +82,9 @@ def _check_stages(stages: Stages, spec: ImageSpec) -> None:
     import torch
 
     image = torch.rand(1, 3, spec.size, spec.size, generator=torch.Generator().manual_seed(0))
-    expected, found = stages.network(image), stages.tail(0)(image)
+    expected, outputs = stages.network(image), stages.tail(0)(image)
     scale = float(expected.abs().max())
-    if expected.shape != found.shape or not float((expected - found).abs().max()) <= _SAME * scale:
+    if expected.shape != outputs.shape or not float((expected - outputs).abs().max()) <= _SAME * scale:
         raise BackboneError(
             f"a network of the class {type(stages.network).__name__} was cut into stages that do not add up to it: "
             "this version of its library is not supported; use another version, or another backbone."
@@ -211,5 +211,5 @@ def read_graph_weights(graph: Path) -> dict[str, NDArray[Any]]:
     """The arrays stored in a graph file by their names in the network's state dict; floats as float32."""
     import onnx
 
-    found = {w.name: onnx.numpy_helper.to_array(w) for w in onnx.load(graph).graph.initializer}
-    return {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in found.items()}
+    weights = {w.name: onnx.numpy_helper.to_array(w) for w in onnx.load(graph).graph.initializer}
+    return {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in weights.items()}

@@ -1,6 +1,6 @@
 """How far mean accuracies over many draws of labels may be off: because of the test images, and of the draws.
 
-`summarised` takes which rows were answered rightly by which draw, and returns `Measured`. It draws nothing.
+`summarise_draws` takes which rows were predicted rightly by which draw, and returns a `CurvePoint`. It draws nothing.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ def summarise_draws(
 ) -> CurvePoint:
     """Accuracies with the errors that test images and draws bring.
 
-    right, tested: (S, repeats, n), whether a row was answered rightly, and whether it was asked at all.
+    right, tested: (S, repeats, n), whether a row was predicted rightly, and whether it was asked at all.
 
-    Two sources are added. Test images: the spread of the rows' shares of right answers, rows of one group together, and
-    never less than exact counting of that many images would have it. Draws: one number, the variance that a single
+    Two sources are added. Test images: the spread of the rows' shares of right predictions, rows of one group together,
+    and never less than exact counting of that many images would have it. Draws: one number, the variance that a single
     label per class would bring, from how far heads differ beyond what their test images explain; at m labels per class
     a head brings its m-th part, and draws that share images average out only as far as they differ.
     """
-    asked = tested.sum(axis=1)
-    share = right.sum(axis=1) / np.maximum(asked, 1)
-    images = (asked > 0).sum(axis=1)
-    accuracy = (share * (asked > 0)).sum(axis=1) / images
+    tests = tested.sum(axis=1)
+    share = right.sum(axis=1) / np.maximum(tests, 1)
+    images = (tests > 0).sum(axis=1)
+    accuracy = (share * (tests > 0)).sum(axis=1) / images
     worth = np.array(
-        [effective_size(s[a > 0], None if groups is None else groups[a > 0]) for s, a in zip(share, asked, strict=True)]
+        [effective_size(s[a > 0], None if groups is None else groups[a > 0]) for s, a in zip(share, tests, strict=True)]
     )
     heads = np.array([_heads(t, folds) for t in tested])
-    covariance = _of_images(share, asked, accuracy, groups)
+    covariance = _of_images(share, tests, accuracy, groups)
     smooth = (accuracy * worth + 2) / (worth + 4)
     counting = smooth * (1 - smooth) / (worth + 4)
     lacking = np.sqrt(np.maximum(counting - covariance.diagonal(), 0.0))
@@ -53,15 +53,15 @@ def summarise_draws(
 
 def _heads(tested: NDArray[np.bool_], folds: Ints) -> int:
     """How many heads were tested. tested: (repeats, n) of one size."""
-    return sum(len(np.unique(folds[r][asked])) for r, asked in enumerate(tested))
+    return sum(len(np.unique(folds[r][rows])) for r, rows in enumerate(tested))
 
 
-def _of_images(share: Reals, asked: NDArray[np.int64], accuracy: Reals, groups: Ints | None) -> Reals:
+def _of_images(share: Reals, tests: NDArray[np.int64], accuracy: Reals, groups: Ints | None) -> Reals:
     """(S, S) covariance of the accuracies because other images might have been tested."""
-    off = np.where(asked > 0, share - accuracy[:, None], 0.0) / (asked > 0).sum(axis=1)[:, None]
+    off = np.where(tests > 0, share - accuracy[:, None], 0.0) / (tests > 0).sum(axis=1)[:, None]
     if groups is not None:
         _, member = np.unique(groups, return_inverse=True)
-        off = np.stack([np.bincount(member, weights=each) for each in off])
+        off = np.stack([np.bincount(member, weights=deviation) for deviation in off])
     n = off.shape[1]
     return np.asarray((off @ off.T) * (n / max(n - 1, 1)))
 
@@ -90,14 +90,14 @@ def _variance_of_one(
     sizes: Reals, right: NDArray[np.bool_], tested: NDArray[np.bool_], folds: Ints, whole: float
 ) -> float:
     """The variance in accuracy that drawing one label per class brings: pooled over sizes, 0 where none is seen."""
-    found, expected = 0.0, 0.0
-    for size, hits, asked in zip(sizes.tolist(), right, tested, strict=True):
-        repeats = int(asked.all(axis=1).sum())
+    variance, expected = 0.0, 0.0
+    for size, hits, rows_tested in zip(sizes.tolist(), right, tested, strict=True):
+        repeats = int(rows_tested.all(axis=1).sum())
         if repeats < 2:
             continue
-        found += _between_heads(hits[:repeats], folds[:repeats]) / max(1 - size / whole, 1 - _MOST_SHARED)
+        variance += _between_heads(hits[:repeats], folds[:repeats]) / max(1 - size / whole, 1 - _MOST_SHARED)
         expected += 1 / size
-    return max(found / expected, 0.0) if expected else 0.0
+    return max(variance / expected, 0.0) if expected else 0.0
 
 
 def _between_heads(hits: NDArray[np.bool_], folds: Ints) -> float:
@@ -110,10 +110,10 @@ def _between_heads(hits: NDArray[np.bool_], folds: Ints) -> float:
     share = hits.mean(axis=0)
     rest = (share * (1 - share)).mean() * repeats / (repeats - 1)
     means, noise = [], []
-    for own, numbers in zip(hits - share, folds, strict=True):
+    for right, numbers in zip(hits - share, folds, strict=True):
         counts = np.bincount(numbers)
-        means.append(np.bincount(numbers, weights=own) / counts)
+        means.append(np.bincount(numbers, weights=right) / counts)
         noise.append(rest / counts)
     off = np.concatenate(means)
-    seen = float((off**2).mean()) * repeats / (repeats - 1)
-    return seen - float(np.concatenate(noise).mean())
+    spread = float((off**2).mean()) * repeats / (repeats - 1)
+    return spread - float(np.concatenate(noise).mean())

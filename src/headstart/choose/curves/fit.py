@@ -63,15 +63,15 @@ class CurvePoint:
         share = (self.accuracy * self.trials + 2) / (self.trials + 4)
         return np.sqrt(share * (1 - share) / self.trials)
 
-    def take(self, kept: NDArray[np.bool_]) -> CurvePoint:
+    def take(self, mask: NDArray[np.bool_]) -> CurvePoint:
         """The measurement at some of the sizes."""
         return CurvePoint(
-            self.sizes[kept],
-            self.accuracy[kept],
-            self.trials[kept],
-            self.correlation[np.ix_(kept, kept)],
-            self.heads[kept],
-            self.tested[kept],
+            self.sizes[mask],
+            self.accuracy[mask],
+            self.trials[mask],
+            self.correlation[np.ix_(mask, mask)],
+            self.heads[mask],
+            self.tested[mask],
         )
 
 
@@ -96,13 +96,13 @@ class PowerLaw:
 class LearningCurve:
     """A fitted law with what else could be true.
 
-    law: the best fit. others: (B, 3) ceiling, gap and rate of laws fitted to what might as well have been measured.
+    law: the best fit. resampled: (B, 3) ceiling, gap and rate of laws fitted to what might as well have been measured.
     misfit: (B,) how wrong the law itself is beyond `top`, in standard deviations. top: the largest size measured.
     confidence: the share of forecasts whose band should hold what is measured later.
     """
 
     law: PowerLaw
-    others: Reals
+    resampled: Reals
     misfit: Reals
     top: float
     confidence: float
@@ -116,20 +116,20 @@ class LearningCurve:
 
         More labels do not harm: the lower end is never below that at a smaller size.
         """
-        wanted = np.atleast_1d(np.asarray(sizes, np.float64))
-        between = self.top * 2.0 ** np.arange(0, max(np.log2(wanted.max() / self.top), 0) + 0.25, 0.25)
-        every = np.unique(np.concatenate([wanted, between]))
+        points = np.atleast_1d(np.asarray(sizes, np.float64))
+        between = self.top * 2.0 ** np.arange(0, max(np.log2(points.max() / self.top), 0) + 0.25, 0.25)
+        every = np.unique(np.concatenate([points, between]))
         low, high = self._ends(every)
-        place = np.searchsorted(every, wanted)
+        place = np.searchsorted(every, points)
         return np.maximum.accumulate(low)[place], high[place]
 
     def ceiling(self) -> tuple[float, float]:
         """The interval, of the same confidence, for the accuracy that the law would end at."""
-        low, high = np.quantile(self.others[:, 0], _tails(self.confidence))
+        low, high = np.quantile(self.resampled[:, 0], _tails(self.confidence))
         return min(float(low), self.law.ceiling), max(float(high), self.law.ceiling)
 
     def _ends(self, sizes: Reals) -> tuple[Reals, Reals]:
-        ceiling, gap, rate = self.others.T[:, :, None]
+        ceiling, gap, rate = self.resampled.T[:, :, None]
         doublings = np.maximum(np.log2(sizes / self.top), 0.0)
         gain = np.maximum(self.law.at(sizes) - self.law.at(self.top), 0.0)
         possible = ceiling - gap * sizes**-rate + self.misfit[:, None] * (_OF_GAIN * gain + _OF_ALL * doublings**0.5)
@@ -159,12 +159,12 @@ def fit_curve(
     used = measured.take(measured.sizes >= FROM)
     problem = _problem(used)
     generator = np.random.default_rng(seed)
-    drawn = _alike(used, samples, generator)
+    resample = _alike(used, samples, generator)
     rate = np.log(_USUAL_RATE) + _SPREAD * generator.standard_normal(samples)
     ceiling = 1 - problem.lasting * np.abs(generator.standard_normal(samples))
-    others = problem.solve(drawn, rate, ceiling, _RATES)
+    resampled = problem.solve(resample, rate, ceiling, _RATES)
     misfit = generator.permutation(_normal(samples))
-    return LearningCurve(_zoomed(problem, used.accuracy), others, misfit, float(used.sizes[-1]), confidence)
+    return LearningCurve(_zoomed(problem, used.accuracy), resampled, misfit, float(used.sizes[-1]), confidence)
 
 
 @dataclass(frozen=True, eq=False)

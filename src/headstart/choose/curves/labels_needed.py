@@ -1,7 +1,7 @@
 """How many labels per class a target needs, read off a learning curve, in numbers and in one sentence.
 
-`answer` takes what was measured, the fitted curve and the images there are, and returns an `Answer`; where nothing can
-be told it says why. It measures and fits nothing.
+`labels_needed` takes what was measured, the fitted curve and the images there are, and returns `LabelsNeeded`; where
+there is no number it says why. It measures and fits nothing.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _FLAT_OVER = 4
 class LabelsNeeded:
     """What can be said of the labels that a target accuracy needs.
 
-    target: a share. verdict: 'reached', 'forecast', or why it can't be told: 'too few sizes', 'flat', 'out of reach',
-    'too far'. sentence: all of it in words. per_class: labels in each class at which the curve meets the target. low,
-    high: where the band's upper and lower end meet it. more, more_low, more_high: the labels to add, the mean over
-    classes. None where it can't be told.
+    target: a share. verdict: 'reached', 'forecast', or why there is no number: 'too few sizes', 'flat',
+    'out of reach', 'too far'. sentence: all of it in words. per_class: labels in each class at which the curve meets
+    the target. low, high: where the band's upper and lower end meet it. more, more_low, more_high: the labels to add,
+    the mean over classes. None where there is no number.
     """
 
     target: float
@@ -45,7 +45,7 @@ class LabelsNeeded:
     more_high: int | None = None
 
     @property
-    def told(self) -> bool:
+    def has_number(self) -> bool:
         """Whether there is a number."""
         return self.per_class is not None
 
@@ -61,12 +61,12 @@ def labels_needed(
     fitted = curve.at(sizes)
     meets = _Meets(int(sizes[-1]), *(_first(sizes, line >= target) for line in (fitted, high, low)))
     if meets.curve is not None and meets.curve <= min(counts.values()):
-        return _told(target, REACHED, _reached(target, meets, counts), meets, counts)
+        return _with_number(target, REACHED, _reached(target, meets, counts), meets, counts)
     start = _start(measured)
     if not _rises(measured, start):
         return _flat(measured, start, target)
     if meets.curve is not None:
-        return _told(target, FORECAST, _forecast(target, meets, counts), meets, counts)
+        return _with_number(target, FORECAST, _forecast(target, meets, counts), meets, counts)
     if meets.high is None and curve.ceiling()[1] < target:
         return _out_of_reach(curve, target)
     return _too_far(curve, target, meets)
@@ -105,7 +105,7 @@ def _rises(measured: CurvePoint, start: int) -> bool:
     return bool(measured.accuracy[-1] - measured.accuracy[start] > z_value(0.90) * off)
 
 
-def _told(target: float, verdict: str, words: str, meets: _Meets, counts: Mapping[str, int]) -> LabelsNeeded:
+def _with_number(target: float, verdict: str, words: str, meets: _Meets, counts: Mapping[str, int]) -> LabelsNeeded:
     sizes = (meets.curve, meets.high, meets.low)
     more = (None if size is None else _missing(size, counts) for size in sizes)
     return LabelsNeeded(target, verdict, words, *sizes, *more)
@@ -134,7 +134,7 @@ def _forecast(target: float, meets: _Meets, counts: Mapping[str, int]) -> str:
 
 
 def _too_few(measured: CurvePoint, target: float, counts: Mapping[str, int]) -> LabelsNeeded:
-    name = min(counts, key=lambda each: counts[each])
+    name = min(counts, key=lambda name: counts[name])
     words = (
         f"How many labels {_percent(target)} needs can't be told: a curve takes {LEAST_SIZES} sizes of {FROM} labels "
         f"per class or more, and these images allow for {int((measured.sizes >= FROM).sum())}; the smallest class, "
@@ -148,7 +148,7 @@ def _flat(measured: CurvePoint, start: int, target: float) -> LabelsNeeded:
     words = (
         f"How many labels {_percent(target)} needs can't be told: from {measured.sizes[start]:.0f} to "
         f"{measured.sizes[-1]:.0f} labels per class the accuracy changed by {gain:+.1f} points, no more than chance "
-        "explains. More images of the same kind promise little; other backbones or fine-tuning may help."
+        "explains. More images of the same kind are expected to bring little; other backbones or fine-tuning may help."
     )
     return LabelsNeeded(target, FLAT, words)
 

@@ -1,7 +1,7 @@
 """How well a head does with m labels per class: many small training sets are drawn, each is tested on other images.
 
 `ladder` says which sizes, `fits_for` how many heads a size gets, `measure` draws, trains and tests, and returns
-`Measured`. It fits no curve and embeds nothing; how far the accuracies may be off is reckoned in
+`CurvePoint`. It fits no curve and embeds nothing; how far the accuracies may be off is reckoned in
 `choose.curves.errors`.
 """
 
@@ -24,7 +24,7 @@ from headstart.records.arrays import Floats, Ints
 
 
 class Learner(Protocol):
-    """What can be trained here: a head, or whatever answers like one."""
+    """What can be trained here: a head, or whatever behaves like one."""
 
     classes_: NDArray[Any]
     form_: Any
@@ -62,8 +62,8 @@ def largest(available: Ints) -> int:
     (80, 13)
     """
     sizes = np.arange(1, int(available.max()) + 1)
-    drawn = np.minimum(available[:, None], sizes).mean(axis=0)
-    return int(sizes[drawn >= _WHOLE * sizes].max(initial=1))
+    labels_drawn = np.minimum(available[:, None], sizes).mean(axis=0)
+    return int(sizes[labels_drawn >= _WHOLE * sizes].max(initial=1))
 
 
 def available(labels: Ints, folds: Ints) -> Ints:
@@ -138,8 +138,8 @@ def measure(
         held = folds[repeat] == fold
         place = queue(labels, groups, held, np.random.default_rng([seed, repeat, fold]))
         for i in [i for i, most in enumerate(fits) if model < most]:
-            drawn = np.flatnonzero(place < sizes[i])
-            right[i, repeat, held] = _answers(head(), X, labels, drawn, held) == labels[held]
+            training = np.flatnonzero(place < sizes[i])
+            right[i, repeat, held] = _predict(head(), X, labels, training, held) == labels[held]
             tested[i, repeat, held] = True
             advance(sizes[i] * classes)
 
@@ -159,7 +159,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _answers(head: Learner, X: Floats, labels: Ints, drawn: Ints, held: NDArray[np.bool_]) -> Ints:
+def _predict(head: Learner, X: Floats, labels: Ints, training: Ints, held: NDArray[np.bool_]) -> Ints:
     """The classes that a head trained on the drawn rows gives the held-out ones."""
-    head.fit(X[drawn], labels[drawn])
+    head.fit(X[training], labels[training])
     return np.asarray(head.classes_[head.form_.scores(X[held]).argmax(axis=1)], np.int64)

@@ -157,18 +157,18 @@ class Prior:
         if not self.contradictions:
             return "The tables that say something here can all be followed at once."
         sides: dict[str, list[str]] = {}
-        for each in {a.table: a for c in self.contradictions for a in (c.first, c.second)}.values():
-            sides.setdefault(each.words(), []).append(each.table)
-        said = "; ".join(f"{words} ({', '.join(tables)})" for words, tables in sides.items())
+        for advice in {a.table: a for c in self.contradictions for a in (c.first, c.second)}.values():
+            sides.setdefault(advice.words(), []).append(advice.table)
+        positions = "; ".join(f"{words} ({', '.join(tables)})" for words, tables in sides.items())
         count = len(self.contradictions)
         pairs = "1 pair of tables cannot" if count == 1 else f"{count} pairs of tables cannot"
-        return f"The tables contradict each other: {pairs} be followed at once. {said[0].upper()}{said[1:]}."
+        return f"The tables contradict each other: {pairs} be followed at once. {positions[0].upper()}{positions[1:]}."
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-like values."""
         return {
-            "advice": [{**asdict(each), "words": each.words()} for each in self.advice],
-            "contradictions": [[each.first.table, each.second.table] for each in self.contradictions],
+            "advice": [{**asdict(advice), "words": advice.words()} for advice in self.advice],
+            "contradictions": [[advice.first.table, advice.second.table] for advice in self.contradictions],
             "disagreement": self.disagreement(),
             "band": self.band,
         }
@@ -180,17 +180,17 @@ def prior_advice(position: Position) -> Prior:
     >>> prior_advice(Position((50, 60), "similar")).advice[0].ways
     ('probe',)
     """
-    found = tuple(_said(table, position) for table in TABLES)
-    return Prior(position, found, contradictions(found))
+    advice = tuple(_advise(table, position) for table in TABLES)
+    return Prior(position, advice, contradictions(advice))
 
 
 def contradictions(advice: Sequence[Advice]) -> tuple[Contradiction, ...]:
     """The pairs that both say something, and have no way in common."""
-    pairs = combinations([each for each in advice if each.ways], 2)
+    pairs = combinations([entry for entry in advice if entry.ways], 2)
     return tuple(Contradiction(a, b) for a, b in pairs if not set(a.ways) & set(b.ways))
 
 
-def _said(table: Table, position: Position) -> Advice:
+def _advise(table: Table, position: Position) -> Advice:
     """A table at a position; where the similarity lies in between, what it says on either side."""
     cells = [table.read(position.median, position.images, side) for side in position.sides]
     ways = tuple(dict.fromkeys(way for cell in cells for way in cell[0]))

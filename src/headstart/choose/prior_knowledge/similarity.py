@@ -50,8 +50,8 @@ class ImageNetSimilarity:
         """The verdict and how the signals voted."""
         counts = {v: sum(s.verdict == v for s in self.signals) for v in ("similar", "different", "in between")}
         votes = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-        shown = {"similar": "similar to ImageNet's", "different": "different from ImageNet's"}
-        return f"{shown.get(self.verdict, 'between similar and different')} ({votes})"
+        words = {"similar": "similar to ImageNet's", "different": "different from ImageNet's"}
+        return f"{words.get(self.verdict, 'between similar and different')} ({votes})"
 
 
 def vote(signals: Sequence[Signal], left_out: Sequence[str] = ()) -> ImageNetSimilarity:
@@ -62,7 +62,7 @@ def vote(signals: Sequence[Signal], left_out: Sequence[str] = ()) -> ImageNetSim
 
 
 def head_signals(logits: Floats, classes: int) -> tuple[Signal, Signal]:
-    """The original head's confidence, and how many kinds of images its answers tell apart. logits: (n, 1000).
+    """The original head's confidence, and how many kinds of images its predictions tell apart. logits: (n, 1000).
 
     The number of kinds is exp(I), I the mutual information in nats between image and answer: the entropy of the mean
     answer less the mean entropy of an answer. A head that says the same of everything tells 1 kind apart, however sure
@@ -70,10 +70,10 @@ def head_signals(logits: Floats, classes: int) -> tuple[Signal, Signal]:
     """
     if logits.ndim != 2 or not len(logits) or classes < 2:
         raise InternalError(f"logits of shape {logits.shape} and {classes} classes cannot be judged.")
-    answers = softmax(logits.astype(np.float64))
-    sure = float(answers.max(axis=1).mean())
-    entropy = float(_entropy(answers).mean())
-    kinds = float(np.exp(max(0.0, float(_entropy(answers.mean(axis=0))) - entropy)))
+    probabilities = softmax(logits.astype(np.float64))
+    sure = float(probabilities.max(axis=1).mean())
+    entropy = float(_entropy(probabilities).mean())
+    kinds = float(np.exp(max(0.0, float(_entropy(probabilities.mean(axis=0))) - entropy)))
     share = (kinds - 1) / (classes - 1)
     return (
         Signal(
@@ -102,10 +102,10 @@ def shift_signal(X: Floats, mean: Floats, spread: Floats) -> Signal:
         raise InternalError(f"activations {X.shape} and statistics {mean.shape}, {spread.shape} do not fit together.")
     live = np.abs(spread) > 1e-3 * np.abs(spread).mean()  # a channel that never moved says nothing
     off = (X.mean(axis=0, dtype=np.float64)[live] - mean[live]) / spread[live]
-    found = float(np.sqrt(np.mean(off**2)))
-    verdict = _verdict(-found, (-SHIFT[1], -SHIFT[0]))
-    words = f"{found:.2f} standard deviations; similar up to {SHIFT[0]:.2f}, different above {SHIFT[1]:.2f}"
-    return Signal("distance to ImageNet's statistics", found, verdict, words)
+    distance = float(np.sqrt(np.mean(off**2)))
+    verdict = _verdict(-distance, (-SHIFT[1], -SHIFT[0]))
+    words = f"{distance:.2f} standard deviations; similar up to {SHIFT[0]:.2f}, different above {SHIFT[1]:.2f}"
+    return Signal("distance to ImageNet's statistics", distance, verdict, words)
 
 
 def depth_signal(best: str, last: str, lost: float, *, worse: bool) -> Signal:
@@ -123,5 +123,5 @@ def _verdict(value: float, ends: tuple[float, float]) -> Verdict:
 
 
 def _entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=-1)
-    return found
+    entropy: NDArray[np.float64] = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=-1)
+    return entropy

@@ -17,10 +17,10 @@ from headstart.data.duplicates.thumbnails import make_thumbnails
 from headstart.records.samples import Samples
 
 
-def known_duplicates(samples: Samples, known: Sequence[str]) -> NDArray[np.str_]:
+def known_duplicates(samples: Samples, trained_on: Sequence[str]) -> NDArray[np.str_]:
     """The fingerprint of a known image that each sample is a near duplicate of, '' for none: (n,)."""
     originals = np.full(len(samples), "", dtype="<U32")
-    cached = thumbnail_cache.find_thumbnails(known)
+    cached = thumbnail_cache.find_thumbnails(trained_on)
     if not cached or len(cached) + len(samples) > MOST_COMPARED:
         return originals
     old, thumbnails = list(cached), make_thumbnails(samples)

@@ -267,20 +267,20 @@ def _stars(
     linked = np.bincount(pairs.ravel(), minlength=len(grey))
     rest = sorted(members, key=lambda row: (-linked[row], row))
     while len(rest) > 1:
-        leader, others = rest[0], rest[1:]
-        values = _against(grey, low, leader, others)
-        near = [(row, value) for row, value in zip(others, values, strict=True) if value >= ALIKE]
-        rest = [row for row, value in zip(others, values, strict=True) if value < ALIKE]
+        leader, followers = rest[0], rest[1:]
+        values = _against(grey, low, leader, followers)
+        near = [(row, value) for row, value in zip(followers, values, strict=True) if value >= ALIKE]
+        rest = [row for row, value in zip(followers, values, strict=True) if value < ALIKE]
         if near:
             yield (leader, *(row for row, _ in near)), (1.0, *(value for _, value in near))
 
 
-def _against(grey: NDArray[np.uint8], low: Floats, leader: int, others: list[int]) -> list[float]:
+def _against(grey: NDArray[np.uint8], low: Floats, leader: int, followers: list[int]) -> list[float]:
     """The likeness of each row to one row, in its best orientation."""
-    pairs = np.stack([np.full(len(others), leader), np.array(others)], axis=1).astype(np.int64)
+    pairs = np.stack([np.full(len(followers), leader), np.array(followers)], axis=1).astype(np.int64)
     pairs, orientation = _with_orientations(low, [_orient(low, o) for o in range(ORIENTATIONS)], pairs)
     likely = _compare(grey, pairs, orientation)
-    best = dict.fromkeys(others, -1.0)
+    best = dict.fromkeys(followers, -1.0)
     for row, value in zip(pairs[:, 1].tolist(), likely.tolist(), strict=True):
         best[row] = max(best[row], value)
-    return [best[row] for row in others]
+    return [best[row] for row in followers]

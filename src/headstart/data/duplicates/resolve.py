@@ -101,22 +101,24 @@ def resolve_duplicates(
     leaked = outside_evaluation(samples, conflicts.leaking)
     near_leaked = outside_evaluation(samples, conflicts.near_leaking)
     rest = np.setdiff1d(np.arange(len(samples)), list(contradicting | leaked | near_leaked))
-    kept, groups = samples.take(rest), groups[rest]
+    remaining, groups = samples.take(rest), groups[rest]
     several = _rows_by_group(groups)
-    note = duplicates_note(len(kept), len(groups) - len(np.unique(groups)), len(kept) - len(set(kept.content)))
-    duplicates = DuplicateGroups(groups, kept.groups, note)
+    note = duplicates_note(
+        len(remaining), len(groups) - len(np.unique(groups)), len(remaining) - len(set(remaining.content))
+    )
+    duplicates = DuplicateGroups(groups, remaining.groups, note)
     contradictions = _with_classes(samples, conflicts.contradictory)
     leaks, near_leaks = _with_splits(samples, conflicts.leaking), _with_splits(samples, conflicts.near_leaking)
-    disputed = _with_classes(kept, [rows for rows in several if _differ(kept.labels[rows])])
+    disputed = _with_classes(remaining, [rows for rows in several if _differ(remaining.labels[rows])])
     if joined := (*map(tuple, several), *_placed(together, rest)):
-        kept = replace(kept, groups=merge_groups(kept, joined))
+        remaining = replace(remaining, groups=merge_groups(remaining, joined))
     dropped = (len(contradicting), len(leaked), len(near_leaked))
     notes = (
         *resolution_notes(contradictions, leaks, near_leaks, disputed, dropped=dropped, duplicates=note),
-        *([SHARED_GROUPS] if _groups_cross_splits(kept) else []),
+        *([SHARED_GROUPS] if _groups_cross_splits(remaining) else []),
     )
-    number = len(samples) - len(kept)
-    return kept, Resolution(contradictions, leaks, near_leaks, disputed, number, duplicates, notes)
+    number = len(samples) - len(remaining)
+    return remaining, Resolution(contradictions, leaks, near_leaks, disputed, number, duplicates, notes)
 
 
 def find_conflicts(samples: Samples, groups: Ints) -> ConflictingRows:
@@ -124,8 +126,8 @@ def find_conflicts(samples: Samples, groups: Ints) -> ConflictingRows:
     exact = exact_duplicates(samples.content)
     contradictory = [rows for rows in exact if _differ(samples.labels[rows])]
     leaking = _leaking(samples, [rows for rows in exact if not _differ(samples.labels[rows])])
-    gone = {row for rows in contradictory for row in rows} | outside_evaluation(samples, leaking)
-    same_label = [rows for group in _rows_by_group(groups, gone) for rows in _by_label(samples, group)]
+    left_out = {row for rows in contradictory for row in rows} | outside_evaluation(samples, leaking)
+    same_label = [rows for group in _rows_by_group(groups, left_out) for rows in _by_label(samples, group)]
     return ConflictingRows(contradictory, leaking, _leaking(samples, same_label))
 
 
@@ -178,8 +180,8 @@ def _leaking(samples: Samples, groups: list[list[int]]) -> list[list[int]]:
 
 
 def _differ(values: NDArray[np.int64] | NDArray[np.str_]) -> bool:
-    known = values[values != UNLABELLED] if values.dtype.kind == "i" else values
-    return len(set(known.tolist())) > 1
+    labelled = values[values != UNLABELLED] if values.dtype.kind == "i" else values
+    return len(set(labelled.tolist())) > 1
 
 
 def _class(samples: Samples, row: int) -> str:

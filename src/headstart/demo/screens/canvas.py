@@ -106,14 +106,14 @@ class Canvas:
         the place where there is no width.
         """
         font = font_of(round(self.size * scale))
-        shown = words if width is None else _cut(words, font, width - bold)
-        long = round(font.getlength(shown)) + bold
+        text_shown = words if width is None else _cut(words, font, width - bold)
+        long = round(font.getlength(text_shown)) + bold
         room = 0 if width is None else width
         x = at[0] + {"left": 0, "centre": (room - long) // 2, "right": room - long}[align]
         ink = colour or self.theme.text
-        self.draw.text((x, at[1]), shown, ink, font=font)
+        self.draw.text((x, at[1]), text_shown, ink, font=font)
         if bold:
-            self.draw.text((x + 1, at[1]), shown, ink, font=font)
+            self.draw.text((x + 1, at[1]), text_shown, ink, font=font)
         return long
 
     def cells(self, at: tuple[int, int], words: str, colour: Colour | None = None, *, bold: bool = False) -> int:
@@ -169,7 +169,7 @@ class Canvas:
         return round(font_of(round(self.size * scale)).getlength(words))
 
     def lines(self, words: str, width: int, *, scale: float = 1.0) -> int:
-        """How many lines `wrapped` would draw in a box of this width."""
+        """How many lines `wrap_text` would draw in a box of this width."""
         return len(list(_lines(words, font_of(round(self.size * scale)), width)))
 
     def wrap_text(self, box: Box, words: str, colour: Colour | None = None, *, scale: float = 1.0) -> int:
@@ -184,9 +184,9 @@ class Canvas:
 @lru_cache(maxsize=64)
 def font_of(size: int) -> ImageFont.FreeTypeFont:
     """Pillow's own font at a size in pixels, laid out without the optional libraries that differ between machines."""
-    found = ImageFont.load_default(max(6, size))
-    assert isinstance(found, ImageFont.FreeTypeFont)
-    return found.font_variant(layout_engine=ImageFont.Layout.BASIC)
+    font_found = ImageFont.load_default(max(6, size))
+    assert isinstance(font_found, ImageFont.FreeTypeFont)
+    return font_found.font_variant(layout_engine=ImageFont.Layout.BASIC)
 
 
 @lru_cache(maxsize=4096)

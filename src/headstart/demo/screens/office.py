@@ -117,10 +117,10 @@ def _chat(canvas: Canvas) -> None:
 
 
 def _remarks(pane: Canvas) -> None:
-    random, y, said = pane.random, pane.size, list[str]()
+    random, y, remarks = pane.random, pane.size, list[str]()
     while y < pane.box.bottom:
-        said = said or random.sample(_REMARKS, len(_REMARKS))
-        y = _remark(pane, y, said.pop(), None if random.random() < 0.4 else random.choice(_NAMES[:5]))
+        remarks = remarks or random.sample(_REMARKS, len(_REMARKS))
+        y = _remark(pane, y, remarks.pop(), None if random.random() < 0.4 else random.choice(_NAMES[:5]))
 
 
 def _people(canvas: Canvas, box: Box) -> None:

@@ -247,6 +247,6 @@ def _bytes(pane: Canvas) -> None:
                     Box(x - cell // 2, y, x + round(2.5 * cell), y + round(1.35 * pane.size)), pane.theme.selected
                 )
             pane.cells((x, y), f"{byte:02x}")
-        shown = "".join(chr(byte) if 32 < byte < 127 else "." for byte in row)
-        pane.cells(((10 + 3 * count) * cell, y), shown)
+        characters = "".join(chr(byte) if 32 < byte < 127 else "." for byte in row)
+        pane.cells(((10 + 3 * count) * cell, y), characters)
         y, offset = y + round(1.35 * pane.size), offset + count

@@ -61,8 +61,8 @@ def draw(canvas: Canvas) -> None:
         box = Box(box.left, bar.bottom, box.right, box.bottom)
     if random.random() < 0.25:
         box = _status(canvas, box, who)
-    wanted = round(box.width / random.uniform(42, 72))  # windows are about that many font sizes wide
-    size = min(22, max(11, wanted))
+    target = round(box.width / random.uniform(42, 72))  # windows are about that many font sizes wide
+    size = min(22, max(11, target))
     with canvas.pane(box, random.choice((canvas.theme.page, canvas.theme.panel)), size=size) as pane:
         _scroll(pane, who)
 
@@ -144,8 +144,8 @@ def _host(random: Random, tool: str) -> Iterator[list[_Part]]:
         (f"Not shown: {random.randint(900, 65000)} {random.choice(('closed', 'filtered'))} tcp ports (reset)", "muted")
     ]
     yield [("PORT      STATE     SERVICE       VERSION", "text")]
-    found = sorted(random.sample(_PORTS, random.randint(3, 11)))
-    for port, service, banner in found:
+    ports = sorted(random.sample(_PORTS, random.randint(3, 11)))
+    for port, service, banner in ports:
         yield from _port(random, port, service, banner)
     if random.random() < 0.6:
         yield [(f"MAC Address: {content.mac(random).upper()} (Example Devices)", "text")]

@@ -176,14 +176,14 @@ def _alert_rows(pane: Canvas) -> None:
     headers = ("Time", "Severity", "Rule", "Source", "Status")
     room = pane.box.width - round(11.5 * u)  # what is left beside time and severity
     count = 5 if room > 26 * u else 4 if room > 20 * u else 3
-    own = (round(5.5 * u), 6 * u, *spread(room, *(3, 1.3, 1)[: count - 2]))
-    y, time = head_row(pane, own, headers[:count], 0), content.moment(random)
+    widths = (round(5.5 * u), 6 * u, *spread(room, *(3, 1.3, 1)[: count - 2]))
+    y, time = head_row(pane, widths, headers[:count], 0), content.moment(random)
     while y < pane.box.bottom:
         severity = random.choice(content.SEVERITIES)
         status = random.choice(("Open", "New", "Triage", "Closed", "Assigned"))
         words = (f"{time:%H:%M:%S}", "", _rule(random), content.private_address(random), status)
-        pane.badge((own[0] + u // 3, y + round(0.2 * u)), severity, pane.theme.severity(severity), scale=0.8)
-        y = table_row(pane, own, words[:count], y)
+        pane.badge((widths[0] + u // 3, y + round(0.2 * u)), severity, pane.theme.severity(severity), scale=0.8)
+        y = table_row(pane, widths, words[:count], y)
         pane.across(y - 1, mix(pane.theme.panel, pane.theme.line, 0.5))
         time -= timedelta(seconds=random.randint(1, 400))
 

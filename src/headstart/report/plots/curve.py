@@ -1,6 +1,6 @@
 """A learning curve as a plot: accuracy against labels per class, with intervals, fitted curves, bands and the target.
 
-Takes what `choose` measured and fitted, returns an SVG file's text. It measures nothing and writes no file.
+Takes what `choose.curves` measured and fitted, returns an SVG file's text. It measures nothing and writes no file.
 """
 
 from __future__ import annotations

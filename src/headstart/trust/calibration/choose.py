@@ -132,8 +132,8 @@ def quality(likely: Floats, labels: Ints) -> Quality:
 
 
 def _row_losses(likely: Floats, labels: Ints) -> Reals:
-    own = np.take_along_axis(likely, labels[None, :, None], axis=-1)[..., 0].astype(np.float64)
-    return -np.log(np.clip(own, 1e-15, 1.0)).mean(axis=0)  # type: ignore[no-any-return]
+    likelihood = np.take_along_axis(likely, labels[None, :, None], axis=-1)[..., 0].astype(np.float64)
+    return -np.log(np.clip(likelihood, 1e-15, 1.0)).mean(axis=0)  # type: ignore[no-any-return]
 
 
 def _clearly_less(difference: Reals, groups: Ints | None, confidence: float) -> bool:

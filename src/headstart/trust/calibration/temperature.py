@@ -42,10 +42,10 @@ def fit_temperature(scores: NDArray[Any], labels: Ints, *, most_rows: int = 20_0
         return 1.0
     epsilon = 1.0 / (len(labels) + 2)
     shifted = (stacked - stacked.max(axis=1, keepdims=True)) / scale
-    own = shifted[np.arange(len(stacked_labels)), stacked_labels]
+    true_logit = shifted[np.arange(len(stacked_labels)), stacked_labels]
     # With z = shifted, T the temperature in units of the scale, and targets q (1 - epsilon for the label, the rest
     # shared), cross-entropy is log Σ_j exp(z_j / T) - Σ_j q_j z_j / T; the second sum does not depend on T but for 1/T.
-    target = (1 - epsilon) * own + epsilon * (shifted.sum(axis=1) - own) / max(shifted.shape[1] - 1, 1)
+    target = (1 - epsilon) * true_logit + epsilon * (shifted.sum(axis=1) - true_logit) / max(shifted.shape[1] - 1, 1)
     mean_target = float(target.mean())
 
     def loss(log_temperature: float) -> float:
@@ -81,8 +81,8 @@ def row_losses(scores: NDArray[Any], labels: Ints, temperature: float = 1.0) -> 
     """
     logits = scores.astype(np.float64) / temperature
     logits -= logits.max(axis=-1, keepdims=True)
-    own = np.take_along_axis(logits, labels[None, :, None], axis=-1)[..., 0]
-    return (np.log(np.exp(logits).sum(axis=-1)) - own).mean(axis=0).astype(np.float32)  # type: ignore[no-any-return]
+    true_logit = np.take_along_axis(logits, labels[None, :, None], axis=-1)[..., 0]
+    return (np.log(np.exp(logits).sum(axis=-1)) - true_logit).mean(axis=0).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def crossed_probabilities(scores: NDArray[Any], labels: Ints, folds: Ints) -> Floats:
@@ -95,7 +95,7 @@ def crossed_probabilities(scores: NDArray[Any], labels: Ints, folds: Ints) -> Fl
     for repeat, fold in enumerate(folds):
         for number in np.unique(fold):
             inside = fold == number
-            others = scores[repeat, ~inside]
-            temperature = fit_temperature(others, labels[~inside])
+            training = scores[repeat, ~inside]
+            temperature = fit_temperature(training, labels[~inside])
             result[repeat, inside] = probabilities(scores[repeat, inside], temperature)
     return result

@@ -61,11 +61,11 @@ def leave_one_class_out(
 
 def _auroc_without(fit: Fit, X: Floats, labels: Ints, held: NDArray[np.bool_], left_out: int) -> float:
     novel = labels == left_out
-    trained, known = ~held & ~novel, held & ~novel
-    if trained.sum() < _LEAST_KNOWN or not known.any():
+    trained, tested = ~held & ~novel, held & ~novel
+    if trained.sum() < _LEAST_KNOWN or not tested.any():
         return float("nan")
     score = fit(X[trained], labels[trained])
-    return auroc(score(X[known]), score(X[novel]))
+    return auroc(score(X[tested]), score(X[novel]))
 
 
 def out_of_fold(fit: Fit, X: Floats, labels: Ints, folds: Ints) -> Floats:

@@ -242,7 +242,9 @@ def _check_size(images: int) -> None:
 def _check_groups(pool: _Pool) -> None:
     for side, name in ((pool.second, "the batch"), (~pool.second, "the reference")):
         if len(np.unique(pool.groups[side])) < 2:
-            raise DataError(f"drift needs at least 2 groups on each side; {name} is one group: nothing can be told.")
+            raise DataError(
+                f"drift needs at least 2 groups on each side; {name} is one group: nothing can be measured."
+            )
 
 
 def _strata(reference: ReferenceSample, n: int, pool: _Pool, classes: tuple[Ints, Ints] | None) -> Ints | None:

@@ -110,10 +110,10 @@ def estimate_class_prior(probabilities: Reals, reference_prior: Reals) -> Reals:
     >>> estimate_class_prior(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0.5, 0.5])).round(3).tolist()
     [1.0, 0.0]
     """
-    known = reference_prior > 0
+    present = reference_prior > 0
     # Bayes: p(x | class) is proportional to p(class | x) / p(class).
-    likelihood = np.where(known, probabilities / np.where(known, reference_prior, 1.0), 0.0)
-    likelihood = np.maximum(likelihood, 1e-12 * known)
+    likelihood = np.where(present, probabilities / np.where(present, reference_prior, 1.0), 0.0)
+    likelihood = np.maximum(likelihood, 1e-12 * present)
     prior = reference_prior.copy()
     for _ in range(_ROUNDS):
         joint = likelihood * prior  # E step: posteriors under the present prior

@@ -18,7 +18,7 @@ from headstart.checks import quantity
 from headstart.data.sampling import one_per_group, random_rows
 from headstart.heads.forms.arrays import unit_rows
 from headstart.records.arrays import Floats, Ints
-from headstart.records.predictions import Drawn
+from headstart.records.predictions import Subsample
 from headstart.trust.shift.batch_test import (
     LEAST_BATCH,
     LEAST_REFERENCE,
@@ -86,13 +86,13 @@ def reference_rows(X: Any, groups: Ints | None = None, *, seed: int = 0) -> Refe
     return replace(sample, rows=sample.rows[rows], positions=sample.positions[rows], groups=sample.groups[rows])
 
 
-def subsample(X: Floats, seed: int = 0) -> Drawn:
+def subsample(X: Floats, seed: int = 0) -> Subsample:
     """At most 500 random rows of a batch's embeddings (n, d): what `check_shift` needs of it."""
     rows = random_rows(len(X), MOST_DRAWN, seed)
-    return Drawn(rows, X[rows])
+    return Subsample(rows, X[rows])
 
 
-def check_shift(reference: ReferenceSample, batch: Drawn, *, seed: int = 0) -> ShiftCheck:
+def check_shift(reference: ReferenceSample, batch: Subsample, *, seed: int = 0) -> ShiftCheck:
     """Compare the rows drawn of a batch with the reference rows of the training images.
 
     Images nearer to one another than any two reference rows are compared once. No more are compared than there are

@@ -106,10 +106,10 @@ def _label_shift(predictions: Predictions, reference: ReferenceCounts, rows: Int
 
     rows: the images that count, where repeats do not.
     """
-    known = ~predictions.novel
+    candidates = ~predictions.novel
     if rows is not None:
-        known &= np.isin(np.arange(len(predictions)), rows)
-    if int(known.sum()) < ENOUGH_FOR_LABEL_SHIFT or not sum(reference.actual):
+        candidates &= np.isin(np.arange(len(predictions)), rows)
+    if int(candidates.sum()) < ENOUGH_FOR_LABEL_SHIFT or not sum(reference.actual):
         return ()
-    result = label_shift(predictions.probabilities[known], reference)
+    result = label_shift(predictions.probabilities[candidates], reference)
     return (result.sentence(predictions.classes),) if result.shifted else ()

@@ -195,10 +195,12 @@ def _to_review(result: Triage) -> list[str]:
     lines = []
     if too_few:
         needed = accepted_needed(result.max_error, too_few[0][1].confidence_level)
-        names = _cut([f"{entry.name!r} ({own.rows:,}; {_short(own)})" for entry, own in too_few])
+        names = _cut([f"{entry.name!r} ({guarantee.rows:,}; {_short(guarantee)})" for entry, guarantee in too_few])
         lines.append(f"To review for want of images, of which a class takes at least {needed:,} so predicted: {names}.")
     if failed:
-        names = _cut([f"{entry.name!r} ({s[1]:,} of {s[0]:,} wrong; {_short(own)})" for entry, own, s in failed])
+        names = _cut(
+            [f"{entry.name!r} ({s[1]:,} of {s[0]:,} wrong; {_short(guarantee)})" for entry, guarantee, s in failed]
+        )
         lines.append(f"To review because too many of the most confident predictions are wrong: {names}.")
     return lines
 
@@ -213,8 +215,8 @@ def _counts(classes: Sequence[ClassTriage]) -> str:
 
 
 def _cut(words: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(words[:most])
-    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
+    listed = ", ".join(words[:most])
+    return listed if len(words) <= most else f"{listed} and {len(words) - most} more"
 
 
 def _refusal(result: Triage) -> str:

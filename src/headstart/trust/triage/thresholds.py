@@ -89,23 +89,23 @@ def triage(
     between("confidence_level", confidence_level, 0.8, 0.9999)
     between("least_coverage", least_coverage, 0.0, 1.0)
     one_of("scope", scope, ("all", "class"))
-    sure, said, true = _checked(confidence, predicted, labels, len(classes))
+    sure, predictions, true = _checked(confidence, predicted, labels, len(classes))
     tested = np.ones(len(sure), bool) if reviewed is None else ~np.asarray(reviewed, bool)
     if groups is not None:
         rows = one_per_group(groups, seed=seed)
-        sure, said, true, tested = sure[rows], said[rows], true[rows], tested[rows]
+        sure, predictions, true, tested = sure[rows], predictions[rows], true[rows], tested[rows]
     request = _Request(max_error, least_coverage)
-    wrong = said != true
+    wrong = predictions != true
     overall = request.guarantee(sure[tested], wrong[tested], confidence_level)
     # Bonferroni: with alpha / K for each of K classes, all their guarantees hold together with 1 - alpha.
     class_level = 1 - (1 - confidence_level) / max(len(classes), 1)
-    by_class = [tested & (said == k) for k in range(len(classes))]
+    by_class = [tested & (predictions == k) for k in range(len(classes))]
     guarantees = [request.guarantee(sure[rows], wrong[rows], class_level) for rows in by_class]
-    thresholds = [own.threshold if scope == "class" else overall.threshold for own in guarantees]
-    accepted = tested & accepts(sure, said, thresholds)
+    thresholds = [guarantee.threshold if scope == "class" else overall.threshold for guarantee in guarantees]
+    accepted = tested & accepts(sure, predictions, thresholds)
     entries = tuple(
-        _class_triage(name, own, accepted & (said == k), wrong, overall, scope, max_error)
-        for k, (name, own) in enumerate(zip(classes, guarantees, strict=True))
+        _class_triage(name, guarantee, accepted & (predictions == k), wrong, overall, scope, max_error)
+        for k, (name, guarantee) in enumerate(zip(classes, guarantees, strict=True))
     )
     coverage = _share(int(accepted.sum()), len(sure))
     return Triage(max_error, confidence_level, scope, overall, entries, len(sure), coverage)
@@ -144,37 +144,37 @@ class _Request:
 
 
 def _checked(confidence: NDArray[Any], predicted: Ints, labels: Ints, classes: int) -> tuple[Reals, Ints, Ints]:
-    sure, said, true = np.asarray(confidence, np.float64), np.asarray(predicted), np.asarray(labels)
-    if not sure.shape == said.shape == true.shape or sure.ndim != 1:
+    sure, predictions, true = np.asarray(confidence, np.float64), np.asarray(predicted), np.asarray(labels)
+    if not sure.shape == predictions.shape == true.shape or sure.ndim != 1:
         raise InternalError(
-            f"triage was given confidences, predictions and labels of {sure.shape, said.shape, true.shape}."
+            f"triage was given confidences, predictions and labels of {sure.shape, predictions.shape, true.shape}."
         )
     if len(sure) and not (sure.min() > 0 and sure.max() <= 1):
         raise DataError(
             f"triage needs confidences above 0 and at most 1; found {sure.min():g} to {sure.max():g}: "
             "turn scores into probabilities first."
         )
-    for name, values in (("predictions", said), ("labels", true)):
+    for name, values in (("predictions", predictions), ("labels", true)):
         if len(values) and not 0 <= values.min() <= values.max() < classes:
             raise DataError(
                 f"triage needs {name} among the {quantity(classes, 'class', 'classes')}, without unlabelled ones."
             )
-    return sure, said, true
+    return sure, predictions, true
 
 
 def _class_triage(
-    name: str, own: Guarantee, inside: Flags, wrong: Flags, overall: Guarantee, scope: str, max_error: float
+    name: str, guarantee: Guarantee, inside: Flags, wrong: Flags, overall: Guarantee, scope: str, max_error: float
 ) -> ClassTriage:
     accepted, errors = int(inside.sum()), int((inside & wrong).sum())
     # A two-sided interval at 2 c - 1 has a one-sided lower end at confidence c.
-    low, _ = clopper_pearson(errors, accepted, confidence=2 * own.confidence_level - 1)
+    low, _ = clopper_pearson(errors, accepted, confidence=2 * guarantee.confidence_level - 1)
     if not accepted:
         status = NONE_ACCEPTED
-    elif own.feasible and (scope == "class" or own.threshold <= overall.threshold):
+    elif guarantee.feasible and (scope == "class" or guarantee.threshold <= overall.threshold):
         status = GUARANTEED
     else:
         status = VIOLATED if float(low) > max_error else NOT_SHOWN
-    return ClassTriage(name, own, accepted, errors, status)
+    return ClassTriage(name, guarantee, accepted, errors, status)
 
 
 def _share(accepted: int, rows: int) -> Estimate:

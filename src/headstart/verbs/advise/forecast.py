@@ -120,21 +120,21 @@ def _fine_tune(clock: _Clock, strategy: Strategy, recipe: Recipe, images: int, f
     from headstart.finetune.freeze_plan import make_freeze_plan
 
     fold = max(1, images - images // folds)
-    settings, last = settle_recipe(recipe, strategy, fold), settle_recipe(recipe, strategy, images)
+    config, last = settle_recipe(recipe, strategy, fold), settle_recipe(recipe, strategy, images)
     phases = make_freeze_plan(strategy, clock.stages, clock.backbone.name).phases
     deepest = min(phases, key=lambda phase: phase.boundary)
-    steps = len(phases) * (folds * _steps(settings, fold) + _steps(last, images))
-    step = clock.step(deepest, settings)
-    image = clock.image(deepest.boundary, settings.augment)
+    steps = len(phases) * (folds * _steps(config, fold) + _steps(last, images))
+    step = clock.step(deepest, config)
+    image = clock.image(deepest.boundary, config.augment)
     if deepest.boundary == 0:  # nothing is cached: every step reads its images anew
-        once, step = 0.0, step + settings.batch * image
+        once, step = 0.0, step + config.batch * image
     else:
-        once = images * (1 + settings.views) * image
+        once = images * (1 + config.views) * image
     return Forecast(strategy.name, once + steps * step, once, steps, step, folds + 1, True)
 
 
-def _steps(settings: TrainingConfig, images: int) -> int:
-    return settings.epochs * math.ceil(images / settings.batch)
+def _steps(config: TrainingConfig, images: int) -> int:
+    return config.epochs * math.ceil(images / config.batch)
 
 
 class _Clock:
@@ -143,7 +143,7 @@ class _Clock:
     def __init__(self, backbone: Backbone, stages: Stages, X: Floats, samples: Samples, device: Device) -> None:
         self.backbone, self.stages, self.X, self.samples, self.device = backbone, stages, X, samples, device
 
-    def step(self, phase: Phase, settings: TrainingConfig) -> float:
+    def step(self, phase: Phase, config: TrainingConfig) -> float:
         """Seconds of a step of training on random activations; the first, which warms up, does not count."""
         from headstart.finetune.fold_batchnorm import foldable_pairs, folded_batchnorm
         from headstart.finetune.head_init import random_head
@@ -152,14 +152,14 @@ class _Clock:
         from headstart.finetune.tail import build_tail, torch_head
 
         classes = len(self.samples.classes)
-        rows = np.arange(settings.batch * (1 + _STEPS))
+        rows = np.arange(config.batch * (1 + _STEPS))
         start = random_head(self.X, classes)
-        tail = build_tail(self.stages, phase, start, torch_head(start).to(self.device.kind), settings)
+        tail = build_tail(self.stages, phase, start, torch_head(start).to(self.device.kind), config)
         noise = _Noise(self._shape(phase.boundary), self.device)
         context = autocast("f32", self.device.kind)
         work = TrainingJob(noise, rows % classes, rows, None, classes, 0, 0, 0.0, {}, context)
         with folded_batchnorm(foldable_pairs(self.stages, self.backbone.spec.size)):
-            train_tail(tail, work, _once(settings), None, lambda done: None)
+            train_tail(tail, work, _once(config), None, lambda done: None)
         return float(np.mean(np.diff(noise.times)[1:]))
 
     def image(self, boundary: int, augment: str) -> float:
@@ -191,11 +191,11 @@ class _Clock:
             return tuple(self.stages.blocks().prefix(boundary)(image).shape[1:])
 
 
-def _once(settings: TrainingConfig) -> TrainingConfig:
+def _once(config: TrainingConfig) -> TrainingConfig:
     """One epoch without early stopping."""
     from dataclasses import replace
 
-    return replace(settings, epochs=1, patience=0)
+    return replace(config, epochs=1, patience=0)
 
 
 def _timed(work: Callable[[], Any]) -> float:

@@ -25,7 +25,7 @@ from headstart.errors import DataError
 from headstart.model.facts import AccuracyClaims
 from headstart.pipeline.candidates import LAYERS
 from headstart.pipeline.prepare import find_duplicates
-from headstart.pipeline.probe import MANY_COPIES, accuracy_claims, probe_probabilities
+from headstart.pipeline.probe import MANY_DUPLICATES, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Floats, Ints
 from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Failure, Samples
@@ -145,7 +145,7 @@ def _group_note(samples: Samples) -> str:
         return f"The data name {quantity(len(np.unique(samples.groups)), 'group')}; folds hold each together."
     return (
         "The data name no groups: where images come in series (of one patient, plant, site or video), name them with a "
-        "group column, because only copies can be found here."
+        "group column, because only duplicates can be found here."
     )
 
 
@@ -172,7 +172,7 @@ def _check_labels(
     try:
         if not len(samples):
             raise DataError(
-                "no image can be read and has a label that its exact copies share: mend the files or labels."
+                "no image can be read and has a label that its exact duplicates share: mend the files or labels."
             )
         check_enough(samples.labels, samples.classes, groups)
     except DataError as error:
@@ -183,7 +183,7 @@ def _check_labels(
     except DataError as error:
         return _LabelCheck(notes=(f"Labels were not checked: {error}",))
     claims = None
-    if len(rows) - len(np.unique(families)) >= MANY_COPIES * len(rows):
+    if len(rows) - len(np.unique(families)) >= MANY_DUPLICATES * len(rows):
         leaky = probe_probabilities(X, samples.labels, samples.groups, run)
         claims = accuracy_claims(leaky, probabilities, samples.labels)
     findings, issues = label_issues(samples, probabilities, rows)

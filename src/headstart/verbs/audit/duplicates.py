@@ -1,4 +1,4 @@
-"""What an audit finds of duplicates: contradictory labels, leaks across splits, and plain copies.
+"""What an audit finds of duplicates: contradictory labels, leaks across splits, and plain duplicates.
 
 `duplicate_findings` takes samples with their duplicate groups and yields `Finding`s. What they propose to leave out is
 what `train` leaves out by itself (`data.duplicates.resolve`). It searches for no duplicates.
@@ -33,7 +33,7 @@ def duplicate_findings(samples: Samples, families: Ints, likeness: Mapping[int, 
         members = sorted(rows, key=lambda row: (-likeness.get(row, 0.0), row))
         word_of_row |= dict.fromkeys(members, str(number))
         yield from _contradictions(samples, members, contradictory, str(number))
-        yield from _copies(samples, members, likeness, str(number))
+        yield from _duplicates(samples, members, likeness, str(number))
     for rows in (*conflicts.leaking, *conflicts.near_leaking):
         yield from _leaks(samples, rows, word_of_row[rows[0]])
 
@@ -47,7 +47,7 @@ def _duplicate_groups(families: Ints) -> Iterator[list[int]]:
 
 
 def _contradictions(samples: Samples, rows: list[int], contradictory: set[int], group: str) -> Iterator[Finding]:
-    """Copies under different labels: exact ones are left out, as `train` does; near ones are for a person."""
+    """Duplicates under different labels: exact ones are left out, as `train` does; near ones are for a person."""
     labels = {int(samples.labels[row]) for row in rows} - {UNLABELLED}
     if len(labels) < 2:
         return
@@ -55,9 +55,9 @@ def _contradictions(samples: Samples, rows: list[int], contradictory: set[int], 
         same = row in contradictory
         if samples.labels[row] == UNLABELLED and not same:
             continue
-        others = [other for other in rows if samples.labels[other] not in (UNLABELLED, samples.labels[row])]
-        exact = [other for other in others if samples.content[other] == samples.content[row]]
-        other = (exact or others)[0]
+        rivals = [other for other in rows if samples.labels[other] not in (UNLABELLED, samples.labels[row])]
+        exact = [other for other in rivals if samples.content[other] == samples.content[row]]
+        other = (exact or rivals)[0]
         sentence = (
             f"It is in {_place(samples, row, other)}, and {'an exact' if same else 'a near'} copy of it, "
             f"{samples.names[other]}, is in {_place(samples, other, row)}."
@@ -78,7 +78,7 @@ def _split(samples: Samples, row: int) -> str:
 
 
 def _leaks(samples: Samples, rows: list[int], group: str) -> Iterator[Finding]:
-    """Copies in several splits: those outside the split that is measured on are to be left out."""
+    """Duplicates in several splits: those outside the split that is measured on are to be left out."""
     last = max(rows, key=lambda row: SPLITS.index(_split(samples, row)))
     for row in sorted(outside_evaluation(samples, [rows])):
         sentence = (
@@ -88,7 +88,7 @@ def _leaks(samples: Samples, rows: list[int], group: str) -> Iterator[Finding]:
         yield _finding(samples, row, last, LEAK, sentence, 1.0, EXCLUDE, group)
 
 
-def _copies(samples: Samples, rows: list[int], likeness: Mapping[int, float], group: str) -> Iterator[Finding]:
+def _duplicates(samples: Samples, rows: list[int], likeness: Mapping[int, float], group: str) -> Iterator[Finding]:
     """Every further copy of a group's first image."""
     first, row_of_content = rows[0], {samples.content[rows[0]]: rows[0]}
     for row in rows[1:]:

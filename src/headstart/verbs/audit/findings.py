@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,21 +24,25 @@ from headstart.storage.files import write_atomically
 
 UNREADABLE, CONTRADICTION, LEAK = "unreadable", "contradictory labels", "leak across splits"
 EXACT, NEAR, MISLABEL, IMBALANCE = "exact duplicate", "near duplicate", "label issue", "class imbalance"
-KINDS = (UNREADABLE, CONTRADICTION, LEAK, MISLABEL, EXACT, NEAR, *quality.KINDS, IMBALANCE)
+CLASSES = "classes or groups"
+"""More labels look wrong than can be: what is wrong are the classes, or the groups."""
+KINDS = (UNREADABLE, CONTRADICTION, LEAK, CLASSES, MISLABEL, EXACT, NEAR, *quality.KINDS, IMBALANCE)
 """In the order in which they matter."""
 LOOK = "look at"
-_ACTIONS = {EXCLUDE: EXCLUDE, GROUP: GROUP, LOOK: KEEP}
 _STRONGEST = (EXCLUDE, GROUP, LOOK)
+_LISTED_TWICE = "It is listed more than once: 'headstart train' keeps one row by itself; mend the table."
+"""Of a path that is listed more than once, a plan, which goes by path, can say nothing of one row alone."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found of one image (or, for an imbalance, of one class).
+    """One thing that was found of one image (of one class for an imbalance, of all for `CLASSES`).
 
     name: the image's name, or the class's. kind: one of `KINDS`. sentence: what was found. severity: 0 to 1, to be
     compared within a kind. proposal: 'exclude', 'group' or 'look at'. group: a word that the images of one group of
-    copies share; '' for none. of: the name of the image it is compared with; '' for none. row, other: the places of the
-    image and of that one among all; -1 for none. suggested: the class that a model would give; '' for none.
+    duplicates share; '' for none. of: the name of the image it is compared with; '' for none. row, other: the places of
+    the image and of that one among all; -1 for none, as where a finding is of no single image. suggested: the class
+    that a model would give; '' for none.
     """
 
     name: str
@@ -69,7 +73,7 @@ class Audit:
 
     images, counts: how many images, and of each class. findings: in the order of `KINDS`, the most severe of a kind
     first. groups: (n,) a number for each image; duplicates and images of one of the user's groups share one. claims:
-    accuracies with and without duplicate leakage; None where fewer than 5 % are copies, or nothing can be measured.
+    accuracies with and without duplicate leakage; None where fewer than 5 % are duplicates, or nothing can be measured.
     notes: sentences for the user, among them what could not be looked at. samples: the images that were looked at.
     typical: of each class the rows of the label check's most confident right predictions. hindrance: why
     no model can be trained on these data as they are; '' where nothing is known against it.
@@ -98,15 +102,50 @@ class Audit:
             if findings
         )
 
-    def plan(self) -> tuple[PlanLine, ...]:
-        """A line for each image of which anything was found, with the strongest of what is proposed."""
-        by_name: dict[str, list[Finding]] = {}
+    def duplicate_groups(self) -> dict[str, tuple[int, ...]]:
+        """The rows of each group of duplicates, under its word; the image that the others repeat comes first."""
+        rows: dict[str, dict[int, None]] = {}
         for finding in self.findings:
-            if finding.kind != IMBALANCE:
-                by_name.setdefault(finding.name, []).append(finding)
+            if finding.proposal == GROUP:
+                rows.setdefault(finding.group, {}).update({finding.other: None, finding.row: None})
+        return {word: tuple(members) for word, members in rows.items()}
+
+    def plan(self, duplicates: bool = False) -> tuple[PlanLine, ...]:
+        """What to leave out, and what a person should decide: a line for each such image.
+
+        Duplicates need no decision, since `train` holds them together by itself. duplicates: give each image of a group
+        of duplicates a line all the same; it then stays in its group whatever else is proposed for it.
+        """
+        findings_of: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            if finding.row >= 0 and finding.proposal != GROUP:
+                findings_of.setdefault(finding.name, []).append(finding)
         repeated = {name for name, count in Counter(self.samples.names).items() if count > 1}
-        lines = [_keep_line(name) if name in repeated else _line(name, findings) for name, findings in by_name.items()]
-        return tuple(_lines_of_first_images(lines, self.findings)) + tuple(lines)
+        left_out = {
+            name
+            for name, findings in findings_of.items()
+            if name not in repeated and any(finding.proposal == EXCLUDE for finding in findings)
+        }
+        words = self._words(left_out) if duplicates else {}
+        if duplicates:
+            for finding in self.findings:
+                if finding.proposal == GROUP and finding.name in words:
+                    findings_of.setdefault(finding.name, []).append(finding)
+        lines = []
+        for name in dict.fromkeys([*findings_of, *words]):
+            action = EXCLUDE if name in left_out else GROUP if name in words else KEEP
+            reason = _LISTED_TWICE if name in repeated else _reason(findings_of.get(name, ()))
+            lines.append(PlanLine(name, action, reason, words.get(name, "")))
+        return tuple(lines)
+
+    def _words(self, left_out: Set[str]) -> dict[str, str]:
+        """Name → word of its group, of every group of which two images or more stay; those left out carry it too."""
+        words: dict[str, str] = {}
+        for word, rows in self.duplicate_groups().items():
+            names = dict.fromkeys(self.samples.names[row] for row in rows)
+            if len(names.keys() - left_out) > 1:
+                words |= dict.fromkeys(names, word)
+        return words
 
     def write_csv(self, path: Path | str) -> None:
         """Write every finding, one a line; raises `OSError`."""
@@ -120,14 +159,14 @@ class Audit:
             )
         write_atomically(Path(path), text.getvalue().encode())
 
-    def write_plan(self, path: Path | str) -> None:
-        """Write the plan (see `data.cleaning_plan`) for a person to edit; raises `OSError`.
+    def write_plan(self, path: Path | str, duplicates: bool = False) -> None:
+        """Write the plan (see `plan` and `data.cleaning_plan`) for a person to edit; raises `OSError`.
 
         Raises `OptionError` where the file is there already: it may hold edits.
         """
         if Path(path).exists():
             raise OptionError(f"the plan {str(path)!r} is there already and may hold edits: name another file.")
-        write_plan(Path(path), self.plan())
+        write_plan(Path(path), self.plan(duplicates))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-like values."""
@@ -157,24 +196,5 @@ def _proposals(findings: tuple[Finding, ...]) -> str:
     return ", ".join(word for word in _STRONGEST if any(finding.proposal == word for finding in findings))
 
 
-def _lines_of_first_images(lines: list[PlanLine], findings: tuple[Finding, ...]) -> Iterator[PlanLine]:
-    """A line for the first image of each group that has none yet: a group of one would hold nothing together."""
-    paths = {line.path for line in lines}
-    for finding in findings:
-        if finding.proposal == GROUP and finding.of not in paths:
-            paths.add(finding.of)
-            yield PlanLine(finding.of, GROUP, "It has copies.", finding.group)
-
-
-def _keep_line(name: str) -> PlanLine:
-    """Of a path that is listed more than once, a plan, which goes by path, can say nothing of one row alone."""
-    return PlanLine(
-        name, KEEP, "It is listed more than once: 'headstart train' keeps one row by itself; mend the table.", ""
-    )
-
-
-def _line(name: str, findings: list[Finding]) -> PlanLine:
-    strongest = min(findings, key=lambda finding: _STRONGEST.index(finding.proposal))
-    group = next((finding.group for finding in findings if finding.group), "")
-    reason = " ".join(f"{finding.kind}: {finding.sentence}" for finding in findings)
-    return PlanLine(name, _ACTIONS[strongest.proposal], reason, group)
+def _reason(findings: Sequence[Finding]) -> str:
+    return " ".join(f"{finding.kind}: {finding.sentence}" for finding in findings) or "It has duplicates."

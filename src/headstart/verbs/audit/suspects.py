@@ -16,12 +16,13 @@ from headstart.data.images.quality import find_quality_issues
 from headstart.records.arrays import Floats, Ints
 from headstart.records.samples import Samples
 from headstart.trust.label_errors import LabelIssues, find_label_issues
-from headstart.verbs.audit.findings import LOOK, MISLABEL, Finding
+from headstart.verbs.audit.findings import CLASSES, LOOK, MISLABEL, Finding
 
 if TYPE_CHECKING:
     from headstart.data.duplicates.thumbnails import Thumbnails
 
-_EXAMPLES = 3
+_MOST = 1 / 3
+"""Of all labels: where more look wrong, it is not the labels that are."""
 
 
 def quality_issues(thumbnails: Thumbnails, names: Sequence[str]) -> tuple[Finding, ...]:
@@ -35,12 +36,25 @@ def quality_issues(thumbnails: Thumbnails, names: Sequence[str]) -> tuple[Findin
 def label_issues(samples: Samples, probabilities: Floats, rows: Ints | None = None) -> tuple[tuple[Finding, ...], Ints]:
     """Labels that are probably wrong, the least likely first; and which of the samples they are, (m,).
 
+    Where they are more than a third of all, one finding says so in their place: its kind is `CLASSES`.
+
     probabilities: (n, K), by models that were not trained on the image. rows: (n,) what the findings call the samples'
     rows; 0 to n - 1 by default.
     """
     issues = find_label_issues(samples.labels, probabilities)
+    if len(issues) > _MOST * len(samples):
+        return (_wrong_classes(len(issues), len(samples)),), issues.rows
     rows = np.arange(len(samples)) if rows is None else rows
     return tuple(_mislabel(samples, probabilities, rows, issues, i) for i in range(len(issues))), issues.rows
+
+
+def _wrong_classes(count: int, images: int) -> Finding:
+    sentence = (
+        f"{count:,} of {images:,} labels ({100 * count / images:.0f} %) disagree with a model that has not seen the "
+        "images. So many are not wrong labels: the classes look alike, or are no classes (splits, dates, sources), or "
+        "images of one series stand apart: check the classes, and name series with a group column."
+    )
+    return Finding("all labels", CLASSES, sentence, count / images, LOOK)
 
 
 def _mislabel(samples: Samples, probabilities: Floats, rows: Ints, issues: LabelIssues, i: int) -> Finding:

@@ -116,7 +116,9 @@ def design_curve(prepared: Prepared, seed: int) -> CurveDesign:
     def fits(size: int) -> int:
         """Heads to train with so many labels per class; 0 where one takes too long."""
         seconds = HEADS[HEAD].seconds(int(np.minimum(counts, size).sum()), width, len(counts), 1)
-        return fits_for(seconds, count, allowance=ALLOWANCE) if seconds <= MOST_SECONDS or size == 1 else 0
+        if seconds > MOST_SECONDS and size > 1:
+            return 0
+        return min(fits_for(seconds, count, allowance=ALLOWANCE), len(division.folds) * count)
 
     sizes = tuple(size for size in ladder(most) if fits(size))
     equal = int(counts.max()) <= most == sizes[-1]

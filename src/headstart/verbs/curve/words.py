@@ -23,9 +23,9 @@ _SHOWN = 12
 
 def data_words(counts: Mapping[str, int]) -> str:
     """How many images there are, and of which classes. counts: class → images."""
-    shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:_SHOWN])
+    listed = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:_SHOWN])
     more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
-    return f"{checks.quantity(sum(counts.values()), 'image')} of {len(counts)} classes ({shown}{more})"
+    return f"{checks.quantity(sum(counts.values()), 'image')} of {len(counts)} classes ({listed}{more})"
 
 
 def worth(series: Sequence[Series]) -> str:

@@ -166,10 +166,12 @@ def _subsample(samples: Samples, run: Run) -> tuple[Samples, tuple[str, ...]]:
 def _check_size(number: int, total: int, failures: Sequence[Failure] = ()) -> None:
     if number >= LEAST_BATCH:
         return
-    found = f"{number} of {total:,} can be read ({failures[0].name}: {failures[0].reason})" if failures else f"{number}"
+    images_words = (
+        f"{number} of {total:,} can be read ({failures[0].name}: {failures[0].reason})" if failures else f"{number}"
+    )
     raise DataError(
-        f"drift needs at least {LEAST_BATCH} different images in the batch; found {found}: collect more images, and "
-        "compare them together."
+        f"drift needs at least {LEAST_BATCH} different images in the batch; found {images_words}: collect more images, "
+        "and compare them together."
     )
 
 
@@ -182,6 +184,7 @@ def _one_per_group(embedded: EmbeddedParts, run: Run) -> tuple[EmbeddedParts, tu
     further = len(embedded.samples) - len(rows)
     samples = replace(embedded.samples.take(rows), groups=None)
     note = (
-        f"Of near copies, and of small groups, one image each is looked at; {quantity(further, 'other')} took no part."
+        "Of near duplicates, and of small groups, one image each is looked at; "
+        f"{quantity(further, 'other')} took no part."
     )
     return replace(embedded, samples=samples, X=embedded.X[rows]), (note,) if further else ()

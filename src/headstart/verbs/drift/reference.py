@@ -87,10 +87,10 @@ def compare_with_training(predictor: Predictor, bundle: Bundle, run: Run) -> Com
             "or a very large one): give the images that it was trained on, or others like them, with --reference."
         )
     predicted = _out_of_fold(predictor, bundle, rows.features, rows.labels, rows.folds, run)
-    reference, drawn = _draw(rows.features, rows.groups, run)
+    reference, rows_drawn = _draw(rows.features, rows.groups, run)
     return Comparison(
         rows=reference,
-        predicted=predicted[drawn][reference.positions],
+        predicted=predicted[rows_drawn][reference.positions],
         samples=None,
         words=_training_words(len(reference.rows), len(rows)),
         trained_on=True,
@@ -119,15 +119,15 @@ def compare_with_images(data: Any, predictor: Predictor, bundle: Bundle, run: Ru
         training = read_rows(bundle, predictor.classes, predictor.parts)
     samples, X = embedded.samples.take(rows), embedded.X[rows]
     predicted, reasons = _predict_reference(samples, X, predictor, bundle, training, run)
-    reference, drawn = _draw(X, samples.groups, run)
+    reference, rows_drawn = _draw(X, samples.groups, run)
     content = frozenset(samples.content)
     trained_on = training is not None and content <= set(training.content)
     count, total = len(reference.rows), len(samples)
     words = f"{_part_words(count, total)}{quantity(total, 'reference image')}"
     return Comparison(
         rows=reference,
-        predicted=None if predicted is None else predicted[drawn][reference.positions],
-        samples=samples.take(drawn),
+        predicted=None if predicted is None else predicted[rows_drawn][reference.positions],
+        samples=samples.take(rows_drawn),
         words=_training_words(count, total) if trained_on else words,
         trained_on=trained_on,
         content=content,
@@ -212,7 +212,7 @@ def _out_of_fold(predictor: Predictor, bundle: Bundle, X: Floats, labels: Ints, 
     from headstart.choose.score_cache import CachedStrategy, default_folder
 
     recipe = read_recipe(predictor, bundle, retune=False)
-    head = recipe.head(recipe.setting or {})
+    head = recipe.head(recipe.configuration or {})
     strategy = CachedStrategy(head, fingerprint.hash_array(X), default_folder()) if run.cache else head
     scores = strategy.path_scores(X, labels, folds[:1]).scores
     return scores[0, 0].argmax(axis=-1).astype(np.int64)  # type: ignore[no-any-return]

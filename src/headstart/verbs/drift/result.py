@@ -31,9 +31,9 @@ class ClassShare:
 class BatchDrift:
     """What a batch is, compared with what a model was trained on.
 
-    test: its `foreign` are row numbers of `batch`, its `typical` of `comparison.samples`. batch: the images that were
-    read and compared. predictions: the model's, row for row. comparison: with what. failures: images that could not be
-    read. images: how many new ones there were in all. model: where it lies. notes: for the user.
+    test: its `batch_extremes` are rows of `batch`, its `reference_extremes` of `comparison.samples`. batch: the
+    images that were read and compared. predictions: the model's, row for row. comparison: with what. failures: images
+    that could not be read. images: how many new ones there were in all. model: where it lies. notes: for the user.
     """
 
     test: BatchTest

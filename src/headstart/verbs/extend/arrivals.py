@@ -1,7 +1,7 @@
-"""Labelled images on their way into a trained model: embedded as its head looks at them, copies of known ones found.
+"""Labelled images on their way into a trained model: embedded as its head looks at them.
 
-`arrivals` takes new data, `from_images` the old training images of a model that does not hold their embeddings.
-Neither fits anything.
+`embed_new_rows` takes new data, `rows_from_images` the old training images of a model that does not hold their
+embeddings. Neither fits anything.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class NewRows:
-    """New rows. X: (n, d) what the head looks at. labels: (n,) numbers of `classes`. content: pictures' fingerprints.
+    """New rows. X: (n, d) what the head looks at. labels: (n,) numbers of `classes`. content: images' fingerprints.
 
-    groups: (n,) or None. held_rows, held_labels: kept apart for a score at the end. contradicted: pictures
+    groups: (n,) or None. held_rows, held_labels: kept apart for a score at the end. contradicted: images
     that the model was trained on under another class. cached: rows that came from the cache. copy_of: for each row the
-    fingerprint of a picture that the model was trained on and that it nearly repeats, '' for none.
+    fingerprint of an image that the model was trained on and that it nearly repeats, '' for none.
     """
 
     X: Floats
@@ -79,8 +79,8 @@ def embed_new_rows(
     if (new.samples.labels == UNLABELLED).any():
         raise DataError("some of the new images have no label: give each a class.")
     samples, exact = resolve_duplicates(new.samples)
-    samples, contradicted, known = _unknown(samples, rows)
-    notes = [*new.notes, *exact.other_notes, *known]
+    samples, contradicted, repeat_notes = _unknown(samples, rows)
+    notes = [*new.notes, *exact.other_notes, *repeat_notes]
     if not len(samples):
         raise DataError(
             f"there is nothing to add: of {quantity(len(new.samples), 'image')} none is new. {' '.join(notes)}"
@@ -89,32 +89,32 @@ def embed_new_rows(
     search = find_duplicates(samples, run)
     samples, duplicates = search.resolve()
     notes += [*duplicates.notes, *search.notes]
-    found = embed_parts(samples, parts, run)
-    check_share(found.failures, len(samples), max_unreadable)
-    if found.failures:
-        first = found.failures[0]
+    arrivals = embed_parts(samples, parts, run)
+    check_share(arrivals.failures, len(samples), max_unreadable)
+    if arrivals.failures:
+        first = arrivals.failures[0]
         notes.append(
-            f"{quantity(len(found.failures), 'image')} cannot be read and took no part "
+            f"{quantity(len(arrivals.failures), 'image')} cannot be read and took no part "
             f"(the saved model lists them in unreadable.csv; the first: {first.name}: {first.reason})."
         )
-    held, said = held_out_rows(found.samples)
-    copy_of = known_duplicates(found.samples, rows.content) if cache else np.full(len(held), "")
+    held, split_notes = held_out_rows(arrivals.samples)
+    copy_of = known_duplicates(arrivals.samples, rows.content) if cache else np.full(len(held), "")
     leaking, notes = held & (copy_of != ""), [*notes, *_copied(copy_of, held)]
-    fit, held_rows = found.samples.take(~held), np.flatnonzero(held & ~leaking)
+    fit, held_rows = arrivals.samples.take(~held), np.flatnonzero(held & ~leaking)
     if not len(fit):
         raise DataError("there is nothing to add: no new image can be read that is not in a test split.")
     result = NewRows(
-        found.X[~held],
+        arrivals.X[~held],
         fit.labels,
         fit.content,
         fit.classes,
         fit.groups,
-        found.X[held_rows],
-        found.samples.labels[held_rows],
+        arrivals.X[held_rows],
+        arrivals.samples.labels[held_rows],
         contradicted,
-        found.failures,
-        (*notes, *said),
-        found.cached,
+        arrivals.failures,
+        (*notes, *split_notes),
+        arrivals.cached,
         tuple(copy_of[~held].tolist()),
     )
     return _checked(result, rows)
@@ -125,8 +125,8 @@ def _copied(copy_of: NDArray[np.str_], held: NDArray[np.bool_]) -> list[str]:
     notes = []
     if count := int(((copy_of != "") & ~held).sum()):
         notes.append(
-            f"Copies: {quantity(count, 'new image')} nearly {'repeats' if count == 1 else 'repeat'} what the model was "
-            "trained on (turned, mirrored, cropped or saved anew); each stays in the fold of what it repeats."
+            f"Duplicates: {quantity(count, 'new image')} nearly {'repeats' if count == 1 else 'repeat'} what the model "
+            "was trained on (turned, mirrored, cropped or saved anew); each stays in the fold of what it repeats."
         )
     if count := int(((copy_of != "") & held).sum()):
         notes.append(
@@ -137,14 +137,14 @@ def _copied(copy_of: NDArray[np.str_], held: NDArray[np.bool_]) -> list[str]:
 
 
 def _unknown(samples: Samples, rows: Rows) -> tuple[Samples, tuple[str, ...], list[str]]:
-    """The samples that the model was not trained on, pictures that it knows under another class, and notes."""
+    """The samples that the model was not trained on, images that it knows under another class, and notes."""
     class_of = {content: rows.classes[k] for content, k in zip(rows.content, rows.labels.tolist(), strict=True)}
-    known = np.array([content in class_of for content in samples.content], bool)
+    repeats = np.array([content in class_of for content in samples.content], bool)
     other = [
-        i for i in np.flatnonzero(known) if class_of[samples.content[i]] != samples.classes[int(samples.labels[i])]
+        i for i in np.flatnonzero(repeats) if class_of[samples.content[i]] != samples.classes[int(samples.labels[i])]
     ]
     notes = []
-    if same := int(known.sum()) - len(other):
+    if same := int(repeats.sum()) - len(other):
         notes.append(f"Left out: {quantity(same, 'image')} that the model was trained on already.")
     if other:
         name = samples.names[other[0]]
@@ -153,22 +153,22 @@ def _unknown(samples: Samples, rows: Rows) -> tuple[Samples, tuple[str, ...], li
             f"Left out, old and new: {quantity(len(other), 'image')} that the model was trained on under another class "
             f"({name} was {was!r}): which of the two is right cannot be known."
         )
-    return samples.take(~known), tuple({samples.content[i] for i in other}), notes
+    return samples.take(~repeats), tuple({samples.content[i] for i in other}), notes
 
 
-def _checked(found: NewRows, rows: Rows) -> NewRows:
+def _checked(arrivals: NewRows, rows: Rows) -> NewRows:
     """With a note for a class whose name differs from an old one's only in case or spaces; refuses strange tests."""
-    held = {found.classes[k] for k in found.held_labels.tolist()}
-    if strange := sorted(held - set(found.used) - set(rows.classes)):
+    held = {arrivals.classes[k] for k in arrivals.held_labels.tolist()}
+    if strange := sorted(held - set(arrivals.used) - set(rows.classes)):
         raise DataError(f"the test split has the classes {join_words(strange)}, which no image is there to train on.")
     alike = {_plain(name): name for name in rows.classes}
     notes = [
         f"The new class {name!r} is nearly the model's class {alike[_plain(name)]!r} by name, and is taken for another "
         "class: if they are the same, rename it and extend the old model again."
-        for name in found.used
+        for name in arrivals.used
         if name not in rows.classes and _plain(name) in alike
     ]
-    return replace(found, notes=(*found.notes, *notes))
+    return replace(arrivals, notes=(*arrivals.notes, *notes))
 
 
 def _plain(name: str) -> str:
@@ -186,17 +186,17 @@ def rows_from_images(
         )
     run = Run(device=device, cache=cache)
     samples, _ = find_duplicates(old.samples, run).resolve()
-    found = embed_parts(samples, predictor.parts, run)
+    arrivals = embed_parts(samples, predictor.parts, run)
     try:
-        training, wanted = manifest["training"], manifest["data"]["fingerprint"]
+        training, expected = manifest["training"], manifest["data"]["fingerprint"]
         count, repeats, seed = training["folds"], training["repeats"], int(training["seed"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(
             f"the manifest is damaged ({type(error).__name__}: {error}): train the model again."
         ) from error
-    division = divide(found.samples, count=count, repeats=repeats, seed=seed)
+    division = divide(arrivals.samples, count=count, repeats=repeats, seed=seed)
     notes = division.notes
-    if found.samples.fingerprint() != wanted:
+    if arrivals.samples.fingerprint() != expected:
         notes += ("The old data are not exactly the images that the model was trained on.",)
-    fit, weights = found.samples.take(division.fit), weight_fingerprints(predictor.parts)
-    return Rows(fit.target, division.folds, division.groups, fit.content, found.X[division.fit], weights), notes
+    fit, weights = arrivals.samples.take(division.fit), weight_fingerprints(predictor.parts)
+    return Rows(fit.target, division.folds, division.groups, fit.content, arrivals.X[division.fit], weights), notes

@@ -1,6 +1,6 @@
 """What adding images did to the classes that a model knew: accuracy before and after on the same images, in pairs.
 
-Takes out-of-fold answers of the old classes' head and of the extended one; returns `BeforeAfter`. It fits nothing.
+Takes out-of-fold predictions of the old classes' head and of the extended one; returns `BeforeAfter`. It fits nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from headstart.metrics.classes import estimate_score
 from headstart.metrics.intervals import Estimate, effective_size, paired_difference
 from headstart.records.arrays import Ints
 
-_TAKEN = 3
+_MOST_TAKEOVERS = 3
 
 
 @dataclass(frozen=True)
 class ClassChange:
-    """A class's share of rightly answered images. new: the model did not know it; then `before` is None.
+    """A class's share of rightly predicted images. new: the model did not know it; then `before` is None.
 
     images: of an old class those that the model was trained on already, of a new class all. low, high: of `after`.
     """
@@ -37,8 +37,8 @@ class ClassChange:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """Images of an old class that are now answered as a new one: their share of the old class."""
+class Takeover:
+    """Images of an old class that are now predicted as a new one: their share of the old class."""
 
     old: str
     new: str
@@ -50,9 +50,9 @@ class BeforeAfter:
     """The old images, before and after; and the new classes.
 
     images: old images compared. before, after: their accuracy out of fold. gain: after minus before on the same images
-    and folds. into_new: share of old images that are now answered as a new class. new: share of the new classes'
-    images that are answered rightly, out of fold; None where there is no new class. classes: one line each.
-    taken: the pairs with the largest shares.
+    and folds. into_new: share of old images that are now predicted as a new class. new: share of the new classes'
+    images that are predicted rightly, out of fold; None where there is no new class. classes: one line each.
+    takeovers: the pairs with the largest shares.
     """
 
     images: int
@@ -62,7 +62,7 @@ class BeforeAfter:
     into_new: float
     new: Estimate | None
     classes: tuple[ClassChange, ...]
-    taken: tuple[Taken, ...]
+    takeovers: tuple[Takeover, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON-able values."""
@@ -78,22 +78,28 @@ def before_after(
     *,
     groups: Ints | None = None,
 ) -> BeforeAfter:
-    """Compare answers. y: (n,) of all images, those that the model was trained on first. before: (repeats, n_old) the
-    old head's out-of-fold answers, after: (repeats, n) the extended head's; all as numbers of `classes`."""
+    """Compare predictions.
+
+    y: (n,) of all images, those that the model was trained on first. before: (repeats, n_old) the old head's
+    out-of-fold predictions, after: (repeats, n) the extended head's; all as numbers of `classes`.
+    """
     old = before.shape[1]
     is_new = np.array([name in new for name in classes])
     truth, later = y[:old], after[:, :old]
-    own = None if groups is None else groups[:old]
-    first, second = (estimate_score("accuracy", truth, each, len(classes), groups=own) for each in (before, later))
+    groups_of_old = None if groups is None else groups[:old]
+    first, second = (
+        estimate_score("accuracy", truth, predictions, len(classes), groups=groups_of_old)
+        for predictions in (before, later)
+    )
     return BeforeAfter(
         old,
         first,
         second,
-        _gain(truth, before, later, own),
+        _gain(truth, before, later, groups_of_old),
         float(is_new[later].mean()),
         _on_new(y, after, is_new, groups),
         _lines(y, before, after, classes, is_new, groups),
-        _taken(truth, later, classes, is_new),
+        _takeovers(truth, later, classes, is_new),
     )
 
 
@@ -121,8 +127,8 @@ def _lines(
 ) -> tuple[ClassChange, ...]:
     old = before.shape[1]
     rows = (np.arange(len(y)) < old) | is_new[y]
-    own = None if groups is None else groups[rows]
-    later = per_class(y[rows], after[:, rows], classes, groups=own)
+    groups_of_rows = None if groups is None else groups[rows]
+    later = per_class(y[rows], after[:, rows], classes, groups=groups_of_rows)
     former = per_class(y[:old], before, classes)
     return tuple(
         ClassChange(
@@ -132,9 +138,11 @@ def _lines(
     )
 
 
-def _taken(y: Ints, after: Ints, classes: Sequence[str], is_new: NDArray[np.bool_]) -> tuple[Taken, ...]:
-    found = []
+def _takeovers(y: Ints, after: Ints, classes: Sequence[str], is_new: NDArray[np.bool_]) -> tuple[Takeover, ...]:
+    pairs = []
     for k in np.flatnonzero(~is_new).tolist():
-        answers = after[:, y == k]
-        found += [Taken(classes[k], classes[j], float((answers == j).mean())) for j in np.flatnonzero(is_new).tolist()]
-    return tuple(sorted((each for each in found if each.share > 0), key=lambda each: -each.share)[:_TAKEN])
+        predictions = after[:, y == k]
+        pairs += [
+            Takeover(classes[k], classes[j], float((predictions == j).mean())) for j in np.flatnonzero(is_new).tolist()
+        ]
+    return tuple(sorted((pair for pair in pairs if pair.share > 0), key=lambda pair: -pair.share)[:_MOST_TAKEOVERS])

@@ -1,9 +1,9 @@
 """Adding classes or images to a trained model, in seconds: the head is fitted anew over old and new rows together.
 
 The old rows' embeddings lie in the bundle (`model.rows`) or are made from the old images; only new images
-pass the backbone. The head and its setting stay what training chose; old images keep their folds, so that accuracy
-before and after is compared on the same images and folds. Backbones are never trained here; a setting is chosen anew
-only where that is asked for, and for a fine-tuned model, which gets a ridge head.
+pass the backbone. The head and its configuration stay what training chose; old images keep their folds, so that
+accuracy before and after is compared on the same images and folds. Backbones are never trained here; a configuration is
+chosen anew only where that is asked for, and for a fine-tuned model, which gets a ridge head.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ def extend(
     trust, trust_notes = _trust(recipe, predictor, calibration, rows, keep_rows=keep_training)
     record = None if trust is None else trust.record
     extended = Predictor(rows.classes, fitted.parts, fitted.form, calibration.calibration, trust=record)
-    kept, unkept = rows_to_save(rows, wanted=keep_training)
-    notes = (*old_notes, *added.notes, *_cautions(predictor, report), *trust_notes, *unkept)
+    saved_rows, save_notes = rows_to_save(rows, keep=keep_training)
+    notes = (*old_notes, *added.notes, *_cautions(predictor, report), *trust_notes, *save_notes)
     new_classes = tuple(name for name in rows.classes if name not in predictor.classes)
     return Extended(
         Model(
@@ -136,7 +136,7 @@ def extend(
             training=TrainingFacts(recipe.metric, recipe.class_weight, recipe.seed, rows.fold_count, len(rows.folds)),
             notes=tuple(dict.fromkeys(notes)),
             seconds={"embedding": embedded - begun, "fitting": time.perf_counter() - embedded},
-            rows=kept,
+            rows=saved_rows,
             extension={
                 "extended_from": _origin(saved, old_rows),
                 "extension": _extension(recipe, report, added, new_classes),
@@ -250,7 +250,7 @@ def _strategy(recipe: HeadRecipe, rows: Rows, predictor: Predictor, saved: bundl
         rows.features,
         recipe.class_weight,
         recipe.seed,
-        fixed=recipe.setting or {},
+        fixed=recipe.configuration or {},
     )
 
 

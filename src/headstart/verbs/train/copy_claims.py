@@ -1,8 +1,9 @@
-"""What a split that parts copies would have claimed, beside one that holds them together: one probe, both ways.
+"""What a split that parts duplicates would have claimed, beside one that holds them together: one probe, both ways.
 
-`claimed` takes prepared data and gives `Claims`, or None where copies are few; `told` says it in the note on copies.
+`duplicate_claims` takes prepared data and gives `AccuracyClaims`, or None where duplicates are few; `claim_notes` says
+it in the note on duplicates.
 The probe looks at several layers of the first backbone, at as many images as seconds allow, and at none that are held
-out. It decides nothing: the race measures with copies held together.
+out. It decides nothing: the race measures with duplicates held together.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from headstart.errors import DataError
 from headstart.heads.catalog import HEADS
 from headstart.model.facts import AccuracyClaims
 from headstart.pipeline.candidates import LAYERS
-from headstart.pipeline.probe import HEAD, MANY_COPIES, accuracy_claims, probe_probabilities
+from headstart.pipeline.probe import HEAD, MANY_DUPLICATES, accuracy_claims, probe_probabilities
 from headstart.records.arrays import Ints
 from headstart.records.run import Run
 
@@ -32,14 +33,14 @@ _SECONDS = 3.0
 
 
 def duplicate_claims(prepared: Prepared, fit: Ints, *, seed: int = 0, cache: bool = True) -> AccuracyClaims | None:
-    """Accuracies of one probe with copies parted and with copies held together.
+    """Accuracies of one probe with duplicates parted and with duplicates held together.
 
-    fit: (m,) rows that may be looked at. None where fewer than 5 % of them are further copies of others, where the
-    data's own groups hold the copies together anyway, where the probe would take too long, or where the folds cannot
+    fit: (m,) rows that may be looked at. None where fewer than 5 % of them are further duplicates of others, where the
+    data's own groups hold them together anyway, where the probe would take too long, or where the folds cannot
     be laid.
     """
     samples, duplicates = prepared.samples.take(fit), prepared.duplicates.take(fit)
-    if samples.groups is None or not duplicates.redundant or duplicates.redundant < MANY_COPIES * len(fit):
+    if samples.groups is None or not duplicates.redundant or duplicates.redundant < MANY_DUPLICATES * len(fit):
         return None
     if duplicates.data_groups is not None and len(np.unique(duplicates.data_groups)) == len(np.unique(samples.groups)):
         return None
@@ -69,12 +70,12 @@ def _affordable_rows(groups: Ints, width: int, classes: int, seed: int) -> Ints:
     return np.zeros(0, np.int64)
 
 
-def claim_notes(notes: Sequence[str], note: str, found: AccuracyClaims | None) -> tuple[str, ...]:
-    """The notes, the one on copies with what was claimed."""
-    if found is None:
+def claim_notes(notes: Sequence[str], note: str, claims: AccuracyClaims | None) -> tuple[str, ...]:
+    """The notes, the one on duplicates with what was claimed."""
+    if claims is None:
         return tuple(notes)
     more = (
-        f"A split that parts them would have claimed {found.leaky} accuracy for a linear probe; with copies held "
-        f"together it is {found.group_aware}."
+        f"A split that parts them would have claimed {claims.leaky} accuracy for a linear probe; with duplicates held "
+        f"together it is {claims.group_aware}."
     )
-    return tuple(f"{each} {more}" if each == note else each for each in notes)
+    return tuple(f"{line} {more}" if line == note else line for line in notes)

@@ -204,9 +204,10 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, bu
             keep_rows=options.keep_training,
         )
         held_out, trust = _held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
-        kept, unkept = rows_to_save(rows, wanted=options.keep_training)
+        kept, unkept = rows_to_save(rows, keep=options.keep_training)
         clock.lap("fitting")
-        suspects = _suspects(loaded, prepared, division, calibration)
+        issues = _suspects(loaded, prepared, division, calibration)
+    suspects = tuple(issue for issue in issues if issue.row >= 0)
     notes = (
         *claim_notes(prepared.notes, prepared.duplicates.note, claims),
         *division.notes,
@@ -216,6 +217,7 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, bu
         *_stopped(race, options),
         *trust.notes,
         *unkept,
+        *(issue.sentence for issue in issues if issue.row < 0),
     )
     return Model(
         predictor=replace(predictor, trust=trust.record),
@@ -247,7 +249,7 @@ def _hold_out(prepared: Prepared, options: Options) -> tuple[Prepared, tuple[str
 def _suspects(
     loaded: Dataset, prepared: Prepared, division: Division, calibration: CalibrationChoice
 ) -> tuple[Finding, ...]:
-    """Images with a label issue or a quality issue."""
+    """Images with a label issue or a quality issue; in place of very many label issues one finding of no image."""
     seen, used = prepared.thumbnails, set(prepared.samples.names)
     issues = () if seen is None else quality_issues(seen, loaded.samples.names)
     quality = tuple(issue for issue in issues if issue.name in used)
