@@ -36,13 +36,15 @@ def image_list(images: Any) -> list[ImageSource]:
 def _refuse_one(images: Any) -> None:
     """Raise `OptionError` where `images` is one image, or nothing that holds images."""
     if isinstance(images, (str, os.PathLike)):
-        raise OptionError(f"images must be a list; found the single path {str(images)!r}: write [{str(images)!r}].")
+        raise OptionError(
+            f"images must be a list of images; found the single path {str(images)!r}: write [{str(images)!r}]."
+        )
     if isinstance(images, Image.Image):
-        raise OptionError("images must be a list; found a single PIL image: write [image].")
+        raise OptionError("images must be a list of images; found a single PIL image: write [image].")
     if isinstance(images, np.ndarray) and images.dtype != object and _is_one(images):
-        raise OptionError(f"images must be a list; found one array of shape {images.shape}: write [image].")
+        raise OptionError(f"images must be a list of images; found one array of shape {images.shape}: write [image].")
     if isinstance(images, (bytes, dict)) or not isinstance(images, Iterable):
-        raise OptionError(f"images must be a list of paths, PIL images or arrays; found a {type(images).__name__}.")
+        raise OptionError(f"images must be a list of images; found a {type(images).__name__}.")
 
 
 def _is_one(array: np.ndarray[Any, Any]) -> bool:
