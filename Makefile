@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo demo-screens test test-clock check format bench clean
+.PHONY: help demo demo-screens test test-clock check format documents bench clean
 
 help:
 	@echo "make demo          install the core, then train on real photographs of solar cells"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-clock    the tests that measure time, on a quiet machine"
 	@echo "make check         formatting, lint and types"
 	@echo "make format        put the code into its form"
+	@echo "make documents     the reference, and what the tutorial and the README show, made anew from the program"
 	@echo "make bench         every benchmark (an hour or more)"
 	@echo "make clean         remove what was built here"
 
@@ -41,6 +42,11 @@ check: $(VENV)/.test-installed
 format: $(VENV)/.test-installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+documents: $(VENV)/.test-installed
+	$(BIN)/python scripts/make_reference.py
+	$(BIN)/python scripts/make_samples.py
+	$(BIN)/python scripts/draw_rooms.py
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/embed.py

@@ -33,34 +33,58 @@ class Recipe:
 
     Parameters
     ----------
-    epochs : passes over the training images, at least 1; None aims at 400 steps.
-    stage_epochs : epochs of each step of gradual unfreezing, at least 1.
-    batch : images a step, at least 1; None for 32, or a quarter of few images.
-    rate : AdamW's learning rate of the head, above 0.
-    backbone_rate : learning rate of the last trained stage, above 0; None for a tenth of `rate`.
-    layer_decay : factor of that rate for each stage further down, 0.01 to 1.
-    weight_decay : of matrices and kernels, 0 to 10.
-    warmup : share of the steps in which the rate rises, 0 to below 1; then it falls as a cosine.
-    smoothing : label smoothing, 0 to below 1 (Szegedy et al. 2016).
-    mixup, cutmix : α of their Beta distribution, 0 for none; they mix activations where these are cached.
-    augment : none, light, medium or strong; None for light, from scratch medium.
-    views : augmented views of an image that are cached, at least 0.
-    balanced : draw every class equally often.
-    ema : decay of the exponential moving average of the weights, 0 (none) to below 1.
-    patience : epochs without improvement on an inner fold after which training stops, 0 for never; None for 5 from
-        2,000 images on.
-    clip : largest norm of the gradient, above 0.
-    precision : auto (timed), f32 or bf16.
-    compile : use torch.compile.
-    norms : batch-norm statistics of trained stages, auto, frozen or trained; auto freezes them except from scratch.
-    l2sp : L2-SP weights (Li et al. 2018), 0 to 100; several are compared on the folds.
-    interpolate : compare mixtures of the initial and the final weights (WiSE-FT, Wortsman et al. 2022) on the folds.
-    head_init : initialisation of the head, `probe` (LP-FT, Kumar et al. 2022) or `random`.
-    rank : of low-rank adapters (LoRA, Hu et al. 2022), at least 1.
+    epochs : int, optional
+        Passes over the training images, at least 1; None aims at 400 steps.
+    stage_epochs : int
+        Epochs of each step of gradual unfreezing, at least 1.
+    batch : int, optional
+        Images a step, at least 1; None for 32, or a quarter of few images.
+    rate : float
+        AdamW's learning rate of the head, above 0.
+    backbone_rate : float, optional
+        Learning rate of the last trained stage, above 0; None for a tenth of `rate`.
+    layer_decay : float
+        Factor of that rate for each stage further down, 0.01 to 1.
+    weight_decay : float
+        Weight decay of matrices and kernels, 0 to 10.
+    warmup : float
+        Share of the steps in which the rate rises, 0 to below 1; then it falls as a cosine.
+    smoothing : float
+        Label smoothing, 0 to below 1 (Szegedy et al. 2016).
+    mixup, cutmix : float
+        α of their Beta distribution, 0 for none; they mix activations where these are cached.
+    augment : str, optional
+        'none', 'light', 'medium' or 'strong'; None for light, from scratch medium.
+    views : int
+        Augmented views of an image that are cached, at least 0.
+    balanced : bool
+        Draw every class equally often.
+    ema : float
+        Decay of the exponential moving average of the weights, 0 (none) to below 1.
+    patience : int, optional
+        Epochs without improvement on an inner fold after which training stops, 0 for never; None for 5 from 2,000
+        images on.
+    clip : float
+        Largest norm of the gradient, above 0.
+    precision : str
+        'auto' (timed), 'f32' or 'bf16'.
+    compile : bool
+        Use torch.compile.
+    norms : str
+        Batch-norm statistics of trained stages, 'auto', 'frozen' or 'trained'; auto freezes them except from scratch.
+    l2sp : tuple of float
+        L2-SP weights (Li et al. 2018), 0 to 100; several are compared on the folds.
+    interpolate : bool
+        Compare mixtures of the initial and the final weights (WiSE-FT, Wortsman et al. 2022) on the folds.
+    head_init : str
+        Initialisation of the head, 'probe' (LP-FT, Kumar et al. 2022) or 'random'.
+    rank : int
+        Rank of low-rank adapters (LoRA, Hu et al. 2022), at least 1.
 
     Raises
     ------
-    OptionError : a field is out of its range, or is no known word.
+    OptionError
+        A field is out of its range, or is no known word.
 
     Examples
     --------

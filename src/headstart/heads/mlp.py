@@ -1,8 +1,8 @@
 """A perceptron with one hidden layer of 256 ReLU units and dropout 0.5: the head that tutorials put on a backbone.
 
 Trained in numpy: scikit-learn's has no dropout and, before 1.7, no weights of classes, and was no better and slower
-(docs/evidence.md). Adam, minibatches, and a seed that fixes everything. One training gives the head at every number of
-epochs that is compared.
+(docs/evidence/speed.md). Adam, minibatches, and a seed that fixes everything. One training gives the head at every
+number of epochs that is compared.
 """
 
 from __future__ import annotations

@@ -23,10 +23,19 @@ Reals = NDArray[np.float64]
 class Estimate:
     """A measured share with its interval.
 
-    value, low, high: shares (a paired gain: between -1 and 1), low <= value <= high. metric: what was
-    measured. confidence: how often such intervals hold the truth. method: how the interval came about, in
-    words.
+    Attributes
+    ----------
+    value, low, high : float
+        Shares of 1 (a paired gain: between -1 and 1), low <= value <= high.
+    metric : str
+        What was measured.
+    confidence : float
+        How often such intervals hold the truth.
+    method : str
+        How the interval came about, in words.
 
+    Examples
+    --------
     >>> print(Estimate(0.924, 0.901, 0.942))
     92.4 % (90.1–94.2)
     """

@@ -29,7 +29,30 @@ MOST_CLASSES = 100_000
 
 
 def load_model(folder: Path | str) -> Predictor:
-    """Open a saved model. Raises `BundleError` when it is absent, damaged, hostile or too new."""
+    """Open a saved model. Nothing in the folder is trusted, and none of its code is run.
+
+    Parameters
+    ----------
+    folder : path
+        What `Model.save` or `headstart train -o` wrote.
+
+    Returns
+    -------
+    Predictor
+        The model, ready for new images. It needs neither torch nor scikit-learn.
+
+    Raises
+    ------
+    BundleError
+        The model is absent, damaged, hostile, or made by a newer Headstart.
+
+    Examples
+    --------
+    ::
+
+        model = headstart.load("model/")
+        model.predict(["new.jpg"]).labels
+    """
     saved = bundle.read_bundle(folder)
     try:
         return _assemble(saved)

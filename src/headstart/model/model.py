@@ -46,24 +46,42 @@ UNREADABLE_FILE = "unreadable.csv"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """A measured, fitted model.
+    """A measured, fitted model; `train` makes one, `extend` another.
 
     Attributes
     ----------
-    predictor : predicts new images
-    race : the comparison that its strategy won
-    about : the strategy; head: its name in the catalogue, or the fine-tune's
-    calibration : how its scores became probabilities
-    trust : what guarantees are made from; None where none can be made
-    held_out : how it did on the split that was kept apart; None where there was none
-    left_out : strategies that took no part
-    failures : images that could not be read
-    data, training : what it was trained on, and how
-    notes : sentences for the user
-    seconds : what each step took
-    rows : the rows it was fitted to; None where they are not kept
-    suspects : images whose quality or label is doubtful; none was left out for that
-    extension : more sections of the manifest, of a model that was made from another
+    predictor : Predictor
+        What predicts.
+    race : RaceResult
+        The comparison that its strategy won.
+    about : About
+        The strategy.
+    head : str
+        The head's name in the catalogue, or the fine-tune's.
+    calibration : CalibrationChoice
+        How its scores became probabilities.
+    trust : TrustFit, optional
+        What guarantees are made from; None where none can be made.
+    held_out : Evaluation, optional
+        How it did on the split that was kept apart; None where there was none.
+    left_out : tuple of LeftOut
+        Strategies that took no part, and why.
+    failures : tuple of Failure
+        Images that could not be read.
+    data : DataFacts
+        What it was trained on.
+    training : TrainingFacts
+        How it was trained.
+    notes : tuple of str
+        Sentences for the user.
+    seconds : mapping
+        What each step took.
+    rows : Rows, optional
+        The rows it was fitted to; None where they are not kept.
+    suspects : tuple of Suspect
+        Images whose quality or label is doubtful; none was left out for that.
+    extension : mapping
+        More sections of the manifest, of a model that was made from another.
     """
 
     predictor: Predictor

@@ -50,12 +50,34 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A trained classifier, ready for new images.
+    """A trained classifier, ready for new images; `headstart.load` makes one of a saved folder.
 
-    classes: what it can answer. parts: where its numbers come from. form: its head. calibration: makes probabilities of
-    its scores. manifest: what is known of it, as saved. trust: what guarantees rest on and what tells novel images;
-    None for a model that holds neither. Novelty looks at taps of the first part's backbone. task: what is predicted, a
-    name of `tasks.catalog`. bundle: the saved model that it was loaded from, checked; None for one that was not loaded.
+    Attributes
+    ----------
+    classes : tuple of K str
+        What it can predict, in the order of the columns of probabilities.
+    parts : tuple of Part
+        Where its numbers come from: backbones and their taps. Novelty looks at taps of the first one.
+    form : Form
+        Its head, as arrays.
+    calibration : Calibration
+        Makes probabilities of the head's scores.
+    manifest : mapping
+        What is known of it, as saved.
+    trust : TrustEvidence, optional
+        What guarantees rest on, and what tells novel images; None for a model that holds neither.
+    task : str
+        What is predicted, a name of `tasks.catalog`.
+    bundle : Bundle, optional
+        The saved model that it was loaded from, checked; None for one that was not loaded.
+
+    Examples
+    --------
+    ::
+
+        model = headstart.load("model/")
+        predictions = model.predict(["new.jpg"])
+        predictions.labels, predictions.confidences
     """
 
     classes: tuple[str, ...]
@@ -75,11 +97,28 @@ class Predictor:
         device: Device | None = None,
         cache: bool = False,
     ) -> Predictions:
-        """Class probabilities of images: paths, PIL images or uint8 arrays (height, width[, 1|3|4]).
+        """Class probabilities of images.
 
-        cache: take embeddings from the cache folder where they are there, and keep new ones in it. Images that cannot
-        be read are left out and listed in the result's `failures`. Raises `OptionError` for a single image, and where
-        there are not as many names as images.
+        Parameters
+        ----------
+        images : sequence of n images
+            Paths, PIL images, or uint8 arrays of the shape (height, width) or (height, width, 1, 3 or 4).
+        names : sequence of n str, optional
+            What to call them in results and messages; default: their paths or positions.
+        device : Device, optional
+            Default: what this machine has.
+        cache : bool
+            Take embeddings from the cache folder where they are there, and keep new ones in it.
+
+        Returns
+        -------
+        Predictions
+            Probabilities (n, K), labels, confidences and novelty. Images that cannot be read are in its `failures`.
+
+        Raises
+        ------
+        OptionError
+            `images` is a single image, or there are not as many names as images.
         """
         return self.answer(self.features(images, names=names, device=device, cache=cache))
 
@@ -153,9 +192,30 @@ class Predictor:
     ) -> Decisions:
         """Which predictions are accepted automatically, and why the others go to a person.
 
-        images: as `predict` takes them, or its result. on_shift: what becomes of a batch that is not like the
-        labelled images ('review' or 'warn'; seen from 30 images on). The rest as for `triage`. Where nothing can be
-        guaranteed everything goes to review; novel images do in any case.
+        Where nothing can be guaranteed everything goes to review; novel images do in any case.
+
+        Parameters
+        ----------
+        images : sequence of n images, or Predictions
+            Images as `predict` takes them, or its result.
+        max_error, confidence, per_class : optional
+            As for `triage`.
+        on_shift : str
+            What becomes of a batch that is not like the labelled images (tested from 30 on): 'review', or 'warn'.
+        names, device : optional
+            As for `predict`.
+
+        Returns
+        -------
+        Decisions
+            Accepted or not (n,), the reason for each review, and what is guaranteed.
+
+        Raises
+        ------
+        OptionError
+            No guarantee is asked for, or it is out of its range.
+        DataError
+            The model holds no evidence for a guarantee.
         """
         from headstart.trust.triage.decide import decide
 
@@ -176,20 +236,55 @@ class Predictor:
     def triage(
         self, max_error: float | None = None, *, confidence: float | None = None, per_class: bool | None = None
     ) -> Triage:
-        """From which confidence on predictions are accepted, so that at most `max_error` (a share) of them are wrong.
+        """From which confidence on predictions are accepted, so that at most `max_error` of them are wrong.
 
-        max_error, confidence, per_class: by default what the model was trained with; without that, confidence 0.95 and
-        all classes together. per_class: a threshold for each predicted class, and the guarantee for every one of
-        them. A guarantee that is not feasible is a result too: `feasible` is False and `sentences` say what would carry
-        it. Raises `OptionError`
-        where nothing is asked for or it is out of range, and `DataError` where the model holds no evidence.
+        Parameters
+        ----------
+        max_error : float, optional
+            The share of accepted predictions that may be wrong, 0.0001 to 0.5; default: as the model was trained.
+        confidence : float, optional
+            Of the guarantee, 0.8 to 0.9999; default: as the model was trained, else 0.95.
+        per_class : bool, optional
+            A threshold for each predicted class, and the guarantee for every one of them.
+
+        Returns
+        -------
+        Triage
+            The thresholds and the coverage. A guarantee that is not feasible is a result too: `feasible` is False, and
+            `sentences()` say how many more labelled images would carry it.
+
+        Raises
+        ------
+        OptionError
+            Nothing is asked for, or it is out of its range.
+        DataError
+            The model holds no evidence.
         """
         return self._trusted().triage(self._asked(max_error, confidence, per_class), self.classes)
 
     def sets(self, level: float = 0.95, *, by_class: bool = False) -> ConformalSets:
-        """Prediction sets that hold the true class in `level` of cases: `.sets(predictions.probabilities)` is (n, K).
+        """Prediction sets that hold the true class in `level` of cases.
 
-        by_class: in `level` of the cases of every class. Raises `DataError` where there are too few labelled images.
+        Parameters
+        ----------
+        level : float
+            The share of cases, between 0 and 1.
+        by_class : bool
+            In `level` of the cases of every class, not only of all together.
+
+        Returns
+        -------
+        ConformalSets
+            `.sets(predictions.probabilities)` is (n, K), True where the class is in the set.
+
+        Raises
+        ------
+        DataError
+            There are too few labelled images, or the model holds no evidence.
+
+        References
+        ----------
+        Split conformal prediction: Angelopoulos and Bates 2021 (https://arxiv.org/abs/2107.07511).
         """
         return self._trusted().sets(level, self.classes, by_class=by_class)
 

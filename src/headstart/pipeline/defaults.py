@@ -1,8 +1,8 @@
 """What the race tries by itself: fine-tunes with what is expected of them, and the backbones on this machine.
 
 `backbones` says which of these the budget allows to embed with; `fine_tunes` which strategies take part, in numbers for
-the race's order (`choose.schedule`). The numbers come from other data sets (docs/evidence.md) and decide what is tried
-first, never what wins.
+the race's order (`choose.schedule`). The numbers come from other data sets (docs/evidence/choosing.md) and decide what
+is tried first, never what wins.
 """
 
 from __future__ import annotations

@@ -30,27 +30,70 @@ _MOST_MIN_GAIN = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a user may say about a training run; every default has its reason in `docs/honesty.md`.
+    """What a user may say about a training run; the reasons for the defaults are in `docs/honesty.md`.
 
-    Names may be one text with commas between them ("ridge, probe"), shares 0.05 or "5%", times seconds or "5m".
+    Names may be one text ("ridge, probe"), shares 0.05 or "5%". Where heads or strategies are named, no others can win;
+    the plain probe is measured beside them, as a baseline.
 
-    backbones: names of the backbones to embed with; 'auto' stands for the packaged ones and, in a race under a budget,
-    for those whose weights are on this machine. heads: names of heads to compare, None for all that are cheap enough.
-    Where heads or strategies are named, no others can win; the plain probe is measured beside them, as a baseline.
-    metric: what 'best' means. class_weight: None, or 'balanced' to weigh every class alike. folds, repeats: of the
-    cross-validation; None derives them from the number of images (and classes). min_gain: how much better a costlier
-    candidate must be (a share). max_unreadable: the share of unreadable images above which the run stops. device: auto,
-    cpu, cuda or mps. cache: keep embeddings and out-of-fold scores for the next run. weights: a checkpoint (safetensors
-    or .pth) for the one backbone named, instead of its published weights. strategies: fine-tunes of the first backbone
-    that are compared with the heads (`finetune.strategies`); 'auto' among them leaves the choice to the race, None does
-    so where no heads are named, and () or 'frozen' compares heads alone. recipe: how they train. budget: seconds for
-    the whole run; None for five minutes where the race chooses what to try, and for no limit where strategies or heads
-    are named. holdout: the share of the images that is kept apart as a test part, no group or duplicate on both sides;
-    None for none but the data's own test split. keep_training: save the embeddings of the training images with the
-    model, so that `extend` can add classes without the images. exclude: a plan that `audit` has written and a person
-    has read (`data.cleaning_plan`), which says what to leave out and what to hold together. max_error: the share of
-    automatically accepted predictions that may be wrong, guaranteed with `confidence` where `predict` is asked for no
-    other; None for none. per_class: guarantee it for each answered class, not only for all together.
+    Parameters
+    ----------
+    backbones : tuple of str
+        Names of the backbones to embed with; 'auto' stands for the packaged ones and, in a race under a budget, for
+        those whose weights are on this machine.
+    heads : tuple of str, optional
+        Names of the heads to compare; None takes all that are cheap enough.
+    metric : str
+        What 'best' means: 'accuracy', 'balanced-accuracy' or 'macro-f1'.
+    class_weight : str, optional
+        'balanced' weighs every class alike, however few its images.
+    folds : int, optional
+        Folds of the cross-validation, at least 2; None derives them from the number of images of the smallest class.
+    repeats : int, optional
+        Repeats of the cross-validation, at least 1; None derives them from the number of images.
+    min_gain : float
+        How much better a costlier candidate must be, a share from 0 to 0.25 (0.005 is half a point).
+    max_unreadable : float
+        The share of unreadable images, 0 to 1, above which the run stops.
+    seed : int
+        Of everything that is drawn, 0 to 2**32 - 1.
+    device : str
+        'auto', 'cpu', 'cuda' or 'mps'.
+    cache : bool
+        Keep embeddings and out-of-fold scores for the next run.
+    weights : str, optional
+        A checkpoint (safetensors or .pth) for the one backbone that is named, instead of its published weights.
+    strategies : tuple of str, optional
+        Fine-tunes of the first backbone that are compared with the heads, such as 'last-1' (see docs/finetuning.md).
+        'auto' among them leaves the choice to the race, None does so where no heads are named, and () compares heads
+        alone.
+    recipe : Recipe
+        How fine-tunes train.
+    budget : float, optional
+        Seconds (or "5m") for the whole run; None is five minutes where the race chooses what to try, else no limit.
+    holdout : float, optional
+        The share of the images that is kept apart as a test part, no group or duplicate on both sides.
+    keep_training : bool
+        Save the embeddings of the training images with the model, so that `extend` can add classes without the images.
+    max_error : float, optional
+        The share of accepted predictions that may be wrong, 0.0001 to 0.5, guaranteed where `predict` is asked for
+        nothing else; None guarantees nothing.
+    confidence : float
+        Of that guarantee, 0.8 to 0.9999.
+    per_class : bool
+        Guarantee it for every predicted class, not only for all together.
+    exclude : str, optional
+        A plan that `audit` has written and a person has read: what to leave out, and what to hold together.
+
+    Raises
+    ------
+    OptionError
+        A value is out of its range, or is no known name.
+
+    Examples
+    --------
+    >>> options = Options(budget=60, max_error=0.02)
+    >>> options.auto, options.guarantee.max_error
+    (True, 0.02)
     """
 
     backbones: tuple[str, ...] = (AUTO,)
@@ -99,7 +142,7 @@ class Options:
 
     @property
     def guarantee(self) -> GuaranteeRequest | None:
-        """What is promised of accepted answers by default; None for nothing."""
+        """What is guaranteed of accepted predictions by default; None for nothing."""
         if self.max_error is None:
             return None
         return GuaranteeRequest(self.max_error, self.confidence, self.per_class)

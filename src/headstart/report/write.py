@@ -23,19 +23,25 @@ def write_report(result: Audit | BatchDrift, path: Path | str, *, data: str = ""
 
     Parameters
     ----------
-    result : what `headstart.audit` or `headstart.drift` returned
-    path : the file to write; its folder is made, and a file that is there is replaced
-    data : what the images came from, for the heading of an audit and the commands that it names; default: no name
-    shown : the most images of each kind (of each side, for drift), at least 1; default: 24 for an audit, for drift all
-        that the result names
+    result : Audit or BatchDrift
+        What `headstart.audit` or `headstart.drift` returned.
+    path : path
+        The file to write. Its folder is made, and a file that is there is replaced.
+    data : str
+        What the images of an audit came from, for its heading and the commands that it names.
+    shown : int, optional
+        The most images of each kind (of each side, for drift), at least 1; default: 24 for an audit, for drift all that
+        the result names.
 
     Raises
     ------
-    OptionError : `result` is something else, `data` is given for drift (which has no use for it), or `shown` is under 1
-    OSError : the file cannot be written; then nothing is left half-written
+    OptionError
+        `result` is something else, `data` is given for drift, or `shown` is below 1.
+    OSError
+        The file cannot be written; then nothing is left half-written.
 
-    Example
-    -------
+    Examples
+    --------
     ::
 
         headstart.write_report(headstart.audit("photos/"), "audit.html", data="photos/")

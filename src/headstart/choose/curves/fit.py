@@ -23,7 +23,7 @@ CONFIDENCE = 0.80
 """Of the band. At 95 % hardly any question for a number of labels would find an upper end."""
 
 _RATES = np.geomspace(0.05, 2.0, 75)
-# These five numbers were chosen on data of their own, so that the band held its rate there: see docs/evidence.md.
+# These five numbers were chosen on data of their own, so that the band held its rate there (docs/evidence/choosing.md).
 _USUAL_RATE, _SPREAD = 0.5, 0.5
 """What is believed of the rate before any data: median, and standard deviation of its logarithm."""
 _LASTING = 0.25

@@ -72,8 +72,7 @@ def audit(
     Returns
     -------
     Audit
-        The findings, most severe kinds first; `notes` say what could not be looked at (label issues without the extra
-        `audit`, say).
+        The findings, most severe kinds first; `notes` say what could not be looked at.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 `learning_curve` embeds the images, measures one head with few labels per class and with many, does the same on random
 features of the same networks, fits a curve to each and reads the target off the first. The head is the one that wins
 most often in `train` and costs least: ridge regression on several layers of all backbones, its strength by exact
-leave-one-out (docs/evidence.md). A test split takes no part. It trains no model for use and saves nothing.
+leave-one-out (docs/evidence/choosing.md). A test split takes no part. It trains no model for use and saves nothing.
 """
 
 from __future__ import annotations

@@ -52,8 +52,16 @@ _NO_GUARANTEE = "It gives no guarantee (triage, sets) and has no novelty score: 
 class Extended:
     """A model that knows the old classes and the new ones.
 
-    model: the extended model, ready to `save`. report: the old classes before and after. how: what was done, in
-    words. new_classes: what it did not know before.
+    Attributes
+    ----------
+    model : Model
+        The extended model, ready to `save`.
+    report : BeforeAfter
+        The old classes before and after.
+    how : str
+        What was done, in words.
+    new_classes : tuple of str
+        What it did not know before.
     """
 
     model: Model
@@ -85,20 +93,44 @@ def extend(
 
     Parameters
     ----------
-    model : the folder of a saved model, or what `load` made of it
-    new : a folder of class folders, a table, or a `Dataset`; images that the model was trained on already are left out
-    old : what the model was trained on, for a bundle that does not hold the embeddings of it
-    retune : choose the head's hyper-parameters anew, on all images, instead of keeping what training chose on the old
-    max_unreadable : the share of unreadable images above which nothing is done
-    device : 'auto', 'cpu', 'cuda' or 'mps'
-    cache : keep embeddings for the next run
-    keep_training : whether the extended bundle holds the embeddings of its training images
+    model : path or Predictor
+        The folder of a saved model, or what `load` made of it; it stays as it is.
+    new : path or dataset
+        A folder of class folders, a table, or a `Dataset`. Images that the model was trained on already are left out.
+    old : path or dataset, optional
+        What the model was trained on, for a bundle that does not hold the embeddings of it.
+    retune : bool
+        Choose the head's configuration anew, on all images, instead of keeping what training chose on the old ones.
+    max_unreadable : float
+        The share of unreadable images, 0 to 1, above which nothing is done.
+    device : str
+        'auto', 'cpu', 'cuda' or 'mps'.
+    cache : bool
+        Keep embeddings for the next run.
+    keep_training : bool
+        Whether the extended bundle holds the embeddings of its training images.
+
+    Returns
+    -------
+    Extended
+        The extended model, ready to `save`, and the old classes' scores before and after.
 
     Raises
     ------
-    BundleError : for what is no model
-    OptionError : where `old` is needed
-    DataError : where nothing is new
+    BundleError
+        `model` is no saved model.
+    OptionError
+        `old` is needed and was not given.
+    DataError
+        Nothing is new, or the new images cannot be read.
+
+    Examples
+    --------
+    ::
+
+        extended = headstart.extend("model/", "new-photos/")
+        print(extended.new_classes, extended.report.gain)
+        extended.save("model-2/")
     """
     begun = time.perf_counter()
     new, old = load_dataset(new), None if old is None else load_dataset(old)
