@@ -121,6 +121,12 @@ def forgetting(
     ------
     DataError
         Where fewer than two images can be read.
+
+    Examples
+    --------
+    ::
+
+        headstart.forgetting("model/", "photos/")[0].stages
     """
     from headstart.model.load import load_model
 
