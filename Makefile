@@ -19,13 +19,13 @@ help:
 	@echo "make clean         remove what was built here"
 
 demo: $(VENV)/.demo-installed
-	$(BIN)/headstart demo
+	$(BIN)/headstart demo --overwrite
 
 # Five kinds of screens to learn, with a guarantee of at most 2 % wrong among what is accepted without a person; the sixth
 # kind has never been seen, and most of it goes to a person as novel.
 demo-screens: $(VENV)/.core-installed
 	$(BIN)/headstart sample screens demo-screens --per-class 40
-	$(BIN)/headstart train demo-screens/known -o demo-screens-model --max-error 0.02
+	$(BIN)/headstart train demo-screens/known -o demo-screens-model --overwrite --max-error 0.02
 	$(BIN)/headstart predict demo-screens-model demo-screens/unseen
 
 test: $(VENV)/.test-installed

@@ -147,7 +147,19 @@ def run_line(line: str, folder: Path) -> None:
 def test_the_public_names_are_these() -> None:
     assert headstart.__all__ == [
         *("Options", "Predictor", "Recipe", "TransferClassifier", "__version__"),
-        *("advise", "audit", "depth", "drift", "extend", "learning_curve", "load", "rank", "train", "write_report"),
+        *(
+            "advise",
+            "audit",
+            "depth",
+            "drift",
+            "embeddings",
+            "evaluate",
+            "extend",
+            "forgetting",
+            "learning_curve",
+            "load",
+        ),
+        *("predict", "rank", "train", "write_report"),
     ]
     for name in headstart.__all__:
         assert getattr(headstart, name) is not None

@@ -8,8 +8,10 @@
 
     model = headstart.load("model/")             # needs neither torch nor scikit-learn
     model.predict(["new.jpg"]).labels
+    headstart.predict("model/", "new-photos/")   # a folder at once
 
-What may be said about a run is in `Options`, about a fine-tune in `Recipe`. `TransferClassifier` is the same thing
+`train` takes what the command line takes (`budget="1m"`, `max_error="2%"`), or all of it in one `Options`; how
+fine-tunes train is a `Recipe`. `TransferClassifier` is the same thing
 under scikit-learn's contract.
 Names load on first use, so importing the package costs almost nothing.
 """
@@ -31,8 +33,12 @@ if TYPE_CHECKING:
     from headstart.verbs.curve.curve import learning_curve
     from headstart.verbs.depth import depth
     from headstart.verbs.drift.drift import drift
+    from headstart.verbs.embeddings import embeddings
     from headstart.verbs.estimator import TransferClassifier
+    from headstart.verbs.evaluate import evaluate
     from headstart.verbs.extend.extend import extend
+    from headstart.verbs.forgetting import forgetting
+    from headstart.verbs.predict import predict
     from headstart.verbs.rank import rank
     from headstart.verbs.train.train import train
 
@@ -45,9 +51,13 @@ _HOMES = {
     "audit": "headstart.verbs.audit.audit",
     "depth": "headstart.verbs.depth",
     "drift": "headstart.verbs.drift.drift",
+    "embeddings": "headstart.verbs.embeddings",
+    "evaluate": "headstart.verbs.evaluate",
     "extend": "headstart.verbs.extend.extend",
+    "forgetting": "headstart.verbs.forgetting",
     "learning_curve": "headstart.verbs.curve.curve",
     "load": "headstart.model.load:load_model",
+    "predict": "headstart.verbs.predict",
     "rank": "headstart.verbs.rank",
     "train": "headstart.verbs.train.train",
     "write_report": "headstart.report.write",
@@ -63,9 +73,13 @@ __all__ = [
     "audit",
     "depth",
     "drift",
+    "embeddings",
+    "evaluate",
     "extend",
+    "forgetting",
     "learning_curve",
     "load",
+    "predict",
     "rank",
     "train",
     "write_report",

@@ -30,6 +30,33 @@ def between(name: str, value: float, low: float, high: float) -> None:
         raise OptionError(f"{name} must lie between {low:.10g} and {high:.10g}; found {value!r}.")
 
 
+def share(name: str, value: float | str, low: float = 0.0, high: float = 1.0) -> float:
+    """A share of 1, as it is written everywhere: 0.05, "0.05" or "5%".
+
+    Raises `OptionError` with the right spelling for percents without their sign, and outside `low` to `high`.
+
+    >>> share("max_error", 0.05), share("max_error", "5%"), share("max_error", "0.5 %")
+    (0.05, 0.05, 0.005)
+    """
+    number = _share_of(value)
+    if _is_number(number) and low <= number <= high:
+        return float(number)
+    bare = _is_number(number) and high < number <= 100 * high and "%" not in str(value)
+    hint = f": write {number / 100:.10g} or {number:.10g}%" if bare else ", a share such as 0.02 or 2%"
+    raise OptionError(f"{name} must lie between {low:.10g} and {high:.10g}; found {value!r}{hint}.")
+
+
+def _share_of(value: float | str) -> float:
+    """The number that a share's text stands for, NaN for any other text; a number as it is."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return float("nan")
+
+
 def _is_number(value: object) -> bool:
     """Whether it can be compared with numbers: from Python, an option may be anything."""
     return isinstance(value, SupportsFloat) and not isinstance(value, (str, bytes))
@@ -59,6 +86,18 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def first_lines(text: str, most: int = 20) -> str:
+    r"""The text, cut to `most` lines with a line that says how many are left.
+
+    >>> print(first_lines("a\nb\nc\nd", most=3))
+    a
+    b
+    … and 2 more lines
+    """
+    lines = text.splitlines()
+    return text if len(lines) <= most else "\n".join([*lines[: most - 1], f"… and {len(lines) - most + 1} more lines"])
 
 
 def quantity(number: int, noun: str, plural: str | None = None) -> str:

@@ -19,7 +19,7 @@ def test_times_are_read_as_people_write_them(text: str, expected: float) -> None
 
 @pytest.mark.parametrize("text", ["", "5", "-5m", "0s", "five minutes", "5d", "1e3s", "m", "5mm"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(OptionError, match="--budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found"):
+    with pytest.raises(OptionError, match="budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found"):
         parse_seconds(text)
 
 

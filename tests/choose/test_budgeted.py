@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from headstart.choose.budget import Budget
 from headstart.choose.race import race
 from headstart.choose.strategy import About, ExpectedGain
 from headstart.data.splits import assign_folds
+from headstart.errors import OptionError
 from headstart.heads.base import PathScores
 from headstart.heads.catalog import make_head
 
@@ -101,7 +103,7 @@ def test_a_candidate_that_would_not_end_in_time_is_not_begun() -> None:
     near, far = folded(BETTER, clock, 2.0), folded(BETTER, clock, 300.0, gain=2.0, depth=1.0)
     found = race([head(clock=clock), near, far], ROWS, budget=Budget(60.0, clock))
     assert (len(near.head.calls), len(far.head.calls)) == (5, 0)
-    assert found.stopped == "the time was used up"
+    assert found.stopped == "tuned needs about 31 min more, and 49 s were left"
     assert found.not_begun == {2: "it needs about 31 min more, and 49 s were left"}
     assert clock.now <= 60.0
 
@@ -169,3 +171,81 @@ def test_what_the_user_named_is_begun_however_little_is_expected_of_it() -> None
     found = race([head(clock=clock), asked], ROWS, budget=Budget(100.0, clock))
     assert len(asked.head.calls) >= 1
     assert found.not_begun == {}
+
+
+def test_a_baseline_stands_in_the_comparison_and_never_wins() -> None:
+    plain = head(X=BETTER)
+    baseline = replace(plain, about=replace(plain.about, name="probe", baseline=True))
+    found = race([baseline, head()], ROWS)
+    assert [(line.name, line.status) for line in found.lines] == [("probe", "baseline"), ("class-mean", "chosen")]
+    assert found.lines[0].gain.low > 0
+    alone = race([head()], ROWS)
+    assert (found.estimate, found.raw, found.configurations) == (alone.estimate, alone.raw, alone.configurations)
+
+
+def test_a_named_fine_tune_is_scored_to_its_end_though_the_baseline_beats_it() -> None:
+    clock = Clock()
+    plain = head(clock=clock)
+    baseline = replace(plain, about=replace(plain.about, baseline=True))
+    found = race([baseline, folded(NOISE, clock, 10.0)], ROWS, budget=Budget(1000.0, clock))
+    assert (found.best.name, found.best.folds, found.lines[0].status) == ("tuned", (5, 5), "baseline")
+
+
+def test_a_named_fine_tune_for_which_the_time_does_not_last_is_refused_with_its_seconds() -> None:
+    clock = Clock()
+    plain = head(clock=clock)
+    baseline = replace(plain, about=replace(plain.about, baseline=True))
+    with pytest.raises(OptionError, match=r"did not last to measure tuned on all folds: it needs about .* were left"):
+        race([baseline, folded(BETTER, clock, 3000.0)], ROWS, budget=Budget(20.0, clock))
+
+
+def test_a_candidate_scored_on_some_folds_is_marked_as_not_comparable() -> None:
+    clock = Clock()
+    tuned = folded(NOISE, clock, 10.0)
+    found = race([head(clock=clock), tuned], ROWS, budget=Budget(1000.0, clock))
+    done = len(tuned.head.calls)
+    assert [(line.folds, line.comparable) for line in found.lines] == [((5, 5), True), ((done, 5), False)]
+
+
+def test_on_a_busy_machine_heads_are_judged_by_the_clock() -> None:
+    """Each is modelled at a second and takes ten: of five there is time for two."""
+    clock = Clock()
+    heads = [slow(clock, 10.0, modelled=1.0) for _ in range(5)]
+    found = race(heads, ROWS, budget=Budget(25.0, clock))
+    assert [len(one.head.calls) for one in heads] == [1, 1, 0, 0, 0]
+    assert clock.now <= 25.0
+    assert found.not_begun[2] == "it needs about 10 s, and 5 s were left"
+    assert found.stopped == "class-mean needs about 10 s, and 5 s were left (and 2 others likewise)"
+
+
+def test_a_head_that_takes_far_longer_than_modelled_is_given_up_at_the_limit() -> None:
+    clock = Clock()
+    endless = head(clock=clock, seconds=1.0, name="svm")
+    runner = Ticking(make_head("svm"), clock)
+    found = race([slow(clock, 1.0, modelled=1.0), replace(endless, head=runner)], ROWS, budget=Budget(30.0, clock))
+    assert [line.name for line in found.lines] == ["class-mean"]
+    assert found.not_begun == {1: "it was not through when the 29 s that were left had passed"}
+    assert clock.now <= 1.2 * 30
+
+
+def slow(clock: Clock, seconds: float, *, modelled: float) -> Scores:
+    one = head(clock=clock, seconds=seconds)
+    return replace(one, about=replace(one.about, seconds=modelled))
+
+
+@dataclass(eq=False)
+class Ticking:
+    """A head of which every fold takes four seconds of a clock."""
+
+    head: Any
+    clock: Clock
+
+    def path_scores(self, X: Any, y: Any, folds: Any) -> PathScores:
+        score = type(self.head)._fold_scores
+
+        def ticking(*arguments: Any) -> Any:
+            self.clock.now += 4.0
+            return score(self.head, *arguments)
+
+        self.head._restrict_to = lambda present: SimpleNamespace(_fold_scores=ticking)
+        return self.head.path_scores(X, y, folds)

@@ -19,7 +19,7 @@ def refused(*words: object) -> str:
 
 
 def test_a_table_an_answer_and_a_plot(cells: Path, tmp_path: Path) -> None:
-    done = curve(cells, *QUICK, "--target", "90", "--svg", tmp_path / "plots" / "cells.svg")
+    done = curve(cells, *QUICK, "--target", "90%", "--svg", tmp_path / "plots" / "cells.svg")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "labels per class\tpretrained features\t95 %"
@@ -43,7 +43,7 @@ def test_json_is_all_there_is_on_standard_output(cells: Path) -> None:
 
 
 def test_wrong_input_is_refused_before_any_work(cells: Path, tmp_path: Path) -> None:
-    assert "--target must lie between 1 and 100; found 0.95" in refused(cells, "--target", "0.95")
+    assert "--target must lie between 0.01 and 1; found '95': write 0.95 or 95%." in refused(cells, "--target", "95")
     assert "--svg must name a file that ends in .svg" in refused(cells, "--svg", tmp_path / "plot.png")
     assert "does not exist" in refused(tmp_path / "nothing")
     assert "backbones is an empty list" in refused(cells, "--backbones", "")

@@ -181,11 +181,11 @@ def test_repeats_and_training_images_do_not_void_it(model: Path, cells: Path, tm
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--max-error", "2"), "--max-error must lie between 0.0001 and 0.5, written such as 0.02 or 2%, or be none"),
+        (("--max-error", "2"), "--max-error must lie between 0.0001 and 0.5; found '2': write 0.02 or 2%, or none"),
         (("--max-error", "0"), "found '0'"),
         (("--max-error", "nan"), "found 'nan'"),
         (("--max-error", "few"), "found 'few'"),
-        (("--sets", "none"), "--sets must lie between 0.5 and 0.9999, written such as 0.02 or 2%; found 'none'"),
+        (("--sets", "none"), "--sets must lie between 0.5 and 0.9999; found 'none', a share such as 0.02 or 2%"),
         (("--confidence", "0.5"), "--confidence must lie between 0.8 and 0.9999"),
         (("--by-class",), "--by-class says how --sets are made"),
         (("--max-error", "none", "--per-class"), "are about a guarantee: give --max-error too"),

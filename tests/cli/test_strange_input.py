@@ -75,8 +75,11 @@ def test_a_table_on_a_terminal_takes_no_cell_for_markup(
 
 def test_values_out_of_range_are_refused_in_the_users_own_unit(cells: Path, tmp_path: Path) -> None:
     out = ("-o", tmp_path / "model")
-    assert "--min-gain must lie between 0 and 100; found -5.0" in refused("train", cells, *out, "--min-gain", -5)
-    assert "--max-unreadable must lie between 0 and 100; found nan" in refused(
+    assert "--min-gain must lie between 0 and 0.25; found '-5'" in refused("train", cells, *out, "--min-gain", -5)
+    said = refused("train", cells, *out, "--min-gain", 0.5)
+    assert "--min-gain must lie between 0 and 0.25; found '0.5': write 0.005 or 0.5%." in said
+    assert "found '5': write 0.05 or 5%." in refused("train", cells, *out, "--max-unreadable", 5)
+    assert "--max-unreadable must lie between 0 and 1; found 'nan'" in refused(
         "train", cells, *out, "--max-unreadable", "nan"
     )
     assert "seed must lie between 0 and 4294967295" in refused("train", cells, *out, "--seed", 2**32)

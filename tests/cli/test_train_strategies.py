@@ -106,7 +106,7 @@ def few(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_training_run_goes_on_where_it_was(few: Path, tmp_path: Path) -> None:
     """kill -9 while checkpoints are being written; the same command then ends with the model of a quiet run."""
     words = ["train", few, "-o", tmp_path / "m", "--backbones", "lite0", "--strategy", "last-1,ridge", "--folds", "2"]
-    words += ["--epochs", "3", "--views", "1", "--precision", "f32"]
+    words += ["--epochs", "3", "--views", "1", "--precision", "f32", "--overwrite"]
     outcome = []
     for name, kills in (("quiet", 0), ("killed", 2)):
         cache = tmp_path / name
@@ -220,4 +220,4 @@ def test_ctrl_c_in_the_race_saves_the_best_so_far(hard: Path, tmp_path: Path) ->
 
 def test_a_budget_that_is_no_time_is_refused(cells: Path, tmp_path: Path) -> None:
     said = refused("train", cells, "-o", tmp_path / "m", "--budget", "soon")
-    assert "--budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found 'soon'" in said
+    assert "budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found 'soon'" in said

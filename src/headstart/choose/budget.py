@@ -11,6 +11,7 @@ import re
 import time
 from dataclasses import dataclass, field
 
+from headstart.checks import at_least
 from headstart.choose.scoring import Clock
 from headstart.errors import OptionError
 
@@ -32,10 +33,26 @@ def parse_seconds(text: str) -> float:
     match = _WRITTEN.fullmatch(text.strip().lower())
     if match is None or not float(match[1]) > 0:
         raise OptionError(
-            f"--budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found {text!r}: write a number above 0 "
+            f"budget is a time such as 30s, 5m or 1h, or 'none' for no limit; found {text!r}: write a number above 0 "
             "and s, m or h behind it."
         )
     return float(match[1]) * _UNITS[match[2]]
+
+
+def seconds_of(budget: float | str | None) -> float | None:
+    """A budget as seconds: a number of them, or a text such as "30s"; None as it is.
+
+    >>> seconds_of("1m"), seconds_of(90), seconds_of(None)
+    (60.0, 90.0, None)
+    """
+    if budget is None:
+        return None
+    if isinstance(budget, str):
+        return parse_seconds(budget)
+    at_least("budget", budget, 0)
+    if not budget > 0:
+        raise OptionError(f"budget must be seconds above 0, or a time such as '30s' or '5m'; found {budget!r}.")
+    return float(budget)
 
 
 def format_seconds(budget: float) -> str:

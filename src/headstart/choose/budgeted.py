@@ -22,16 +22,19 @@ from headstart.choose.scoring import FoldwiseRun, ScoredStrategy, score_whole
 from headstart.choose.selection import LOSS_PER_SHARE, resample
 from headstart.choose.strategy import ExpectedGain, Strategy
 from headstart.choose.trial import Trial
+from headstart.heads.side_by_side import OutOfTimeError, time_limit
 from headstart.metrics.intervals import Estimate
 from headstart.progress import status
 
-_FIT = 1.25
+FIT = 1.25
 """Fitting to all rows takes about this many folds' time."""
-_HOPE = 1 / 3
+HOPE = 1 / 3
 """Models of seconds are good to a factor of three: until a fold was timed, nothing is refused that might be in time."""
 _REPLICATES = 300
 _CHEAP = 0.1
-"""A head that takes less than this share of the time already spent is scored even when the budget is used up."""
+"""Where embedding has used the budget up, heads together may take this share of the time that it took."""
+_TIMED = 0.05
+"""Modelled seconds from which on the clock tells how busy the machine is."""
 _EPSILON = 1e-6
 
 
@@ -40,7 +43,7 @@ class Trials:
     """What was scored: a `ScoredStrategy` for each one that was begun, by its number, and why some ended early.
 
     reasons: by number, for the user, of strategies that were not scored on all folds. stopped: why the comparison
-    ended before every strategy was through; empty where it did not.
+    ended before every strategy was through: what did not fit, and the seconds that were left; empty where it did not.
     """
 
     scored: dict[int, ScoredStrategy]
@@ -57,7 +60,7 @@ def score_within_budget(strategies: Sequence[Strategy], trial: Trial, budget: Bu
             competition.score_heads()
             competition.score_foldwise()
     except KeyboardInterrupt:
-        if not any(run.whole for run in competition.scored.values()):
+        if not competition.eligible():
             raise
         competition.stopped = "it was stopped by Ctrl-C"
     return competition.outcome()
@@ -71,23 +74,55 @@ class _Competition:
     scored: dict[int, ScoredStrategy] = field(default_factory=dict)
     running: dict[int, FoldwiseRun] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
     stopped: str = ""
     say: Callable[[str], None] = lambda text: None
     _reference: int = -1
 
     def score_heads(self) -> None:
         """Score whatever is scored on all folds at once, in the order given, while the time lasts."""
-        trial = self.trial
+        end = max(self.budget.total, (1 + _CHEAP) * self.budget.spent)
         for number, strategy in enumerate(self.strategies):
             about = strategy.about
             if about.expected is not None:
                 continue
-            allowed = max(self.budget.left, _CHEAP * self.budget.spent)
-            if self.scored and about.seconds > allowed:
-                self.reasons[number] = f"it needs about {_format(about.seconds)}, and {_format(allowed)} were left"
+            allowed = max(0.0, end - self.budget.spent)
+            needed = about.seconds * self._pace()
+            spare = bool(self.eligible()) or (about.baseline and bool(self.scored))
+            if spare and needed > allowed:
+                self._leave(number, needed, allowed)
                 continue
             self.say(self._line(about.name))
-            self.scored[number] = score_whole(strategy, trial.rows, trial.task, trial.metric, self.budget.clock)
+            self._score_head(number, end if spare else np.inf)
+
+    def _score_head(self, number: int, end: float) -> None:
+        """Score a strategy on all folds; it is given up when more than `end` seconds were spent."""
+        trial, left = self.trial, max(0.0, end - self.budget.spent)
+        try:
+            with time_limit(lambda: self.budget.spent > end):
+                run = score_whole(self.strategies[number], trial.rows, trial.task, trial.metric, self.budget.clock)
+        except OutOfTimeError:
+            self.reasons[number] = f"it was not through when the {format_time(left)} that were left had passed"
+            self.refused.append(f"{self.strategies[number].about.name} was not through in the last {format_time(left)}")
+        else:
+            self.scored[number] = run
+
+    def _pace(self) -> float:
+        """How much slower heads are than modelled, on this machine as busy as it is: by the clock, at least 1."""
+        timed = [(run.seconds, self.strategies[number].about.seconds) for number, run in self.scored.items()]
+        ratios = [seconds / modelled for seconds, modelled in timed if modelled >= _TIMED]
+        return max(1.0, float(np.median(ratios))) if ratios else 1.0
+
+    def _leave(self, number: int, needed: float, left: float) -> None:
+        """Note that the time does not last for a strategy."""
+        run = self.running.get(number)
+        what = f"needs about {format_time(needed)}{' more' if run else ''}, and {format_time(left)} were left"
+        self.reasons[number] = f"{_after(run) if run else ''}it {what}"
+        self.refused.append(f"{self.strategies[number].about.name} {what}")
+
+    def eligible(self) -> list[int]:
+        """The strategies that are through and may win."""
+        return [n for n, run in self.scored.items() if run.whole and not self.strategies[n].about.baseline]
 
     # fold by fold ----------------------------------------------------------------------------------------------------
 
@@ -120,7 +155,7 @@ class _Competition:
         belief, bar = self._belief()
         numbers, worth = list(self.running), belief.improvement(bar)
         # By modelled seconds and not by the clock, so that the same data are tried in the same order.
-        seconds = [self.strategies[n].about.seconds * (self.running[n].left + _FIT) for n in numbers]
+        seconds = [self.strategies[n].about.seconds * (self.running[n].left + FIT) for n in numbers]
         for place in rank_by_value(worth, seconds):
             number = numbers[place]
             if number not in waiting:
@@ -135,20 +170,21 @@ class _Competition:
     def _not_worth(self, number: int, worth: float) -> str:
         """Why the strategy is not to be gone on with; empty where it is."""
         run = self.running[number]
-        if worth < self.trial.min_gain and (run.done or not self._expected(number).asked):
+        winner = self.eligible()
+        if winner and worth < self.trial.min_gain and (run.done or not self._expected(number).asked):
             counts = f"less than the {100 * self.trial.min_gain:g} that count"
             return f"{_after(run)}a gain of {100 * worth:.2f} points is expected of it, {counts}"
         needed = self._seconds(number) * run.left + max(self._fit(number), self._fit(self._leader()))
         if needed > self.budget.left:
-            self.stopped = "the time was used up"
-            return f"{_after(run)}it needs about {_format(needed)} more, and {_format(self.budget.left)} were left"
+            self._leave(number, needed, self.budget.left)
+            return self.reasons[number]
         return ""
 
     def _seconds(self, number: int) -> float:
         """Seconds of a fold: as measured, or as modelled, scaled by how well others' models held."""
         measured = {n: self._timed(n) for n, run in self.running.items() if run.seconds}
         ratios = [seconds / max(self.strategies[n].about.seconds, _EPSILON) for n, seconds in measured.items()]
-        modelled = self.strategies[number].about.seconds * float(np.median(ratios) if ratios else _HOPE)
+        modelled = self.strategies[number].about.seconds * float(np.median(ratios) if ratios else HOPE)
         return measured.get(number, modelled)
 
     def _timed(self, number: int) -> float:
@@ -159,7 +195,7 @@ class _Competition:
 
     def _fit(self, number: int) -> float:
         """Seconds of fitting to all rows; heads take none to speak of."""
-        return _FIT * self._seconds(number) if number in self.running else 0.0
+        return FIT * self._seconds(number) if number in self.running else 0.0
 
     def _expected(self, number: int) -> ExpectedGain:
         expected = self.strategies[number].about.expected
@@ -192,15 +228,15 @@ class _Competition:
         return MeasuredGain(float(gains.mean()), float(gains.std() / np.sqrt(len(gains))) + _EPSILON)
 
     def _gain(self, number: int) -> Estimate | None:
-        """The paired gain over the best strategy that is through, on the rows scored; None where these are too few."""
-        if not self._measurable(number):
+        """The paired gain over the best strategy that may win, on the rows scored; None without one, or on too few."""
+        if not self._measurable(number) or not self.eligible():
             return None
         pool = self.trial.pair([self.scored[number], self.scored[self._leader()]])
         return paired_gain(pool, resample(pool, count=_REPLICATES), 0, 1, confidence=self.trial.confidence)
 
     def _leader(self) -> int:
-        """The best strategy that is through."""
-        return self._best([number for number, run in self.scored.items() if run.whole])
+        """The best strategy that is through: of those that may win, where there are any."""
+        return self._best(self.eligible() or [number for number, run in self.scored.items() if run.whole])
 
     def _best(self, numbers: Sequence[int]) -> int:
         """Of strategies that are through the one with the best score, of equal ones the first."""
@@ -216,7 +252,7 @@ class _Competition:
             score = self.trial.score(self.scored[best])
             parts.append(f"best so far {self.strategies[best].about.name} {100 * score:.1f} %")
         if np.isfinite(self.budget.total):
-            parts.append(f"{_format(self.budget.left)} left")
+            parts.append(f"{format_time(self.budget.left)} left")
         return " · ".join(parts)
 
     def outcome(self) -> Trials:
@@ -226,6 +262,9 @@ class _Competition:
             if number not in self.reasons and (result is None or not result.whole):
                 run = self.running.get(number)
                 self.reasons[number] = f"{_after(run) if run else ''}{self.stopped or 'the time was used up'}"
+        if self.refused and not self.stopped:
+            others = len(self.refused) - 1
+            self.stopped = self.refused[0] + (f" (and {quantity(others, 'other')} likewise)" if others else "")
         return Trials(self.scored, self.reasons, self.stopped)
 
 
@@ -238,5 +277,10 @@ def _beaten(run: FoldwiseRun, gain: Estimate, least: float) -> str:
     return f"{_after(run)}it gains {value} points ({low} to {high}), not the {100 * least:g} that count"
 
 
-def _format(seconds: float) -> str:
+def format_time(seconds: float) -> str:
+    """Seconds as they are said in a reason.
+
+    >>> format_time(44.4), format_time(600.0)
+    ('44 s', '10 min')
+    """
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

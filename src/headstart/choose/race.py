@@ -29,6 +29,7 @@ from headstart.records.rows import Rows
 from headstart.tasks.catalog import task_of
 
 CHOSEN, TIE, BEHIND, COSTLIER, GIVEN_UP = "chosen", "tie", "behind", "costlier", "given up"
+BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,10 @@ class RaceLine:
     configuration: its best one. score: of that configuration, with its own interval, not corrected for selection.
     log_loss: the task's proper loss. gain: its score minus the winner's on the same rows, with an interval for that
     difference. status: 'chosen'; 'tie' (the interval of the gain holds 0); 'behind'; 'costlier' (better than the
-    winner, but by less than `min_gain` and at a higher cost); or 'given up' before all folds were done: score and gain
-    are then those of the rows that were scored. seconds: what scoring it took. reason: why it was given up.
-    strategy: its number in the order given.
+    winner, but by less than `min_gain` and at a higher cost); 'baseline' (measured for comparison, and cannot win); or
+    'given up' before all folds were done: score and gain are then those of the rows that were scored. seconds: what
+    scoring it took. reason: why it was given up. strategy: its number in the order given. folds: how many of how many
+    it was scored on; `comparable` says whether that is all of them.
     """
 
     name: str
@@ -54,6 +56,12 @@ class RaceLine:
     seconds: float
     reason: str = ""
     strategy: int = 0
+    folds: tuple[int, int] = (1, 1)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether its score is of the same rows as the others'."""
+        return self.folds[0] == self.folds[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +130,15 @@ def race(
     trial = _trial(rows, metric, min_gain, confidence)
     _check(strategies, rows, resamples)
     trials = score_within_budget(strategies, trial, budget or Budget())
-    whole = {number: run for number, run in sorted(trials.scored.items()) if run.whole}
+    rivals = {n: run for n, run in sorted(trials.scored.items()) if not strategies[n].about.baseline}
+    whole = {number: run for number, run in rivals.items() if run.whole}
+    if not whole:
+        raise OptionError(_nothing_scored(strategies, trials))
     field = _field(strategies, whole, trial, resamples, seed)
     column = int(field.rule.pick(field.pool.whole[None], field.pool.whole_losses[None])[0])
     winner, number = field.places[column]
-    if len(whole) < len(trials.scored):
-        filled = {n: run.filled(trials.scored[winner], number) for n, run in sorted(trials.scored.items())}
+    if len(whole) < len(rivals):
+        filled = {n: run.filled(trials.scored[winner], number) for n, run in rivals.items()}
         field = _field(strategies, filled, trial, resamples, seed)
         column = field.places.index((winner, number))
     return _result(strategies, trials, field, column, trial)
@@ -169,9 +180,11 @@ def _field(
 def _result(strategies: Sequence[Strategy], trials: Trials, field: _Field, column: int, trial: Trial) -> RaceResult:
     pool, task, winner = field.pool, trial.task, trials.scored[field.places[column][0]]
     representatives = field.rule.representatives(pool.whole[None], pool.whole_losses[None])[0].tolist()
-    lines = tuple(_line(strategies, trials, field, place, column, trial) for place in representatives)
+    lines = [_line(strategies, trials, field, place, column, trial) for place in representatives]
+    lines += _baseline_lines(strategies, trials, winner, trial, len(field.resamples.inside))
+    lines.sort(key=lambda line: line.strategy)
     return RaceResult(
-        lines=lines,
+        lines=tuple(lines),
         winner=next(i for i, line in enumerate(lines) if line.status == CHOSEN),
         configuration=winner.configurations[field.places[column][1]],
         metric=trial.metric.name,
@@ -210,6 +223,45 @@ def _line(
         seconds=run.seconds,
         reason=trials.reasons.get(number, ""),
         strategy=number,
+        folds=(run.folds, trial.rows.fold_count),
+    )
+
+
+def _baseline_lines(
+    strategies: Sequence[Strategy], trials: Trials, winner: ScoredStrategy, trial: Trial, count: int
+) -> list[RaceLine]:
+    """A line for each strategy that was only measured for comparison; they are no part of the choice."""
+    lines = []
+    for number, run in sorted(trials.scored.items()):
+        about = strategies[number].about
+        if not about.baseline:
+            continue
+        pool = trial.pair([run, winner])
+        resamples = resample(pool, count=count)
+        line = RaceLine(
+            name=about.name,
+            features=about.features,
+            configuration=run.configurations[trial.best(run)],
+            score=plain_estimate(pool, resamples, 0, confidence=trial.confidence),
+            log_loss=float(pool.whole_losses[0]),
+            gain=paired_gain(pool, resamples, 0, 1, confidence=trial.confidence),
+            status=BASELINE,
+            cost=about.cost,
+            seconds=run.seconds,
+            strategy=number,
+            folds=(run.folds, trial.rows.fold_count),
+        )
+        lines.append(line)
+    return lines
+
+
+def _nothing_scored(strategies: Sequence[Strategy], trials: Trials) -> str:
+    """A sentence where the time did not last for any strategy that may win."""
+    named = {n: reason for n, reason in trials.reasons.items() if not strategies[n].about.baseline}
+    number, reason = next(iter(named.items()))
+    return (
+        f"the time did not last to measure {strategies[number].about.name} on all folds: {reason}. Give more with "
+        "--budget, or let 'auto' choose what fits; what was scored is kept for the next run."
     )
 
 

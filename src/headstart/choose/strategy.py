@@ -38,7 +38,8 @@ class About:
     name: of the head or the fine-tune. features: what it looks at, in words. cost: per image at prediction time, mostly
     its backbones' forward passes; only ratios matter. backbones: their names. prior: the gain, as a share, that other
     data sets led one to expect of it; it decides ties alone. seconds: modelled, of scoring it on all folds at once, or,
-    where gain is expected of it, of one fold. expected: None for what is scored on all folds at once.
+    where gain is expected of it, of one fold. expected: None for what is scored on all folds at once. baseline: whether
+    it is only measured for comparison, and can never win.
     """
 
     name: str
@@ -48,6 +49,7 @@ class About:
     prior: float = 0.0
     seconds: float = 0.0
     expected: ExpectedGain | None = None
+    baseline: bool = False
 
     @property
     def title(self) -> str:

@@ -32,13 +32,15 @@ class Trial:
     def pair(self, runs: Sequence[ScoredStrategy]) -> Pool:
         """The best configurations of two strategies on the rows that both were scored on."""
         rows = np.logical_and.reduce([run.scored for run in runs])
-        predictions, losses = [], []
-        for run in runs:
-            pool = self._pool(run.predictions, run.losses, rows)
-            best = int(best_columns(pool.whole[None], pool.whole_losses[None])[0])
-            predictions.append(run.predictions[best])
-            losses.append(run.losses[best])
-        return self._pool(np.stack(predictions), np.stack(losses), rows)
+        best = [self.best(run, rows) for run in runs]
+        predictions = np.stack([run.predictions[number] for run, number in zip(runs, best, strict=True)])
+        losses = np.stack([run.losses[number] for run, number in zip(runs, best, strict=True)])
+        return self._pool(predictions, losses, rows)
+
+    def best(self, run: ScoredStrategy, rows: NDArray[np.bool_] | None = None) -> int:
+        """The number of a strategy's best configuration on these rows; None stands for all that it was scored on."""
+        pool = self._pool(run.predictions, run.losses, run.scored if rows is None else rows)
+        return int(best_columns(pool.whole[None], pool.whole_losses[None])[0])
 
     def _pool(self, predictions: NDArray, losses: NDArray, rows: NDArray[np.bool_]) -> Pool:  # type: ignore[type-arg]
         return Pool(self.rows.target, predictions, losses, self.metric, self.rows.groups).take(rows)

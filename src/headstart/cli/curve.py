@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart import checks
 from headstart.cli import show
-from headstart.cli.options import ColumnOptions, Drawing, Place, columns, run, words
+from headstart.cli.options import ColumnOptions, Drawing, Place, ShareType, columns, run, words
 from headstart.records.run import Run
 
 if TYPE_CHECKING:
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
 
 @click.command("curve")
 @click.argument("data", type=Place())
-@click.option("--target", default=95.0, show_default=True, help="The accuracy wanted, in percent.")
+@click.option(
+    "--target", type=ShareType(0.01, 1), default="95%", show_default=True, help="The accuracy wanted: 0.9 or 90%."
+)
 @click.option("--svg", type=Drawing(), help="Also draw the curve into this .svg file.")
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
 @click.option(
@@ -59,10 +60,9 @@ def command(
     from headstart.report.write import write_plot
     from headstart.verbs.curve.curve import learning_curve
 
-    checks.between("--target", target, 1, 100)
     result = learning_curve(
         columns.load(data),
-        target=target / 100,
+        target=target,
         backbones=words("auto" if backbones is None else backbones) or (),
         random=random,
         scratch=scratch,

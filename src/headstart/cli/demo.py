@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import Place, run_options
+from headstart.cli.options import Place, overwrite, run_options
 from headstart.records.run import Run
 
 
 @click.command("demo")
 @click.option("-o", "--output", type=Place(), default=Path("demo-model"), show_default=True)
+@overwrite
 @click.option(
     "--backbones",
     default="lite0",
@@ -20,7 +21,7 @@ from headstart.records.run import Run
     help="Comma-separated; lite0,lite2 takes about three times as long.",
 )
 @run_options("seed")
-def command(output: Path, backbones: str, run: Run) -> None:
+def command(output: Path, overwrite: bool, backbones: str, run: Run) -> None:
     """Train on 2,624 real photographs of solar cells and check its expected accuracy on cells that were kept apart.
 
     Needs the package elpv-dataset (extra 'demo'; photographs under CC BY-NC-SA 4.0).
@@ -34,12 +35,12 @@ def command(output: Path, backbones: str, run: Run) -> None:
     from headstart.verbs.train.train import train
 
     options = Options(backbones=words(backbones) or (), strategies=(), seed=run.seed)
-    check_destination(output)
+    check_destination(output, overwrite=overwrite)
     cells = solar_cells()
     click.echo(f"{len(cells.samples):,} photographs of solar cells; a fifth is kept apart as the test split.\n")
     dataset = _mark_test_split(cells, run.seed)
     result = train(dataset, options=options)
-    result.save(output, command=["headstart", "demo"])
+    result.save(output, overwrite=overwrite, command=["headstart", "demo"])
     show_training(result, output, as_json=False)
     _show_predictions(load_model(output), dataset.samples)
 

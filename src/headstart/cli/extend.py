@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headstart.cli import show
-from headstart.cli.options import ColumnOptions, Place, check_order, columns, run_options
+from headstart.cli.options import ColumnOptions, Place, check_order, columns, overwrite, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=Place())
 @click.argument("new_data", type=Place())
 @click.option("-o", "--output", type=Place(), help="Where to save the extended model.  [default: MODEL-extended]")
+@overwrite
 @click.option(
     "--old-data",
     type=Place(),
@@ -46,6 +47,7 @@ def command(
     model: Path,
     new_data: Path,
     output: Path | None,
+    overwrite: bool,
     old_data: Path | None,
     retune: bool,
     columns: ColumnOptions,
@@ -67,7 +69,7 @@ def command(
     check_order(model, [new_data], "extend")
     place = _place(model, new_data, output)
     predictor = load_model(model)
-    check_destination(place)
+    check_destination(place, overwrite=overwrite)
     result = extend(
         predictor,
         columns.load(new_data),
@@ -78,7 +80,7 @@ def command(
         cache=run.cache,
         keep_training=keep_training,
     )
-    result.save(place, command=["headstart", *sys.argv[1:]])
+    result.save(place, overwrite=overwrite, command=["headstart", *sys.argv[1:]])
     _print(result, place, as_json)
 
 

@@ -103,6 +103,29 @@ def columns(function: Verb) -> Verb:
     return as_record(function, "columns", options, ColumnOptions)
 
 
+NONE = "none"
+
+
+class ShareType(click.ParamType[float | str]):
+    """A share such as 0.02 or 2%, within limits; where it may be left open, also 'none'."""
+
+    name = "share"
+
+    def __init__(self, low: float, high: float, *, none: bool = False) -> None:
+        self.low, self.high, self.none = low, high, none
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The share of 1, or 'none'."""
+        if self.none and isinstance(value, str) and value.strip().lower() == NONE:
+            return NONE
+        name = param.opts[0] if param else "a share"
+        try:
+            return checks.share(name, value, self.low, self.high)
+        except OptionError as error:
+            raise OptionError(str(error).removesuffix(".") + ", or none." if self.none else str(error)) from None
+
+
+overwrite = click.option("--overwrite", is_flag=True, help="Replace a model that lies at -o already.")
 _EXCLUDE = click.option(
     "--exclude",
     type=Place(),
@@ -110,7 +133,11 @@ _EXCLUDE = click.option(
     "is left out, what it groups stays in one fold. Its lines 'keep' change nothing.",
 )
 _MAX_UNREADABLE = click.option(
-    "--max-unreadable", default=5.0, show_default=True, help="Percent of unreadable images that stops the run."
+    "--max-unreadable",
+    type=ShareType(0, 1),
+    default="5%",
+    show_default=True,
+    help="The share of unreadable images above which the run stops.",
 )
 _SEED = click.option(
     "--seed", default=0, show_default=True, help="Of everything that is drawn: images, folds, intervals, permutations."
@@ -128,13 +155,7 @@ def run_options(*names: str) -> Callable[[Verb], Verb]:
     names: of `max_unreadable`, `seed`, `device` and `cache`; what is not among them keeps its default.
     """
 
-    def record(**values: Any) -> Run:
-        """The record, with a share instead of percents."""
-        if "max_unreadable" in values:
-            values["max_unreadable"] = share("--max-unreadable", values["max_unreadable"])
-        return Run(**values)
-
-    return lambda function: as_record(function, "run", [_RUN[name] for name in names], record, names=names)
+    return lambda function: as_record(function, "run", [_RUN[name] for name in names], Run, names=names)
 
 
 def run(function: Verb) -> Verb:
@@ -185,16 +206,6 @@ def words(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def share(name: str, percent: float) -> float:
-    """A percentage as a share of 1; raises `OptionError`, in the user's unit, unless it lies in 0 to 100.
-
-    >>> share("--max-unreadable", 5.0)
-    0.05
-    """
-    checks.between(name, percent, 0, 100)
-    return percent / 100
-
-
 class Duration(click.ParamType[float]):
     """A time such as 30s, 5m or 1h, as seconds."""
 
@@ -205,36 +216,6 @@ class Duration(click.ParamType[float]):
         from headstart.choose.budget import parse_seconds
 
         return parse_seconds(value) if isinstance(value, str) else value
-
-
-NONE = "none"
-
-
-class ShareType(click.ParamType[float | str]):
-    """A share such as 0.02 or 2%, within limits; where it may be left open, also 'none'."""
-
-    name = "share"
-
-    def __init__(self, low: float, high: float, *, none: bool = False) -> None:
-        self.low, self.high, self.none = low, high, none
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The share of 1, or 'none'."""
-        if not isinstance(value, str):
-            return value
-        word = value.strip().lower()
-        if self.none and word == NONE:
-            return NONE
-        try:
-            number = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
-        except ValueError:
-            number = float("nan")
-        if not self.low <= number <= self.high:
-            raise OptionError(
-                f"{param.opts[0] if param else 'a share'} must lie between {self.low:g} and {self.high:g}, written "
-                f"such as 0.02 or 2%{', or be none' if self.none else ''}; found {value!r}."
-            )
-        return number
 
 
 class Drawing(Place):

@@ -9,26 +9,27 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import ColumnOptions, Duration, Place, ShareType, columns, run, share, words
+from headstart.cli.options import ColumnOptions, Duration, Place, ShareType, columns, overwrite, run, words
 from headstart.cli.recipe import Sections, recipe
+from headstart.data.splits import HOLDOUT
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
 from headstart.records.run import Run
-
-FROZEN = "frozen"
 
 
 @click.command("train", cls=Sections)
 @click.argument("data", type=Place())
 @click.option("-o", "--output", type=Place(), default=Path("model"), show_default=True, help="Folder for the model.")
+@overwrite
 @click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
 @click.option("--weights", help="A checkpoint (.safetensors, .pth) for the one backbone named with --backbones.")
 @click.option(
     "--strategy",
     "strategies",
     help="Comma-separated: heads (probe, ridge, svm…) and fine-tunes (last-1, last-2, last-20-layers, gradual, full, "
-    "surgical-first, norm-only, bias-only, lora, scratch…), compared on the same folds to their end; 'frozen': heads "
-    "alone; default 'auto': heads, then the fine-tunes with the largest expected gain for their time, until --budget "
+    "surgical-first, norm-only, bias-only, lora, scratch…): these and no others, beside a plain probe as a baseline; "
+    "'frozen': heads alone; default 'auto': heads, then the fine-tunes with the largest expected gain for their time, "
+    "until --budget "
     "is used up.",
 )
 @click.option(
@@ -37,7 +38,13 @@ FROZEN = "frozen"
     help="How long the run may take, such as 30s, 5m or 1h, or none; default: 5m, and no limit where strategies or "
     "heads are named. Ctrl-C ends the comparison sooner and keeps the best so far.",
 )
-@click.option("--heads", help="Comma-separated heads to compare; default: all that are cheap enough.")
+@click.option(
+    "--holdout",
+    type=ShareType(*HOLDOUT),
+    help="Keep this share of the images apart as a test part, such as 20%: every class in its share, no group or "
+    "duplicate on both sides.",
+)
+@click.option("--heads", help="Comma-separated heads to compare, and no others; default: all that are cheap enough.")
 @click.option(
     "--metric",
     default="accuracy",
@@ -57,9 +64,10 @@ FROZEN = "frozen"
 @click.option("--repeats", type=int, help="Repeats of the cross-validation; default: more where images are few.")
 @click.option(
     "--min-gain",
-    default=0.5,
+    type=ShareType(0, 0.25),
+    default="0.5%",
     show_default=True,
-    help="Points of gain that count: a costlier model must be better by that much, and less is not tried for.",
+    help="The gain that counts: a costlier model must be better by that much, and less is not tried for.",
 )
 @columns
 @run
@@ -88,10 +96,12 @@ FROZEN = "frozen"
 def command(
     data: Path,
     output: Path,
+    overwrite: bool,
     backbones: str | None,
     weights: str | None,
     strategies: str | None,
     budget: float | None,
+    holdout: float | None,
     heads: str | None,
     metric: str,
     fit: str,
@@ -124,19 +134,21 @@ def command(
     error_limit = None if isinstance(max_error, str) else max_error
     if error_limit is None and (per_class or confidence is not None):
         raise OptionError("--confidence and --per-class are about a guarantee: give --max-error too, such as 0.02.")
-    head_names, fine_tunes = _heads_and_fine_tunes(words(strategies), words(heads))
+    if words(strategies) == ():
+        raise OptionError("--strategy names nothing: name at least one, or leave it out.")
     options = Options(
         backbones=words("auto" if backbones is None else backbones) or (),
-        heads=head_names,
-        strategies=fine_tunes,
+        heads=words(heads),
+        strategies=words(strategies),
         budget=budget,
+        holdout=holdout,
         recipe=recipe,
         metric=metric,
         fit=fit,
         class_weight=None if class_weight in (None, "none") else class_weight,
         folds=folds,
         repeats=repeats,
-        min_gain=share("--min-gain", min_gain),
+        min_gain=min_gain,
         **asdict(run),
         weights=weights,
         keep_training=keep_training,
@@ -145,32 +157,13 @@ def command(
         per_class=per_class,
         exclude=None if exclude is None else str(exclude),
     )
-    check_destination(output)
+    check_destination(output, overwrite=overwrite)
     _check_outside(output, data)
     loaded = columns.load(data)
     show.dataset(loaded, str(data))
     result = train(loaded, options=options)
-    result.save(output, command=["headstart", *sys.argv[1:]])
+    result.save(output, overwrite=overwrite, command=["headstart", *sys.argv[1:]])
     show_training(result, output, as_json, data=str(data), details=details)
-
-
-def _heads_and_fine_tunes(
-    strategies: tuple[str, ...] | None, heads: tuple[str, ...] | None
-) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    """Heads, and fine-tunes with 'auto', as `Options` takes them; heads named in either option are compared."""
-    from headstart.backbones.names import AUTO
-    from headstart.finetune.strategies import is_fine_tune, parse_strategy
-    from headstart.heads.catalog import HEADS
-
-    if strategies == ():
-        raise OptionError("--strategy names nothing: name at least one, or leave it out.")
-    if strategies is None:
-        return heads, None
-    fine_tunes = tuple(word for word in strategies if word not in HEADS and word != FROZEN)
-    if unknown := [word for word in fine_tunes if word != AUTO and not is_fine_tune(word)]:
-        parse_strategy(unknown[0], [AUTO, FROZEN, *HEADS])
-    named = tuple(word for word in strategies if word in HEADS)
-    return (heads if not named else (*(heads or ()), *named)), fine_tunes
 
 
 def _check_outside(output: Path, data: Path) -> None:

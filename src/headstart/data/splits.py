@@ -9,12 +9,13 @@ in its group (nearly all are) can be assigned by counting.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
 from headstart.checks import at_least, join_words, quantity
-from headstart.errors import DataError
+from headstart.errors import DataError, OptionError
 from headstart.records.arrays import Ints
 from headstart.records.samples import Samples
 
@@ -25,6 +26,9 @@ _FEW_IMAGES, _SOME_IMAGES = 500, 2000
 _SMALL_CLASS = 10
 _TRIES = 50
 _LEAST = 2
+HOLDOUT = (0.01, 0.5)
+"""The least and the largest share of the images that may be kept apart."""
+_MOST_PARTS = 20
 
 
 def assign_folds(
@@ -203,6 +207,46 @@ def held_out_rows(samples: Samples) -> tuple[np.ndarray, tuple[str, ...]]:
     if "val" in samples.splits:
         return samples.splits == "val", ("There is no test split, so the val split is kept apart until the end.",)
     return none, ()
+
+
+def hold_out(samples: Samples, share: float, *, seed: int) -> tuple[Samples, str]:
+    """The samples with a test split of about this share of the images, and a sentence on it.
+
+    Every class is in it in its share, as far as whole groups allow; no group is on both sides. Raises `OptionError`
+    where the samples have a split that is kept apart already, `DataError` where too little would be left to train on.
+    """
+    if held_out_rows(samples)[0].any():
+        raise OptionError("the data have a split that is kept apart already: leave --holdout out, or the split.")
+    parts = Fraction(share).limit_denominator(_MOST_PARTS)
+    if not parts:
+        parts = Fraction(1, round(1 / share))
+    folds = assign_folds(
+        samples.labels,
+        samples.groups,
+        count=parts.denominator,
+        repeats=_TRIES // 10,
+        seed=seed,
+        classes=samples.classes,
+    )
+    for fold in folds:
+        held = fold < parts.numerator
+        if _can_be_fitted(samples.take(~held)):
+            splits = np.where(held, "test", "train")
+            groups = "" if samples.groups is None else ", no group or duplicate on both sides"
+            note = f"{quantity(int(held.sum()), 'image')} ({held.mean():.0%}) were kept apart as a test part{groups}."
+            return replace(samples, splits=splits), note
+    raise DataError(
+        f"{share:.0%} of these images cannot be kept apart, because too few of some class would be left to train on: "
+        "hold out less, or add images."
+    )
+
+
+def _can_be_fitted(samples: Samples) -> bool:
+    try:
+        check_enough(samples.labels, samples.classes, samples.groups)
+    except DataError:
+        return False
+    return True
 
 
 def folds_for(images: int, classes: int) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -20,9 +19,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from headstart.checks import one_of
-from headstart.device import threads
 from headstart.errors import DataError, OptionError
 from headstart.heads.forms.linear import Form
+from headstart.heads.side_by_side import blas_threads, run_side_by_side
 from headstart.heads.tuning import best_configuration, internal_folds
 from headstart.metrics.probability import softmax
 from headstart.records.arrays import Floats, Ints
@@ -75,9 +74,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if folds is not None:
             folds = _check_folds(folds, len(X))
         configurations = self._configurations(X, labels)
-        problem = self._prepare(X, labels, n_classes)
-        self.configuration_ = dict(self._choose(problem, labels, n_classes, configurations, folds))
-        self.form_ = self._train(problem, labels, n_classes, self.configuration_)
+        with blas_threads(self._blas_threads(X)):
+            problem = self._prepare(X, labels, n_classes)
+            self.configuration_ = dict(self._choose(problem, labels, n_classes, configurations, folds))
+            self.form_ = self._train(problem, labels, n_classes, self.configuration_)
         return self
 
     def path_scores(self, X: Any, y: Any, folds: Ints) -> PathScores:
@@ -94,7 +94,9 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError("at least two classes are needed to compare heads, and one class was found.")
         self._set_class_weights(np.arange(n_classes), labels)
         configurations = self._configurations(X, labels)
-        scores = self._score_path(self._prepare(X, labels, n_classes), labels, n_classes, configurations, folds)
+        with blas_threads(self._blas_threads(X)):
+            problem = self._prepare(X, labels, n_classes)
+            scores = self._score_path(problem, labels, n_classes, configurations, folds)
         return PathScores(tuple(dict(configuration) for configuration in configurations), scores)
 
     def decision_function(self, X: Any) -> Floats:
@@ -170,6 +172,10 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """What all configurations and folds share: the rows, or what a subclass computes from them once."""
         return X
 
+    def _blas_threads(self, X: Floats) -> int | None:
+        """Threads of the BLAS for what is not done fold by fold: one; None leaves that to it."""
+        return 1
+
     @staticmethod
     def cost(n: int, d: int, K: int, fits: int) -> float:
         """Arithmetic of scoring every configuration on `fits` folds and training once, in 10⁹ operations.
@@ -192,11 +198,8 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Floats:
         """Scores (configurations, repeats, n, n_classes): one training for each fold and configuration.
 
-        Folds are trained side by side, each on one thread: small products of matrices gain nothing from several.
         A subclass that can share work between folds overrides this.
         """
-        from threadpoolctl import threadpool_limits
-
         scores = np.zeros((len(configurations), *folds.shape, n_classes), dtype=np.float32)
 
         def score_fold(fold: tuple[int, int, NDArray[np.bool_], NDArray[np.bool_]]) -> None:
@@ -208,8 +211,7 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for s, present_scores in enumerate(fold_scores):
                 scores[s, r, test] = expand_classes(present_scores, present, n_classes)
 
-        with threadpool_limits(1), ThreadPoolExecutor(threads()) as pool:
-            list(pool.map(score_fold, iterate_folds(folds)))
+        run_side_by_side(score_fold, iterate_folds(folds))
         return scores
 
     def _fold_scores(

@@ -14,7 +14,7 @@ from headstart.heads.base import ClassWeight, Configuration, Head, expand_classe
 from headstart.heads.forms.linear import Linear
 from headstart.heads.logistic import linear_form
 from headstart.heads.solvers.basis import Basis, Standard, basis, decomposition_cost, standardise
-from headstart.heads.solvers.moments import Moments, fold_moments, moments
+from headstart.heads.solvers.moments import Moments, moments, run_fold_moments
 from headstart.heads.solvers.ridge import solve_ridges
 from headstart.records.arrays import Floats, Ints
 
@@ -86,12 +86,16 @@ class ShrinkageLDA(Head):
     ) -> Floats:
         scores = np.zeros((len(configurations), *folds.shape, n_classes), dtype=np.float32)
         Z = problem.basis.rows
-        for r, held_out, training in fold_moments(Z, problem.indicator, folds):
+
+        def score_fold(r: int, held_out: NDArray[np.bool_], training: Moments) -> None:
+            """Write the scores of one fold's rows."""
             discriminants = self._discriminants(training, configurations, len(problem.standard.centre))
             present = np.flatnonzero(training.targets > 0.5)  # the targets' sums are the classes' sizes
             for s, coefficients in enumerate(discriminants):
                 raw = Z[held_out] @ coefficients[present, :-1].T + coefficients[present, -1]
                 scores[s, r, held_out] = expand_classes(raw, present, n_classes)
+
+        run_fold_moments(score_fold, Z, problem.indicator, folds)
         return scores
 
     def _discriminants(self, sums: Moments, configurations: Sequence[Configuration], width: int) -> list[NDArray[Any]]:

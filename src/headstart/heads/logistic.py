@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from headstart.heads.base import ClassWeight, Configuration, Head
 from headstart.heads.forms.linear import Linear
+from headstart.heads.side_by_side import check_time
 from headstart.heads.solvers.basis import Basis, Standard, basis, decomposition_cost, standardise
 from headstart.heads.solvers.lbfgs import solve
 from headstart.heads.solvers.softmax_loss import NO_FOLD, Design
@@ -25,6 +26,8 @@ STRENGTHS = tuple(0.1 * 10 ** (step / 2) for step in range(10))
 
 _COLUMNS = 16
 """Columns of scores that make a product large enough to be quick."""
+_LARGE = 8_000_000
+"""From so many numbers on the products, all folds at once, are large enough for several threads."""
 _SEARCH = 10.0
 """While the strength is sought, fits stop at this many times the tolerance: a relative gap of 10⁻⁴."""
 
@@ -73,6 +76,9 @@ class LogisticProbe(Head):
         self.signed_sqrt = signed_sqrt
         self.tol = tol
 
+    def _blas_threads(self, X: Floats) -> int | None:
+        return None if X.size >= _LARGE else 1
+
     @staticmethod
     def cost(n: int, d: int, K: int, fits: int) -> float:
         """Steps over all strengths; each is two products, an exponential a score, and the solver's vectors."""
@@ -112,6 +118,7 @@ class LogisticProbe(Head):
         size = max(1, round(_COLUMNS / (len(held_out) * design.columns)))
         last_two: list[tuple[float, NDArray[Any]]] = []
         for low in range(0, len(strengths), size):
+            check_time()
             group = strengths[low : low + size]
             solution = solve(
                 design,

@@ -13,7 +13,7 @@ from headstart.heads.base import ClassWeight, Configuration, Head
 from headstart.heads.forms.linear import Linear
 from headstart.heads.logistic import linear_form
 from headstart.heads.solvers.basis import Basis, Standard, basis, decomposition_cost, standardise
-from headstart.heads.solvers.moments import fold_moments
+from headstart.heads.solvers.moments import Moments, run_fold_moments
 from headstart.heads.solvers.ridge import solve_ridges
 from headstart.heads.tuning import best_configuration
 from headstart.records.arrays import Floats, Ints
@@ -121,10 +121,14 @@ class RidgeProbe(Head):
         Z = problem.basis.rows / problem.root_weights
         weights = None if self._class_weights is None else problem.root_weights[:, 0] ** 2
         scores = np.zeros((len(configurations), *folds.shape, n_classes), dtype=np.float32)
-        for r, held_out, training in fold_moments(Z, problem.targets, folds, weights):
+
+        def score_fold(r: int, held_out: NDArray[np.bool_], training: Moments) -> None:
+            """Write the scores of one fold's rows."""
             W = solve_ridges(*training.centred(), alphas)
             intercept = (training.targets - training.rows @ W) / np.float32(training.mass)  # ȳ - z̄ᵀW
             scores[:, r, held_out] = _SHARPNESS * _by_class(Z[held_out] @ W + intercept[:, None])
+
+        run_fold_moments(score_fold, Z, problem.targets, folds, weights)
         return scores
 
 

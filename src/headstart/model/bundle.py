@@ -61,14 +61,19 @@ class Bundle:
         return read_arrays(self.file(name))
 
 
-def check_destination(folder: Path) -> None:
-    """Raise `OptionError` unless a bundle may be written to `folder`: it is absent, empty, or a bundle already."""
+def check_destination(folder: Path, *, overwrite: bool) -> None:
+    """Raise `OptionError` unless a bundle may be written to `folder`: it is absent, empty, or a bundle to overwrite."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise OptionError(f"the model cannot be saved to {folder}: a file of that name exists. Choose another -o.")
     if folder.is_dir() and any(folder.iterdir()) and not _is_ours(folder):
         raise OptionError(
             f"the model cannot be saved to {folder}: the folder holds other things, which would be lost. "
             "Choose a new folder with -o."
+        )
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise OptionError(
+            f"the model cannot be saved to {folder}: a model lies there already, which would be lost. Choose another "
+            "-o, or say --overwrite (from Python, overwrite=True)."
         )
     parent = next((p for p in folder.absolute().parents if p.exists()), Path("/"))
     if not parent.is_dir() or not os.access(parent, os.W_OK):
@@ -87,7 +92,7 @@ def write_bundle(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, 
 
     files: name → bytes, a file to copy, or arrays (as safetensors). An older bundle in `folder` is replaced.
     """
-    check_destination(folder)
+    check_destination(folder, overwrite=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", suffix=".partial", dir=folder.parent))
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.checks import first_lines, printable, quantity
 from headstart.metrics.class_report import Scorecard
 from headstart.records.arrays import Ints
 from headstart.records.predictions import Decisions, Predictions
@@ -38,7 +39,7 @@ class ScoredImages:
         return [int(row) for row in wrong[surest]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Scores on labelled images that took no part in training.
 
@@ -51,6 +52,15 @@ class Evaluation:
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
     scored: ScoredImages | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        card = self.card
+        lines = [
+            f"Evaluation on {quantity(self.images, 'image')}, {len(self.failures):,} unreadable",
+            f"accuracy {card.accuracy}, balanced {card.balanced_accuracy}, macro-F1 {card.macro_f1}",
+            *(f"{row.name}: {row.count:,} images, recall {row.recall:.1%}" for row in card.per_class),
+        ]
+        return first_lines("\n".join(map(printable, lines)))
 
     def to_dict(self) -> dict[str, Any]:
         """The scores as JSON-able values."""

@@ -76,6 +76,8 @@ def _line(line: RaceLine, chosen: bool) -> dict[str, Any]:
         "cost": line.cost,
         "seconds": round(line.seconds, 3),
         "reason": line.reason,
+        "folds": f"{line.folds[0]} of {line.folds[1]}",
+        "comparable": line.comparable,
     }
 
 

@@ -6,12 +6,14 @@ table and every page is made.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart._version import __version__
+from headstart.checks import first_lines
 from headstart.choose.strategy import About, LeftOut
 from headstart.model import bundle
 from headstart.model.facts import DataFacts, TrainingFacts
@@ -42,7 +44,7 @@ HEAD_FILE = "head.safetensors"
 UNREADABLE_FILE = "unreadable.csv"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A measured, fitted model; `train` makes one, `extend` another.
 
@@ -109,6 +111,12 @@ class Model:
         """The winner in words: its head and what it looks at."""
         return self.about.title
 
+    def __repr__(self) -> str:
+        return first_lines(f"Model: {self.chosen}\n{self.summary()}")
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
     def summary(self, *, details: bool = False) -> str:
         """A few lines for a person: how good it is, what it confuses, what next. details: the contest's result too."""
         return summary(self.manifest(), details=details)
@@ -153,8 +161,9 @@ class Model:
         """The evidence, unless it is about other backbones."""
         return self.trust if self.trust is not None and self.trust.weights == self._weights else None
 
-    def save(self, folder: Path | str, *, command: Sequence[str] = ()) -> None:
-        """Write the bundle to `folder`: whole or not at all; an older bundle there is replaced."""
+    def save(self, folder: Path | str, *, overwrite: bool = False, command: Sequence[str] = ()) -> None:
+        """Write the bundle to `folder`: whole or not at all. overwrite: replace a model that lies there."""
+        bundle.check_destination(Path(folder), overwrite=overwrite)
         parts = self.predictor.parts
         files: dict[str, bytes | Path | bundle.Arrays] = {HEAD_FILE: self.predictor.form.to_arrays()}
         for part in parts:

@@ -8,13 +8,14 @@ a saved folder.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.data.sources.image_list import image_list
 from headstart.device import FULL, choose_device
 from headstart.embed.features import Part, embed_images, join_parts
 from headstart.errors import DataError, OptionError
@@ -92,7 +93,7 @@ class Predictor:
 
     def predict(
         self,
-        images: Sequence[ImageSource | str],
+        images: Iterable[ImageSource | str],
         *,
         names: Sequence[str] | None = None,
         device: Device | None = None,
@@ -126,16 +127,14 @@ class Predictor:
 
     def features(
         self,
-        images: Sequence[ImageSource | str],
+        images: Iterable[ImageSource | str],
         *,
         names: Sequence[str] | None = None,
         device: Device | None = None,
         cache: bool = False,
     ) -> Features:
         """What the head and the novelty score look at: the first half of `predict`, with the same arguments."""
-        if isinstance(images, (str, Path)):
-            raise OptionError(f"images must be a list of images; found the single path {str(images)!r}: write [path].")
-        sources, taps = [Path(image) if isinstance(image, str) else image for image in images], self.novelty_taps
+        sources, taps = image_list(images), self.novelty_taps
         names = list(names) if names is not None else [image_name(p, i) for i, p in enumerate(sources)]
         if len(names) != len(sources):
             raise OptionError(f"names must be one for each of the {len(sources):,} images; found {len(names):,}.")
@@ -185,7 +184,7 @@ class Predictor:
 
     def decide(
         self,
-        images: Predictions | Sequence[ImageSource | str],
+        images: Predictions | Iterable[ImageSource | str],
         *,
         max_error: float | None = None,
         confidence: float | None = None,

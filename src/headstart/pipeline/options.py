@@ -10,23 +10,31 @@ from typing import Any
 from headstart import checks
 from headstart.backbones.names import AUTO
 from headstart.backbones.packaged import SHORT
-from headstart.choose.budget import DEFAULT
+from headstart.choose.budget import DEFAULT, seconds_of
 from headstart.data.images.decode import FITS
+from headstart.data.splits import HOLDOUT
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
-from headstart.finetune.strategies import parse_strategy
+from headstart.finetune.strategies import is_fine_tune, parse_strategy
 from headstart.heads.catalog import HEADS
 from headstart.metrics.classes import METRICS
 from headstart.model.facts import TrainingFacts
 from headstart.records.run import MOST_SEED, Run
 from headstart.trust.evidence import GuaranteeRequest
 
+FROZEN = "frozen"
+"""The word for heads alone, among strategies."""
 _MOST_FOLDS, _MOST_REPEATS = 1000, 100
+_MOST_MIN_GAIN = 0.25
+"""More would let nothing but the cheapest win; half a point is 0.005, and 0.5 is a slip."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What a user may say about a training run; the reasons for the defaults are in `docs/honesty.md`.
+
+    Names may be one text ("ridge, probe"), shares 0.05 or "5%". Where heads or strategies are named, no others can win;
+    the plain probe is measured beside them, as a baseline.
 
     Parameters
     ----------
@@ -44,7 +52,7 @@ class Options:
     repeats : int, optional
         Repeats of the cross-validation, at least 1; None derives them from the number of images.
     min_gain : float
-        How much better a costlier candidate must be, a share from 0 to 1 (0.005 is half a point).
+        How much better a costlier candidate must be, a share from 0 to 0.25 (0.005 is half a point).
     max_unreadable : float
         The share of unreadable images, 0 to 1, above which the run stops.
     seed : int
@@ -62,7 +70,9 @@ class Options:
     recipe : Recipe
         How fine-tunes train.
     budget : float, optional
-        Seconds for the whole run; None is five minutes where the race chooses what to try, else no limit.
+        Seconds (or "5m") for the whole run; None is five minutes where the race chooses what to try, else no limit.
+    holdout : float, optional
+        The share of the images that is kept apart as a test part, no group or duplicate on both sides.
     keep_training : bool
         Save the embeddings of the training images with the model, so that `extend` can add classes without the images.
     max_error : float, optional
@@ -105,6 +115,7 @@ class Options:
     strategies: tuple[str, ...] | None = None
     recipe: Recipe = field(default_factory=Recipe)
     budget: float | None = None
+    holdout: float | None = None
     keep_training: bool = True
     max_error: float | None = None
     confidence: float = 0.95
@@ -152,6 +163,17 @@ class Options:
         return TrainingFacts(self.metric, self.class_weight, self.seed, self.folds, self.repeats, asked)
 
     def __post_init__(self) -> None:
+        for name in ("backbones", "heads", "strategies"):
+            self._settle(name, _words(getattr(self, name)))
+        self._settle_strategies()
+        self._settle("budget", seconds_of(self.budget))
+        for name, high in (("min_gain", _MOST_MIN_GAIN), ("max_unreadable", 1.0)):
+            self._settle(name, checks.share(name, getattr(self, name), 0, high))
+        if self.max_error is not None:
+            self._settle("max_error", checks.share("max_error", self.max_error, 1e-4, 0.5))
+        if self.holdout is not None:
+            self._settle("holdout", checks.share("holdout", self.holdout, *HOLDOUT))
+        self._settle("confidence", checks.share("confidence", self.confidence, 0.8, 0.9999))
         for head in self.heads or ():
             checks.one_of("head", head, list(HEADS))
         checks.one_of("metric", self.metric, METRICS)
@@ -159,11 +181,7 @@ class Options:
         checks.one_of("fit", self.fit, (AUTO, *FITS))
         checks.between("folds", 2 if self.folds is None else self.folds, 2, _MOST_FOLDS)
         checks.between("repeats", 1 if self.repeats is None else self.repeats, 1, _MOST_REPEATS)
-        checks.between("min_gain", self.min_gain, 0, 1)
-        checks.between("max_unreadable", self.max_unreadable, 0, 1)
         checks.between("seed", self.seed, 0, MOST_SEED)
-        checks.between("max_error", 0.02 if self.max_error is None else self.max_error, 1e-4, 0.5)
-        checks.between("confidence", self.confidence, 0.8, 0.9999)
         if self.per_class and self.max_error is None:
             raise OptionError("per_class is about a guarantee: give max_error too, such as 0.02.")
         _check_names("backbones", [SHORT.get(name, name) for name in self.backbones])
@@ -175,8 +193,27 @@ class Options:
         _check_names("strategies", self.strategies or ["none"])
         for word in self.named:
             parse_strategy(word, list(HEADS))
-        if self.budget is not None and not self.budget > 0:
-            raise OptionError(f"budget must be seconds above 0, or None; found {self.budget!r}.")
+
+    def _settle(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _settle_strategies(self) -> None:
+        """Part the names of `strategies` into heads and fine-tunes; 'frozen' stands for heads alone."""
+        if self.strategies is None:
+            return
+        named = tuple(word for word in self.strategies if word in HEADS)
+        if unknown := [w for w in self.strategies if w not in (AUTO, FROZEN, *HEADS) and not is_fine_tune(w)]:
+            parse_strategy(unknown[0], [AUTO, FROZEN, *HEADS])
+        if named:
+            self._settle("heads", (*(self.heads or ()), *named))
+        self._settle("strategies", tuple(word for word in self.strategies if word not in (FROZEN, *HEADS)))
+
+
+def _words(names: Any) -> Any:
+    """A word, or several with commas between them, as a tuple of words; other sequences as tuples."""
+    if isinstance(names, str):
+        return tuple(word.strip() for word in names.split(",") if word.strip())
+    return None if names is None else tuple(names)
 
 
 def _check_names(what: str, names: Sequence[str]) -> None:

@@ -7,16 +7,18 @@ strategies of prepared data. Which of them wins is the race's to say.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.choose.budgeted import FIT, HOPE, format_time
 from headstart.choose.strategy import LeftOut
 from headstart.data.splits import FOLDS_OF_FINE_TUNES
 from headstart.errors import MissingExtra
-from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy
+from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy, last_layer_views
 from headstart.pipeline.comparison import plan_candidates, score_folder
-from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones
+from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones, expected_gain
 from headstart.pipeline.fine_tunes import FineTuneStrategy, check_fine_tunes, feasible_fine_tunes, plan_fine_tunes
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from headstart.pipeline.options import Options
     from headstart.pipeline.prepare import Prepared
 
+BASELINE = "probe"
+"""The head that is measured beside what was named, so that it has something to be compared with."""
 _FOR_HEADS = 0.1
 
 
@@ -55,18 +59,33 @@ def _check_named(options: Options, images: int) -> None:
 
 
 def plan_strategies(
-    prepared: Prepared, division: Division, options: Options
+    prepared: Prepared, division: Division, options: Options, *, left: float = math.inf
 ) -> tuple[list[HeadStrategy | FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
-    """What is compared: heads, then fine-tunes; what is left out, and notes on that."""
-    heads, left_out = plan_candidates(prepared, division, options, heads=options.heads, allowance=_allowance(options))
-    fine_tunes, impossible, notes = _fine_tunes(prepared, division, options)
+    """What is compared: heads, then fine-tunes; what is left out, and notes on that. left: seconds of the budget."""
+    heads, left_out = _heads(prepared, division, options)
+    fine_tunes, impossible, notes = _fine_tunes(prepared, division, options, left)
     return [*heads, *fine_tunes], left_out + impossible, notes
 
 
+def _heads(prepared: Prepared, division: Division, options: Options) -> tuple[list[HeadStrategy], list[LeftOut]]:
+    """The heads that may win, after the plain probe as a baseline where others were named."""
+    heads: list[HeadStrategy] = []
+    left_out: list[LeftOut] = []
+    if options.heads is not None or options.auto or not options.named:
+        heads, left_out = plan_candidates(
+            prepared, division, options, heads=options.heads, allowance=_allowance(options)
+        )
+    if options.auto or BASELINE in (options.heads or ()) or not (options.heads or options.named):
+        return heads, left_out
+    views = last_layer_views(prepared.backbones[:1])
+    (probe,), _ = plan_candidates(prepared, division, options, heads=(BASELINE,), views=views)
+    return [replace(probe, about=replace(probe.about, baseline=True)), *heads], left_out
+
+
 def _fine_tunes(
-    prepared: Prepared, division: Division, options: Options
+    prepared: Prepared, division: Division, options: Options, left: float
 ) -> tuple[list[FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
-    """The fine-tunes that take part, those that this network cannot do, and why there are none."""
+    """The fine-tunes that take part, those for which there is no time or no way, and why there are none."""
     if not options.auto and not options.named:
         return [], [], ()
     from headstart.device import choose_device
@@ -74,10 +93,12 @@ def _fine_tunes(
     words = options.named
     impossible: list[LeftOut] = []
     if options.auto:
+        usual = [word for word in FINE_TUNES if word not in options.named]
+        hopeless = [] if words else _too_long(usual, prepared, division, options, left)
+        if hopeless and len(hopeless) == len(usual):  # none could be in time: torch need not be loaded
+            return [], hopeless, (f"Fine-tunes take no part: the quickest, {hopeless[0].name}: {hopeless[0].reason}.",)
         try:
-            feasible, impossible = feasible_fine_tunes(
-                prepared.backbones[0], [word for word in FINE_TUNES if word not in options.named]
-            )
+            feasible, impossible = feasible_fine_tunes(prepared.backbones[0], usual)
         except MissingExtra as error:
             return [], [], (f"Fine-tunes take no part: {error}",)
         words += tuple(feasible)
@@ -95,6 +116,22 @@ def _fine_tunes(
         asked=options.named,
     )
     return fine_tunes, impossible, ()
+
+
+def _too_long(
+    words: Sequence[str], prepared: Prepared, division: Division, options: Options, left: float
+) -> list[LeftOut]:
+    """The fine-tunes that would not end in `left` seconds even were they three times as fast as modelled."""
+    folds, backbone = int(division.folds.max()) + 1, prepared.backbones[0]
+    images = len(division.fit) - len(division.fit) // folds
+    hopeless = []
+    for word in words:
+        _, seconds = expected_gain(word, options.recipe, backbone, images, len(prepared.samples.target.names))
+        needed = HOPE * seconds * (folds + FIT)
+        if needed > left:
+            reason = f"it needs about {format_time(needed)}, and {format_time(left)} were left"
+            hopeless.append(LeftOut(word, backbone.name, reason))
+    return hopeless
 
 
 def fine_tune_recipe(options: Options) -> Recipe:

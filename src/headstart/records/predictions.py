@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.checks import printable, quantity
 from headstart.records.arrays import Floats, Ints, require
 from headstart.records.samples import Failure
 
 ACCEPT, REVIEW = "accept", "review"
+_SHOWN = 18
+
+
+def _listed(head: str, lines: Sequence[str], total: int) -> str:
+    """A headline, the first lines and how many there are besides: 20 lines at most."""
+    more = [f"… and {total - len(lines):,} more"] if total > len(lines) else []
+    return "\n".join([head, *map(printable, lines), *more])
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +46,7 @@ class Prediction:
     reason: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictions:
     """Class probabilities for named images: a row for every image that was given, in the order given.
 
@@ -70,6 +78,15 @@ class Predictions:
 
     def __iter__(self) -> Iterator[Prediction]:
         return iter(self.rows)
+
+    def __repr__(self) -> str:
+        # No more rows are looked at than are shown.
+        rows = zip(self.names[:_SHOWN], self.labels[:_SHOWN], self.confidences[:_SHOWN].tolist(), strict=True)
+        head = f"{quantity(len(self), 'prediction')}, {len(self.failures):,} unreadable"
+        lines = [
+            f"{name}: unreadable" if label is None else f"{name}: {label} ({sure:.1%})" for name, label, sure in rows
+        ]
+        return _listed(head, lines, len(self))
 
     @property
     def rows(self) -> tuple[Prediction, ...]:
@@ -115,7 +132,7 @@ class Predictions:
         return np.zeros(len(self), bool) if self.novelty is None else ~(self.novelty <= 1) & self.readable
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Decisions:
     """Which predictions are accepted automatically, and why the others go to a person.
 
@@ -133,6 +150,12 @@ class Decisions:
 
     def __post_init__(self) -> None:
         require(len(self.accepted) == len(self.reasons) == len(self.predictions), "one decision an image")
+
+    def __repr__(self) -> str:
+        names, words = self.predictions.names[:_SHOWN], self.words[:_SHOWN]
+        rows = zip(names, self.predictions.labels[:_SHOWN], words, self.reasons[:_SHOWN], strict=True)
+        lines = [f"{name}: {label}, {word}{f' ({reason})' if reason else ''}" for name, label, word, reason in rows]
+        return _listed(f"{int(self.accepted.sum()):,} of {len(self):,} accepted", lines, len(self))
 
     def __len__(self) -> int:
         return len(self.reasons)

@@ -18,8 +18,8 @@ class Run:
     """How a measurement runs, checked when it is built.
 
     seed: of everything that is drawn, 0 to 2**32 - 1. device: auto, cpu, cuda or mps, or a `Device` with its precision.
-    cache: keep thumbnails, embeddings and scores for the next run. max_unreadable: the share of unreadable images, 0 to
-    1, above which it stops. Raises `OptionError` for a number out of its range.
+    cache: keep thumbnails, embeddings and scores for the next run. max_unreadable: the share of unreadable images (0.05
+    or "5%") above which it stops. Raises `OptionError` for a number out of its range.
     """
 
     seed: int = 0
@@ -29,7 +29,7 @@ class Run:
 
     def __post_init__(self) -> None:
         checks.between("seed", self.seed, 0, MOST_SEED)
-        checks.between("max_unreadable", self.max_unreadable, 0, 1)
+        object.__setattr__(self, "max_unreadable", checks.share("max_unreadable", self.max_unreadable))
 
     def choose_device(self) -> Device:
         """The device that `device` stands for here; raises `OptionError` where there is none of that name."""

@@ -1,15 +1,17 @@
 """How a saved model does on labelled images, compared by class name, never by position.
 
-`evaluate` takes a predictor and labelled samples and returns an `Evaluation`: scores with intervals in which duplicates
+`evaluate` takes a model and labelled images and returns an `Evaluation`: scores with intervals in which duplicates
 do not count as independent images, and notes where the scores are too good, because the model was trained on some of
 the images. Every image is scored; nothing is left out, fitted or saved.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.notes import ALTERATIONS
 from headstart.data.images.decode import find_remarks
 from headstart.data.images.remarks import remark_notes
+from headstart.data.sources.load import load_dataset
 from headstart.data.sources.split_names import split_of
 from headstart.device import FULL, Device, choose_device
 from headstart.embed.features import EmbeddedParts, Part, embed_parts
@@ -25,6 +28,7 @@ from headstart.errors import DataError
 from headstart.metrics.class_report import scorecard
 from headstart.model.evaluation import Evaluation, ScoredImages
 from headstart.model.predictor import Features
+from headstart.model.rows import training_content
 from headstart.pipeline.prepare import Duplicates, find_duplicates
 from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Samples
@@ -38,11 +42,12 @@ _NOTHING_NEW = f"The model was trained on these very images, so the scores say n
 
 
 def evaluate(
-    predictor: Predictor,
-    samples: Samples,
+    model: Path | str | Predictor,
+    data: Any,
+    labels: Any = None,
     *,
     split: str | None = None,
-    trained_on: Collection[str] = frozenset(),
+    trained_on: Collection[str] | None = None,
     device: str | Device = "auto",
     cache: bool = True,
 ) -> Evaluation:
@@ -50,15 +55,16 @@ def evaluate(
 
     Parameters
     ----------
-    predictor : Predictor
-        The model.
-    samples : Samples
-        n labelled images; their classes are among the predictor's, in any order.
+    model : path or Predictor
+        The folder of a saved model, or a model that was loaded.
+    data : path, sequence of n images, or dataset
+        Labelled images as `train` takes them; their classes are among the model's, in any order.
+    labels : sequence of n labels, optional
+        For a sequence of n images.
     split : str, optional
         Only these rows: 'train', 'val' or 'test'.
     trained_on : collection of str
-        Fingerprints of the images that the model was trained on, where they are known
-        (`model.rows.training_content`).
+        Fingerprints of the images that the model was trained on; None for those that its folder holds.
     device : str
         'auto', 'cpu', 'cuda' or 'mps', in float32 like every prediction.
     cache : bool
@@ -79,9 +85,14 @@ def evaluate(
     --------
     ::
 
-        predictor = headstart.load("model/")
-        evaluate(predictor, load_dataset("new/").samples).card.accuracy.value
+        headstart.evaluate("model/", "new/").card.accuracy.value
     """
+    from headstart.model.load import load_model
+
+    predictor = load_model(model) if isinstance(model, (str, os.PathLike)) else model
+    samples = data if isinstance(data, Samples) else load_dataset(data, labels=labels).samples
+    if trained_on is None:
+        trained_on = frozenset() if predictor.bundle is None else training_content(predictor.bundle, predictor)
     run = Run(device=choose_device(device, precision=FULL) if isinstance(device, str) else device, cache=cache)
     if split is not None:
         samples = _take_split(samples, split)

@@ -7,6 +7,7 @@ images. A model that was not fine-tuned has forgotten nothing.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ from headstart.metrics.intervals import Estimate, clopper_pearson, paired_differ
 from headstart.records.embeddings import Embeddings
 from headstart.records.run import Run
 from headstart.records.samples import Failure, ImageSource, Samples
+from headstart.verbs.predict import images_of
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
@@ -96,17 +98,17 @@ def fine_tuned(predictor: Predictor) -> tuple[Backbone, ...]:
 
 
 def forgetting(
-    predictor: Predictor, samples: Samples, *, device: str | Device = "auto"
+    model: Path | str | Predictor, images: Any, *, device: str | Device = "auto"
 ) -> tuple[ForgettingReport, ...]:
     """Compare each fine-tuned backbone of a predictor with what it was before.
 
     Parameters
     ----------
-    predictor : Predictor
-        The model.
-    samples : Samples
-        Any images, at least 2. One in a folder named by a WordNet id of ImageNet's classes (`n02085620`,
-        `n02085620-Chihuahua`) counts for the original head's accuracy.
+    model : path or Predictor
+        The folder of a saved model, or a model that was loaded.
+    images : path, sequence of paths, or sequence of images
+        Any images, at least 2, as `predict` takes them. One in a folder named by a WordNet id of ImageNet's classes
+        (`n02085620`, `n02085620-Chihuahua`) counts for the original head's accuracy.
     device : str or Device
         'auto', 'cpu', 'cuda' or 'mps'.
 
@@ -119,8 +121,17 @@ def forgetting(
     ------
     DataError
         Where fewer than two images can be read.
+
+    Examples
+    --------
+    ::
+
+        headstart.forgetting("model/", "photos/")[0].stages
     """
-    run = Run(device=device, cache=False)
+    from headstart.model.load import load_model
+
+    predictor = load_model(model) if isinstance(model, (str, os.PathLike)) else model
+    samples, run = images_of(images), Run(device=device, cache=False)
     return tuple(_compare(backbone, samples, run) for backbone in fine_tuned(predictor))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from headstart.backbones.graph import Backbone
 from headstart.backbones.names import LOCAL, Unavailable, obtainable, resolve_names
+from headstart.checks import first_lines, quantity
 from headstart.choose.race import CHOSEN, TIE, RaceLine, RaceResult
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.sources.load import load_dataset
@@ -55,7 +56,7 @@ class Ranked:
     gigaflops: float | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ranking:
     """Backbones, best first.
 
@@ -73,6 +74,10 @@ class Ranking:
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
     options: Options
+
+    def __repr__(self) -> str:
+        lines = [f"{line.name}: {line.probe or 'not measured'}, {line.status}" for line in self.backbones]
+        return first_lines("\n".join([f"Ranking of {quantity(len(lines), 'backbone')}", *lines]))
 
     @property
     def best(self) -> Ranked:

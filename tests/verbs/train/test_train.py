@@ -37,11 +37,13 @@ def test_training_on_photographs_measures_better_than_guessing(trained: Model) -
 
 def test_the_comparison_has_a_line_for_each_way_of_looking(trained: Model) -> None:
     assert [(entry.name, entry.features) for entry in trained.race.lines] == [
+        ("probe", "efficientnet_lite0, last layer"),
         ("ridge", "efficientnet_lite0, last layer"),
         ("class-mean", "efficientnet_lite0, last layer"),
         ("multi-layer ridge", "efficientnet_lite0, 5 layers"),
     ]
     assert sum(entry.status == "chosen" for entry in trained.race.lines) == 1
+    assert trained.race.lines[0].status == "baseline"  # heads were named, and it was not
 
 
 def test_a_saved_model_answers_as_the_trained_one_does(trained: Model, saved: Path, cells: Path) -> None:

@@ -6,7 +6,7 @@ rows and not one over all the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.heads.base import iterate_folds
+from headstart.heads.side_by_side import run_side_by_side
 from headstart.records.arrays import Ints
 
 
@@ -58,11 +59,20 @@ def moments(Z: NDArray[Any], Y: NDArray[Any], weights: NDArray[Any] | None = Non
     return Moments(float(w.sum()), w @ Z, scaled.T @ scaled, w @ Y, (Z * w[:, None]).T @ Y)
 
 
-def fold_moments(
-    Z: NDArray[Any], Y: NDArray[Any], folds: Ints, weights: NDArray[Any] | None = None
-) -> Iterator[tuple[int, NDArray[np.bool_], Moments]]:
-    """(repeat, held_out-out rows, moments of the rows trained on) for every fold of every repeat."""
+def run_fold_moments(
+    work: Callable[[int, NDArray[np.bool_], Moments], None],
+    Z: NDArray[Any],
+    Y: NDArray[Any],
+    folds: Ints,
+    weights: NDArray[Any] | None = None,
+) -> None:
+    """Call `work` with (repeat, held-out rows, moments of the rows trained on) of every fold, folds side by side."""
     total = moments(Z, Y, weights)
-    for r, _, _, held_out in iterate_folds(folds):
+
+    def one_fold(fold: tuple[int, int, NDArray[np.bool_], NDArray[np.bool_]]) -> None:
+        """The moments of all rows less those of the fold."""
+        r, _, _, held_out = fold
         fold_weights = None if weights is None else weights[held_out]
-        yield r, held_out, total.without(moments(Z[held_out], Y[held_out], fold_weights))
+        work(r, held_out, total.without(moments(Z[held_out], Y[held_out], fold_weights)))
+
+    run_side_by_side(one_fold, iterate_folds(folds))

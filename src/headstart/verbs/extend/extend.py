@@ -73,9 +73,9 @@ class Extended:
         """Everything known of the extended model, as JSON-like values."""
         return self.model.manifest()
 
-    def save(self, folder: Path | str, *, command: Sequence[str] = ()) -> None:
-        """Write the extended bundle to `folder`: whole or not at all."""
-        self.model.save(folder, command=command)
+    def save(self, folder: Path | str, *, overwrite: bool = False, command: Sequence[str] = ()) -> None:
+        """Write the extended bundle to `folder`: whole or not at all. overwrite: replace a model that lies there."""
+        self.model.save(folder, overwrite=overwrite, command=command)
 
 
 def extend(

@@ -9,101 +9,180 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
-import numpy as np
-
-from headstart.checks import quantity
+from headstart.checks import join_words, quantity
 from headstart.choose.budget import Budget, format_seconds
 from headstart.choose.race import RaceResult
 from headstart.choose.strategy import LeftOut, Strategy
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
-from headstart.data.splits import Division, divide
-from headstart.device import FULL, choose_device
-from headstart.embed.features import join_parts
-from headstart.metrics.class_report import scorecard
+from headstart.data.splits import Division, divide, hold_out
+from headstart.errors import OptionError
+from headstart.finetune.recipe import Recipe
+from headstart.heads.side_by_side import blas_threads
 from headstart.model.details import short_features
-from headstart.model.evaluation import Evaluation
 from headstart.model.model import Model
-from headstart.model.predictor import Features, Predictor
+from headstart.model.predictor import Predictor
 from headstart.model.rows import rows_to_save, weight_fingerprints
-from headstart.model.trust import TrustFit
 from headstart.pipeline.comparison import rows_of, run_race
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, data_facts, prepare
 from headstart.pipeline.shortlist import narrow_backbones
 from headstart.pipeline.strategies import plan_strategies, settle_options
-from headstart.pipeline.trust import add_held_out, calibrate_scores, fit_trust
+from headstart.pipeline.trust import calibrate_scores, fit_trust
 from headstart.progress import step
-from headstart.records.arrays import Floats, Ints
 from headstart.trust.calibration.choose import CalibrationChoice
-from headstart.trust.novelty.by_layer import MOST_LAYERS
 from headstart.verbs.audit.findings import Finding
 from headstart.verbs.audit.suspects import label_issues, quality_issues
 from headstart.verbs.train.copy_claims import claim_notes, duplicate_claims
+from headstart.verbs.train.held_out import last_layers, score_held_out
 
 _STEPS = 4
 
 
-def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options | None = None) -> Model:
+def train(
+    data: Any,
+    labels: Any = None,
+    *,
+    groups: Any = None,
+    options: Options | None = None,
+    backbones: str | Sequence[str] = "auto",
+    heads: str | Sequence[str] | None = None,
+    strategies: str | Sequence[str] | None = None,
+    budget: float | str | None = None,
+    holdout: float | str | None = None,
+    max_error: float | str | None = None,
+    confidence: float | str = 0.95,
+    per_class: bool = False,
+    metric: str = "accuracy",
+    class_weight: str | None = None,
+    min_gain: float | str = 0.005,
+    folds: int | None = None,
+    repeats: int | None = None,
+    recipe: Recipe | None = None,
+    weights: str | None = None,
+    exclude: str | None = None,
+    max_unreadable: float | str = 0.05,
+    keep_training: bool = True,
+    seed: int = 0,
+    device: str = "auto",
+    cache: bool = True,
+) -> Model:
     """Measure the ways of transferring on labelled images, and fit the one that pays.
+
+    A share is 0.05 or "5%", a time is seconds or "30s", "5m", "1h"; several names may be one text ("ridge, probe").
 
     Parameters
     ----------
-    data : path, sequence of images, or dataset
-        A folder of class folders (with or without train/val/test inside), a CSV/TSV/Parquet table, a sequence of paths,
-        PIL images or arrays with `labels`, a Hugging Face `datasets.Dataset`, or what
-        `headstart.data.sources.load.load_dataset` returned.
+    data : path, sequence of n images, or dataset
+        A folder of class folders (with or without train/val/test inside), a CSV/TSV/Parquet table, a Hugging Face
+        `datasets.Dataset`, a `Dataset`, or paths, PIL images or arrays with `labels`.
     labels : sequence of n labels, optional
         For a sequence of n images.
-    groups : sequence of n values, optional
-        For a sequence of n images: images of equal value are never parted between folds.
+    groups : sequence of n names, optional
+        Images of one group are never parted between folds.
     options : Options, optional
-        What to compare, for how long, and what to guarantee; default: `Options()`.
+        All of what follows in one record; then nothing of it may be given besides.
+    backbones : str or sequence of str
+        Names of the backbones to embed with; 'auto' for the packaged ones and what the budget allows.
+    heads : str or sequence of str, optional
+        Heads to compare, and no others; None for all that are cheap enough.
+    strategies : str or sequence of str, optional
+        Fine-tunes (or heads) to compare, and no others; 'auto' or None lets the budget decide, 'frozen' is heads alone.
+    budget : float or str, optional
+        How long the run may take; None for five minutes, or for no limit where heads or strategies are named.
+    holdout : float or str, optional
+        The share of the images that is kept apart as a test part.
+    max_error : float or str, optional
+        The share of automatically accepted predictions that may be wrong.
+    confidence : float or str
+        The confidence of that guarantee.
+    per_class : bool
+        Guarantee it for each predicted class.
+    metric : str
+        'accuracy', 'balanced-accuracy' or 'macro-f1'.
+    class_weight : str, optional
+        'balanced' weighs every class alike.
+    min_gain : float or str
+        How much better a costlier model must be.
+    folds, repeats : int, optional
+        Of the cross-validation; None derives them from the number of images and classes.
+    recipe : Recipe, optional
+        How fine-tunes train.
+    weights : str, optional
+        A checkpoint for the one backbone that is named.
+    exclude : str, optional
+        A plan that `audit` has written and a person has read.
+    max_unreadable : float or str
+        The share of unreadable images above which the run stops.
+    keep_training : bool
+        Save the embeddings of the training images with the model, so that it can be extended.
+    seed : int
+        Of everything that is drawn.
+    device : str
+        'auto', 'cpu', 'cuda' or 'mps'.
+    cache : bool
+        Keep embeddings and scores for the next run.
 
     Returns
     -------
     Model
-        The winner, fitted to all training images, with its measured score; `save` writes it. A test split (or, without
-        one, a val split) was kept apart and scored once.
+        The fitted model with its measured score; `save` writes it.
 
     Raises
     ------
     DataError
-        The data cannot carry a measurement, or cannot be read.
+        Where the data cannot carry a measurement.
     OptionError
-        An option is out of its range.
-    MissingExtra
-        Fine-tunes were named without `headstart[finetune]`.
-
-    References
-    ----------
-    The corrected score: Tsamardinos, Greasidou and Borboudakis, Machine Learning 107, 2018 (BBC-CV).
+        For an option out of its range.
 
     Examples
     --------
     ::
 
-        model = headstart.train("photos/", options=headstart.Options(budget=60))
-        print(model.estimate)  # 93.1 % (90.4–95.2)
+        model = headstart.train("photos/", budget="1m", max_error="2%")
         model.save("model/")
     """
-    loaded, options = load_dataset(data, labels=labels, groups=groups), options or Options()
-    clock, budget = _Clock(), Budget(options.seconds)
-    loaded, exclusions = apply_plan(loaded, options.exclude)
-    options = settle_options(options, loaded, budget)
+    given = {name: value for name, value in locals().items() if name in _OPTIONS}
+    options = _settled(options, given)
+    clock, budget_left = _Clock(), Budget(options.seconds)
+    loaded, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
+    options = settle_options(options, loaded, budget_left)
+    return _train(loaded, exclusions, options, clock, budget_left)
+
+
+_OPTIONS = frozenset(field.name for field in fields(Options))
+
+
+def _settled(options: Options | None, given: Mapping[str, Any]) -> Options:
+    """The options as one record; `OptionError` where they were given both ways."""
+    given = {**given, "recipe": given["recipe"] or Recipe()}
+    if options is None:
+        return Options(**given)
+    made = Options(**given)
+    twice = sorted(name for name in given if getattr(made, name) != getattr(Options(), name))
+    if twice:
+        raise OptionError(
+            f"{join_words(twice)} cannot be given beside options: write it into Options(…), or leave that."
+        )
+    return options
+
+
+def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, budget: Budget) -> Model:
     step(1, _STEPS, f"looking at {quantity(len(loaded.samples), 'image')}")
     prepared = _prepared(loaded, options)
     clock.lap("embedding")
+    prepared, apart = _hold_out(prepared, options)
     division = divide(prepared.samples, count=options.folds, repeats=options.repeats, seed=options.seed)
+    division = replace(division, notes=apart or division.notes)
     claims = duplicate_claims(prepared, division.fit, seed=options.seed, cache=options.cache)
     prepared = narrow_backbones(prepared, division, options) if options.auto else prepared
     rows = rows_of(prepared, division)
-    strategies, left_out, notes = plan_strategies(prepared, division, options)
+    strategies, left_out, notes = plan_strategies(prepared, division, options, left=budget.left)
     step(2, _STEPS, f"comparing {quantity(len(strategies), 'way', 'ways')} of transferring, {_limit(options)}")
     race = run_race(strategies, rows, options, budget)
     left_out += _not_begun(strategies, race)
@@ -113,21 +192,22 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
     fitted = winner.fit(rows, race.configuration)
     rows = rows.seen_as(fitted.X, weight_fingerprints(fitted.parts))
     step(4, _STEPS, "testing how far its confidence can be trusted, a few seconds more")
-    calibration = calibrate_scores(race.out_of_fold, rows)
-    predictor = Predictor(rows.classes, fitted.parts, fitted.form, calibration.calibration)
-    layers = _last_layers(predictor, prepared, division.fit)
-    trust = fit_trust(
-        calibration,
-        rows,
-        fitted.parts,
-        layers=layers,
-        guarantee=options.guarantee,
-        keep_rows=options.keep_training,
-    )
-    held_out, trust = _held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
-    kept, unkept = rows_to_save(rows, keep=options.keep_training)
-    clock.lap("fitting")
-    issues = _suspects(loaded, prepared, division, calibration)
+    with blas_threads(1):  # its own threads wait for each other where the machine is busy
+        calibration = calibrate_scores(race.out_of_fold, rows)
+        predictor = Predictor(rows.classes, fitted.parts, fitted.form, calibration.calibration)
+        layers = last_layers(predictor, prepared, division.fit)
+        trust = fit_trust(
+            calibration,
+            rows,
+            fitted.parts,
+            layers=layers,
+            guarantee=options.guarantee,
+            keep_rows=options.keep_training,
+        )
+        held_out, trust = score_held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
+        kept, unkept = rows_to_save(rows, keep=options.keep_training)
+        clock.lap("fitting")
+        issues = _suspects(loaded, prepared, division, calibration)
     suspects = tuple(issue for issue in issues if issue.row >= 0)
     notes = (
         *claim_notes(prepared.notes, prepared.duplicates.note, claims),
@@ -162,6 +242,14 @@ def train(data: Any, labels: Any = None, *, groups: Any = None, options: Options
         rows=kept,
         suspects=suspects,
     )
+
+
+def _hold_out(prepared: Prepared, options: Options) -> tuple[Prepared, tuple[str, ...]]:
+    """The prepared data with a test part where one is wanted, and a note on it."""
+    if options.holdout is None:
+        return prepared, ()
+    samples, note = hold_out(prepared.samples, options.holdout, seed=options.seed)
+    return replace(prepared, samples=samples), (note,)
 
 
 def _suspects(
@@ -215,44 +303,6 @@ def _stopped(race: RaceResult, options: Options) -> tuple[str, ...]:
     more = (
         ""
         if math.isinf(options.seconds)
-        else f" (--budget {format_seconds(options.seconds)}; more time would try more)"
+        else f" (of --budget {format_seconds(options.seconds)}; more time would try more)"
     )
     return (f"The comparison ended early: {race.stopped}{more}. What was scored is kept for the next run.",)
-
-
-def _held_out(
-    predictor: Predictor, trust: TrustFit, prepared: Prepared, division: Division, options: Options
-) -> tuple[Evaluation | None, TrustFit]:
-    """The winner's scores on the split that was kept apart, None where there is none; and what is kept of them."""
-    index = division.held_out
-    if not len(index):
-        return None, trust
-    samples = prepared.samples.take(index)
-    device = choose_device(options.device, precision=FULL)
-    X = _features(predictor, prepared, index)
-    if X is None:  # a fine-tuned network has not seen these images yet
-        predictions = predictor.predict(samples.images, names=samples.names, device=device)
-    elif device != options.run.choose_device():  # they are at hand in a quicker precision than that of predictions
-        predictions = predictor.predict(samples.images, names=samples.names, device=device, cache=options.cache)
-    else:
-        layers = _last_layers(predictor, prepared, index)
-        stacked = None if layers is None else np.hstack(list(layers.values()))
-        predictions = predictor.answer(Features(X, samples.names, layers=stacked))
-    card = scorecard(samples.labels, predictions.probabilities, samples.classes, groups=samples.groups)
-    return Evaluation(len(index), card), add_held_out(trust, predictions, samples.labels, samples.groups)
-
-
-def _features(predictor: Predictor, prepared: Prepared, index: Ints) -> Floats | None:
-    """What the predictor's head looks at, from the embeddings at hand; None where they are of other weights."""
-    tables = dict(zip((b.weights for b in prepared.backbones), prepared.embedded, strict=True))
-    parts = predictor.parts
-    if any(part.backbone.weights not in tables for part in parts):
-        return None
-    return join_parts([tables[part.backbone.weights] for part in parts], [part.taps for part in parts]).X[index]
-
-
-def _last_layers(predictor: Predictor, prepared: Prepared, index: Ints) -> dict[str, Floats] | None:
-    """What novelty looks at: tap name → (n, d), from the embeddings at hand; None where they are of other weights."""
-    tables = dict(zip((b.weights for b in prepared.backbones), prepared.embedded, strict=True))
-    table = tables.get(predictor.parts[0].backbone.weights)
-    return None if table is None else {tap: table.taps[tap][index] for tap in list(table.taps)[-MOST_LAYERS:]}
