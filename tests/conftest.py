@@ -10,6 +10,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy is imported: a worker ha
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
 
+os.environ.pop("COLUMNS", None)  # output is whole lines in a pipe, unless a test says how wide its terminal is
+
 import contextlib
 import io
 import shutil

@@ -62,7 +62,7 @@ def model(core_python: Path, cells: Path, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("core-model") / "model"
     done = run(core_python, "train", cells, "-o", folder, "--heads", "ridge,probe,class-mean")
     assert done.returncode == 0, done.stderr
-    assert "efficientnet_lite0, 5 layers + efficientnet_lite2, 5 layers" in done.stdout
+    assert "lite0 + lite2, 5 layers" in done.stdout
     return folder
 
 

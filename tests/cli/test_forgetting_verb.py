@@ -80,6 +80,6 @@ def test_wrong_input_is_answered(tuned: Path, tmp_path: Path) -> None:
         run(tuned, tmp_path / "none")
     table = tmp_path / "table.csv"
     table.write_text("path,label\n")
-    with pytest.raises(DataError, match=r"at least 2 images, and 0 of 1 could be read \(.*table.csv: "):
+    with pytest.raises(DataError, match=r"table\.csv has a heading but no rows"):
         run(tuned, table)
     assert run(tuned).exit_code == 2

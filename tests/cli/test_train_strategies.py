@@ -171,14 +171,15 @@ def test_the_race_tries_fine_tunes_by_itself_and_every_line_says_what_became_of_
     assert "strategies" not in manifest["training"]["options"]
     assert manifest["training"]["options"]["budget"] == 240.0
     assert manifest["data"]["repeats"] == 2
-    told = headstart("info", tmp_path / "m").stdout
+    told = headstart("info", tmp_path / "m", "--details").stdout
     assert "a gain of 0.00 points is expected of it" in told
 
 
 def test_a_budget_that_embedding_uses_up_still_gives_a_model(hard: Path, tmp_path: Path) -> None:
     done = headstart("train", hard, "-o", tmp_path / "m", "--backbones", "lite0", "--budget", "0.001s")
     assert done.returncode == 0, done.stderr
-    assert "note: The comparison ended early: the time was used up (--budget 0.001s" in done.stderr
+    assert "note: The comparison ended early: probe was not through" in done.stderr
+    assert "(of --budget 0.001s; more time would try more)" in done.stderr
     manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
     assert manifest["candidates"][0]["name"] == "class-mean"
     assert {line["status"] for line in manifest["candidates"] if line["name"] in ("last-1", "full")} == {"left out"}
@@ -186,7 +187,9 @@ def test_a_budget_that_embedding_uses_up_still_gives_a_model(hard: Path, tmp_pat
 
 def test_frozen_and_named_heads_try_no_fine_tune(cells: Path, tmp_path: Path) -> None:
     for words in (("--strategy", "frozen"), ("--heads", "class-mean,ridge")):
-        done = headstart("train", cells, "-o", tmp_path / "m", "--backbones", "lite0", "--repeats", "1", *words)
+        done = headstart(
+            "train", cells, "-o", tmp_path / "m", "--backbones", "lite0", "--repeats", "1", "--overwrite", *words
+        )
         assert done.returncode == 0, done.stderr
         names = {line["name"] for line in json.loads((tmp_path / "m" / "manifest.json").read_text())["candidates"]}
         assert "ridge" in names

@@ -74,7 +74,7 @@ def test_a_saved_model_has_the_labels_that_were_given(pictures: tuple[list[Path]
     model.result_.save(tmp_path / "m")
     assert headstart.load(tmp_path / "m").classes == ("Gray_Leaf_Spot", "Rust")
     assert set(headstart.load(tmp_path / "m").predict(X[:4]).labels) <= {"Gray_Leaf_Spot", "Rust"}
-    assert "Gray_Leaf_Spot" in model.result_.summary()
+    assert "Gray_Leaf_Spot" in model.result_.summary(details=True)
 
 
 def test_numbers_are_saved_as_they_print_and_their_columns_stay_in_order(

@@ -11,7 +11,6 @@ import click
 
 from headstart.cli.options import ColumnOptions, Duration, Place, ShareType, columns, overwrite, run, words
 from headstart.cli.recipe import Sections, recipe
-from headstart.data.splits import HOLDOUT
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
 from headstart.records.run import Run
@@ -40,7 +39,7 @@ from headstart.records.run import Run
 )
 @click.option(
     "--holdout",
-    type=ShareType(*HOLDOUT),
+    type=ShareType(0.01, 0.5),
     help="Keep this share of the images apart as a test part, such as 20%: every class in its share, no group or "
     "duplicate on both sides.",
 )

@@ -59,6 +59,7 @@ def train(
     confidence: float | str = 0.95,
     per_class: bool = False,
     metric: str = "accuracy",
+    fit: str = "auto",
     class_weight: str | None = None,
     min_gain: float | str = 0.005,
     folds: int | None = None,
@@ -105,6 +106,8 @@ def train(
         Guarantee it for each predicted class.
     metric : str
         'accuracy', 'balanced-accuracy' or 'macro-f1'.
+    fit : str
+        How an image becomes a square: 'crop', 'squeeze' or 'pad'; 'auto' measures that where many images are long.
     class_weight : str, optional
         'balanced' weighs every class alike.
     min_gain : float or str
@@ -210,12 +213,12 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, bu
         issues = _suspects(loaded, prepared, division, calibration)
     suspects = tuple(issue for issue in issues if issue.row >= 0)
     notes = (
+        *_stopped(race, options),
         *claim_notes(prepared.notes, prepared.duplicates.note, claims),
         *division.notes,
         *notes,
         *(note for strategy in strategies for note in strategy.notes),
         *fitted.notes,
-        *_stopped(race, options),
         *trust.notes,
         *unkept,
         *(issue.sentence for issue in issues if issue.row < 0),
