@@ -47,7 +47,8 @@ RESULTS = {
 
 def cli_page() -> str:
     """Every command's help, in the order of `headstart --help`."""
-    top = click.Context(main.headstart, info_name="headstart", max_content_width=WIDTH, terminal_width=WIDTH)
+    settings = {**main.headstart.context_settings, "max_content_width": WIDTH, "terminal_width": WIDTH}
+    top = click.Context(main.headstart, info_name="headstart", **settings)
     verbs = main.headstart.list_commands(top)
     lines = [
         MADE,

@@ -36,8 +36,8 @@ def linear_cka(X: Floats, Y: Floats) -> CkaEstimate:
     (1), one that varies and one that does not are not (0).
 
     >>> X = np.random.default_rng(0).standard_normal((50, 8)).astype(np.float32)
-    >>> found = linear_cka(X, -2 * X[:, ::-1])
-    >>> print(f"{found.cka:.6f} {found.chance:.2f}")
+    >>> similarity = linear_cka(X, -2 * X[:, ::-1])
+    >>> print(f"{similarity.cka:.6f} {similarity.chance:.2f}")
     1.000000 0.14
     """
     if len(X) != len(Y) or len(X) < 2:

@@ -77,11 +77,11 @@ def _result(scores: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     always = f"always saying {majority['class']!r}: {100 * majority['score']:.1f} %"
     few, needed = too_few(estimate, data)
     if few:
-        each = _each(needed, len(data["counts"]))
+        per_class = _each(needed, len(data["counts"]))
         return (
             f"far too few images to know how good it is: {right} was measured on {_amount(data)} ({interval}; "
             f"{always}). "
-            f"About {needed:,} images ({each}) would make the number worth something, give or take 5 points"
+            f"About {needed:,} images ({per_class}) would make the number worth something, give or take 5 points"
         )
     more = f". About {needed:,} images would tell it to 5 points" if needed else ""
     return f"{right} on new images like these ({interval}); {always}{more}"

@@ -144,9 +144,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.estimate_ = self.result_.estimate
         # The model knows the labels as text, in the order of the text; `classes_` are the labels themselves, in theirs.
         rows = {text: row for row, text in reversed(list(enumerate(texts)))}
-        given = labels[[rows[name] for name in self.predictor_.classes]]
-        self._columns = np.argsort(given, kind="stable")
-        self.classes_ = given[self._columns]
+        classes = labels[[rows[name] for name in self.predictor_.classes]]
+        self._columns = np.argsort(classes, kind="stable")
+        self.classes_ = classes[self._columns]
         return self
 
     def _options(self) -> Any:
@@ -154,9 +154,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from headstart.finetune.recipe import Recipe
         from headstart.pipeline.options import Options
 
-        given = self.get_params(deep=False)
-        given["backbones"] = AUTO if self.backbones is None else self.backbones
-        return Options(**{**given, "recipe": self.recipe or Recipe()})
+        parameters = self.get_params(deep=False)
+        parameters["backbones"] = AUTO if self.backbones is None else self.backbones
+        return Options(**{**parameters, "recipe": self.recipe or Recipe()})
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities (n, classes), in the order of `classes_`; `DataError` for an unreadable image."""

@@ -85,8 +85,8 @@ class ImageSpec:
         """The specification from `to_dict`'s values; raises `BundleError` for anything else."""
         names = {field.name for field in fields(cls)}
         if not isinstance(values, Mapping) or {*values, "fit"} != names:  # weights say nothing of it: the data decide
-            found = sorted(map(str, values)) if isinstance(values, Mapping) else type(values).__name__
-            raise BundleError(f"an image specification must have the fields {sorted(names)}; found {found}.")
+            keys = sorted(map(str, values)) if isinstance(values, Mapping) else type(values).__name__
+            raise BundleError(f"an image specification must have the fields {sorted(names)}; found {keys}.")
         checked: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         try:
             return cls(**checked)

@@ -116,8 +116,8 @@ def _scaled(values: NDArray[Any], white: int) -> NDArray[np.uint8]:
 def _eight_bit_from_floats(values: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = float(values.min()), float(values.max())
     if not (low >= -_ROUNDING and high <= 1.0 + _ROUNDING):
-        found = "values that are not numbers" if np.isnan(low) else f"values from {low:.4g} to {high:.4g}"
-        raise UnreadableImage(f"floating-point pixels must lie between 0 and 1; found {found}")
+        span = "values that are not numbers" if np.isnan(low) else f"values from {low:.4g} to {high:.4g}"
+        raise UnreadableImage(f"floating-point pixels must lie between 0 and 1; found {span}")
     pixels: NDArray[np.uint8] = (np.clip(values, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     return pixels
 

@@ -21,7 +21,7 @@ _TITLES = (
     "Vulnerability report",
 )
 
-_Found: TypeAlias = tuple[str, str, float]
+_Finding: TypeAlias = tuple[str, str, float]
 """A weakness: title, meaning, CVSS score."""
 
 
@@ -52,15 +52,15 @@ def _page(pane: Canvas, shift: int) -> None:
     random, u = pane.random, pane.size
     edge = Box(2 * u, u - shift, pane.box.width - 2 * u, 0)
     y = _title(pane, edge)
-    found = sorted((content.finding(random) for _ in range(random.randint(4, 9))), key=lambda one: -one[2])
+    findings = sorted((content.finding(random) for _ in range(random.randint(4, 9))), key=lambda finding: -finding[2])
     if random.random() < 0.7:
-        y = _table(pane, edge._replace(top=_counts(pane, edge._replace(top=y))), found)
+        y = _table(pane, edge._replace(top=_counts(pane, edge._replace(top=y))), findings)
     else:
-        y = _counts(pane, edge._replace(top=_table(pane, edge._replace(top=y), found)))
-    for number, one in enumerate(cycle(found), 1):
+        y = _counts(pane, edge._replace(top=_table(pane, edge._replace(top=y), findings)))
+    for number, finding in enumerate(cycle(findings), 1):
         if y > pane.box.bottom:
             break
-        y = _finding(pane, edge._replace(top=y), number, one)
+        y = _finding(pane, edge._replace(top=y), number, finding)
 
 
 def _title(pane: Canvas, edge: Box) -> int:
@@ -131,7 +131,7 @@ def _bar(pane: Canvas, edge: Box, numbers: list[int]) -> int:
     return y + round(4.5 * u)
 
 
-def _table(pane: Canvas, edge: Box, found: list[_Found]) -> int:
+def _table(pane: Canvas, edge: Box, findings: list[_Finding]) -> int:
     random, u, theme = pane.random, pane.size, pane.theme
     y = _heading(pane, edge, random.choice(("Summary of findings", "Findings", "Vulnerabilities by severity")))
     columns = (0, round(4.5 * u), round(10 * u), round(13.5 * u))
@@ -143,7 +143,7 @@ def _table(pane: Canvas, edge: Box, found: list[_Found]) -> int:
         pane.text((target, y + round(0.2 * u)), "Affected host", bold=True)
     y += pane.row
     letters = content.pick(random, "VA", "F", "SEC")
-    for i, (title, _, score) in enumerate(found, 1):
+    for i, (title, _, score) in enumerate(findings, 1):
         severity = _severity(score)
         pane.text((edge.left + u // 3, y + round(0.2 * u)), f"{letters}-{i:02d}", width=4 * u)
         pane.badge(
@@ -172,9 +172,9 @@ def _severity(score: float) -> str:
     return next(name for name, low in zip(content.SEVERITIES, (9.0, 7.0, 4.0, 0.1, 0.0), strict=True) if score >= low)
 
 
-def _finding(pane: Canvas, edge: Box, number: int, found: _Found) -> int:
+def _finding(pane: Canvas, edge: Box, number: int, finding: _Finding) -> int:
     random, u, theme, y = pane.random, pane.size, pane.theme, edge.top
-    title, meaning, score = found
+    title, meaning, score = finding
     severity = _severity(score)
     wide = pane.badge((edge.left, y), f"{severity}  {score:.1f}", pane.theme.severity(severity), scale=1.0)
     pane.text((edge.left + wide + u, y), f"{number}. {title}", scale=1.2, bold=True, width=edge.width - wide - u)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from headstart.checks import join_words, quantity
@@ -25,16 +25,20 @@ from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
 from headstart.heads.side_by_side import blas_threads
 from headstart.model.details import short_features
+from headstart.model.facts import AccuracyClaims
 from headstart.model.model import Model
 from headstart.model.predictor import Predictor
 from headstart.model.rows import rows_to_save, weight_fingerprints
+from headstart.pipeline.candidates import HeadStrategy
 from headstart.pipeline.comparison import rows_of, run_race
+from headstart.pipeline.fine_tunes import FineTuneStrategy
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, data_facts, prepare
 from headstart.pipeline.shortlist import narrow_backbones
 from headstart.pipeline.strategies import plan_strategies, settle_options
 from headstart.pipeline.trust import calibrate_scores, fit_trust
 from headstart.progress import step
+from headstart.records.rows import Rows
 from headstart.trust.calibration.choose import CalibrationChoice
 from headstart.verbs.audit.findings import Finding
 from headstart.verbs.audit.suspects import label_issues, quality_issues
@@ -150,8 +154,8 @@ def train(
         model = headstart.train("photos/", budget="1m", max_error="2%")
         model.save("model/")
     """
-    given = {name: value for name, value in locals().items() if name in _OPTIONS}
-    options = _settled(options, given)
+    arguments = {name: value for name, value in locals().items() if name in _OPTIONS}
+    options = _settled(options, arguments)
     clock, budget_left = _Clock(), Budget(options.seconds)
     loaded, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
     options = settle_options(options, loaded, budget_left)
@@ -161,13 +165,13 @@ def train(
 _OPTIONS = frozenset(field.name for field in fields(Options))
 
 
-def _settled(options: Options | None, given: Mapping[str, Any]) -> Options:
+def _settled(options: Options | None, arguments: Mapping[str, Any]) -> Options:
     """The options as one record; `OptionError` where they were given both ways."""
-    given = {**given, "recipe": given["recipe"] or Recipe()}
+    arguments = {**arguments, "recipe": arguments["recipe"] or Recipe()}
     if options is None:
-        return Options(**given)
-    made = Options(**given)
-    twice = sorted(name for name in given if getattr(made, name) != getattr(Options(), name))
+        return Options(**arguments)
+    record = Options(**arguments)
+    twice = sorted(name for name in arguments if getattr(record, name) != getattr(Options(), name))
     if twice:
         raise OptionError(
             f"{join_words(twice)} cannot be given beside options: write it into Options(…), or leave that."
@@ -176,6 +180,62 @@ def _settled(options: Options | None, given: Mapping[str, Any]) -> Options:
 
 
 def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, budget: Budget) -> Model:
+    contest = _compare(loaded, options, clock, budget)
+    prepared, division, race, winner = contest.prepared, contest.division, contest.race, contest.winner
+    step(3, _STEPS, f"fitting the best: {_choice(winner)}, {race.estimate} {race.metric}")
+    fit = winner.fit(contest.rows, race.configuration)
+    rows = contest.rows.seen_as(fit.X, weight_fingerprints(fit.parts))
+    step(4, _STEPS, "testing how far its confidence can be trusted, a few seconds more")
+    with blas_threads(1):  # its own threads wait for each other where the machine is busy
+        calibration = calibrate_scores(race.out_of_fold, rows)
+        predictor = Predictor(rows.classes, fit.parts, fit.form, calibration.calibration)
+        layers = last_layers(predictor, prepared, division.fit)
+        trust = fit_trust(
+            calibration, rows, fit.parts, layers=layers, guarantee=options.guarantee, keep_rows=options.keep_training
+        )
+        held_out, trust = score_held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
+        saved_rows, row_notes = rows_to_save(rows, keep=options.keep_training)
+        clock.lap("fitting")
+        issues = _suspects(loaded, prepared, division, calibration)
+    whole = tuple(issue.sentence for issue in issues if issue.row < 0)
+    notes = (*_stopped(race, options), *contest.notes, *fit.notes, *trust.notes, *row_notes, *whole)
+    facts = data_facts(loaded, prepared, division)
+    precision = options.run.choose_device().precision
+    return Model(
+        predictor=replace(predictor, trust=trust.record),
+        race=race,
+        about=winner.about,
+        head=winner.head,
+        calibration=calibration,
+        trust=trust,
+        held_out=held_out,
+        left_out=contest.left_out,
+        failures=prepared.failures,
+        data=replace(facts, claims=contest.claims, exclusions=exclusions, precision=precision),
+        training=options.training,
+        notes=tuple(dict.fromkeys(notes)),
+        seconds=clock.laps,
+        rows=saved_rows,
+        suspects=tuple(issue for issue in issues if issue.row >= 0),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Contest:
+    """What was compared on which rows, what came of it, and notes on the data and the strategies."""
+
+    prepared: Prepared
+    division: Division
+    claims: AccuracyClaims | None
+    rows: Rows
+    race: RaceResult
+    winner: HeadStrategy | FineTuneStrategy
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...]
+
+
+def _compare(loaded: Dataset, options: Options, clock: _Clock, budget: Budget) -> _Contest:
+    """Embed the images, divide them, and compare the strategies."""
     step(1, _STEPS, f"looking at {quantity(len(loaded.samples), 'image')}")
     prepared = _prepared(loaded, options)
     clock.lap("embedding")
@@ -188,62 +248,21 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, bu
     strategies, left_out, notes = plan_strategies(prepared, division, options, left=budget.left)
     step(2, _STEPS, f"comparing {quantity(len(strategies), 'way', 'ways')} of transferring, {_limit(options)}")
     race = run_race(strategies, rows, options, budget)
-    left_out += _not_begun(strategies, race)
     clock.lap("comparing")
-    winner = strategies[race.best.strategy]
-    step(3, _STEPS, f"fitting the best: {_choice(winner)}, {race.estimate} {race.metric}")
-    fitted = winner.fit(rows, race.configuration)
-    rows = rows.seen_as(fitted.X, weight_fingerprints(fitted.parts))
-    step(4, _STEPS, "testing how far its confidence can be trusted, a few seconds more")
-    with blas_threads(1):  # its own threads wait for each other where the machine is busy
-        calibration = calibrate_scores(race.out_of_fold, rows)
-        predictor = Predictor(rows.classes, fitted.parts, fitted.form, calibration.calibration)
-        layers = last_layers(predictor, prepared, division.fit)
-        trust = fit_trust(
-            calibration,
-            rows,
-            fitted.parts,
-            layers=layers,
-            guarantee=options.guarantee,
-            keep_rows=options.keep_training,
-        )
-        held_out, trust = score_held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
-        kept, unkept = rows_to_save(rows, keep=options.keep_training)
-        clock.lap("fitting")
-        issues = _suspects(loaded, prepared, division, calibration)
-    suspects = tuple(issue for issue in issues if issue.row >= 0)
-    notes = (
-        *_stopped(race, options),
-        *claim_notes(prepared.notes, prepared.duplicates.note, claims),
-        *division.notes,
-        *notes,
-        *(note for strategy in strategies for note in strategy.notes),
-        *fitted.notes,
-        *trust.notes,
-        *unkept,
-        *(issue.sentence for issue in issues if issue.row < 0),
-    )
-    return Model(
-        predictor=replace(predictor, trust=trust.record),
-        race=race,
-        about=winner.about,
-        head=winner.head,
-        calibration=calibration,
-        trust=trust,
-        held_out=held_out,
-        left_out=tuple(left_out),
-        failures=prepared.failures,
-        data=replace(
-            data_facts(loaded, prepared, division),
-            claims=claims,
-            exclusions=exclusions,
-            precision=options.run.choose_device().precision,
+    return _Contest(
+        prepared,
+        division,
+        claims,
+        rows,
+        race,
+        strategies[race.best.strategy],
+        (*left_out, *_not_begun(strategies, race)),
+        (
+            *claim_notes(prepared.notes, prepared.duplicates.note, claims),
+            *division.notes,
+            *notes,
+            *(note for strategy in strategies for note in strategy.notes),
         ),
-        training=options.training,
-        notes=tuple(dict.fromkeys(notes)),
-        seconds=clock.laps,
-        rows=kept,
-        suspects=suspects,
     )
 
 
@@ -259,9 +278,9 @@ def _suspects(
     loaded: Dataset, prepared: Prepared, division: Division, calibration: CalibrationChoice
 ) -> tuple[Finding, ...]:
     """Images with a label issue or a quality issue; in place of very many label issues one finding of no image."""
-    seen, used = prepared.thumbnails, set(prepared.samples.names)
-    issues = () if seen is None else quality_issues(seen, loaded.samples.names)
-    quality = tuple(issue for issue in issues if issue.name in used)
+    thumbnails, names = prepared.thumbnails, set(prepared.samples.names)
+    issues = () if thumbnails is None else quality_issues(thumbnails, loaded.samples.names)
+    quality = tuple(issue for issue in issues if issue.name in names)
     labels, _ = label_issues(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
     return (*labels, *quality)
 
