@@ -38,6 +38,7 @@ check: $(VENV)/.test-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=src:benchmarks $(BIN)/mypy benchmarks scripts --disable-error-code no-any-return --disable-error-code arg-type --disable-error-code misc
 
 format: $(VENV)/.test-installed
 	$(BIN)/ruff format .

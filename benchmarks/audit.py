@@ -73,7 +73,7 @@ def cropped(image: Image.Image, generator: np.random.Generator) -> Image.Image:
     left, top, right, bottom = generator.uniform(0, 0.06, 4)
     width, height = image.size
     box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
-    return image.crop(tuple(round(edge) for edge in box))  # type: ignore[arg-type]
+    return image.crop(tuple(round(edge) for edge in box))
 
 
 def brightened(image: Image.Image, generator: np.random.Generator) -> Image.Image:
@@ -167,9 +167,9 @@ def flipped(samples: Samples, near: NearDuplicates, share: float, seed: int) -> 
 
 def doubted(samples: Samples) -> np.ndarray:
     """The rows that `train`, comparing all heads that are cheap enough, calls likely mislabelled."""
-    done = train(Dataset(samples), options=Options(backbones=("lite0",), strategies=()))
+    model = train(Dataset(samples), options=Options(backbones=("lite0",), strategies=()))
     place = {name: row for row, name in enumerate(samples.names)}
-    return np.array([place[each.name] for each in done.doubts if each.kind == MISLABEL], np.int64)
+    return np.array([place[issue.name] for issue in model.suspects if issue.kind == MISLABEL], np.int64)
 
 
 def main() -> None:

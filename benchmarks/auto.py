@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import time
 from ast import literal_eval
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,11 +27,12 @@ from common import heading, row
 from headstart.backbones.opening import open_backbone
 from headstart.choose.budget import Budget
 from headstart.choose.race import RaceResult, race
-from headstart.choose.strategy import About, ExpectedGain, Strategy
+from headstart.choose.strategy import About, ExpectedGain, Fitted, Strategy
 from headstart.data.splits import assign_folds as lay
 from headstart.data.splits import repeats_for
 from headstart.embed.extract import embed
 from headstart.embed.features import join_parts
+from headstart.errors import InternalError
 from headstart.finetune.recipe import Recipe
 from headstart.heads.base import PathScores
 from headstart.metrics.intervals import paired_difference
@@ -57,8 +59,16 @@ class Clock:
         return time.process_time() + self.charged
 
 
+class Recorded:
+    """A strategy of which only the scores are there."""
+
+    def fit(self, rows: Rows, configuration: Mapping[str, Any]) -> Fitted:
+        """Never asked for: `right` reads the recorded answers instead."""
+        raise InternalError("a recorded strategy cannot be fitted.")
+
+
 @dataclass(eq=False)
-class Replayed:
+class Replayed(Recorded):
     """A recorded fine-tune: gives the scores of the fold that is asked for, and charges its seconds."""
 
     about: About
@@ -191,7 +201,7 @@ def everything(one: Case) -> tuple[list[np.ndarray], float]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class _Known(Recorded):
     about: About
     scores: PathScores
     notes: tuple[str, ...] = ()
@@ -204,11 +214,11 @@ class _Known:
 def line(one: Case, options: Any) -> tuple[str, float, float]:
     """A row of the table; the loss against the best single strategy, and the share of the cost."""
     found, seconds = run(one, options.min_gain)
-    tried = ", ".join(f"{each.name} {len(each.head.asked)}" for each in one.tunes)
+    tried = ", ".join(f"{tune.about.name} {len(tune.asked)}" for tune in one.tunes)
     patient = run(one, options.min_gain, hope=_GREAT_HOPE)[0]
     waited = right(one, patient.best.strategy, patient.configuration)
     answers, whole = everything(one)
-    names = [strategy.about.name for strategy in (*one.plans, *one.tunes)]
+    names = [plan.about.name for plan in one.plans] + [tune.about.name for tune in one.tunes]
     best = max(range(len(answers)), key=lambda i: answers[i].mean())
     mine = right(one, found.best.strategy, found.configuration)
     win, loss = int((mine & ~answers[best]).sum()), int((answers[best] & ~mine).sum())

@@ -18,6 +18,7 @@ from accuracy import draw
 from common import arguments, numbers, samples_of, words
 from headstart.backbones.opening import open_backbone
 from headstart.choose.race import RaceResult, race
+from headstart.data.duplicates.near import near_groups
 from headstart.data.splits import divide
 from headstart.embed.features import embed_backbone, join_parts
 from headstart.pipeline.candidates import plan_heads
@@ -36,7 +37,7 @@ def measure(samples: Samples, shots: int, seed: int) -> dict[str, float]:
     backbones = [open_backbone(name) for name in ("lite0", "lite2")]
     embedded = [embed_backbone(samples, b, Run()) for b in backbones]
     embeddings_of = {b.name: embeddings for b, embeddings in zip(backbones, embedded, strict=True)}
-    chosen, rest = draw(samples, shots, seed)
+    chosen, rest = draw(samples, near_groups(samples), shots, seed)
     labels, classes = samples.labels[chosen], samples.classes
     folds = divide(samples.take(chosen), count=None, repeats=None, seed=seed).folds
     plans, _ = plan_heads(backbones, embedded, chosen, classes=len(classes), fits=1, heads=HEADS, seed=seed)

@@ -24,6 +24,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -31,6 +32,7 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge
 
 from common import arguments
 from headstart.device import keep_freed_memory, threads
+from headstart.heads.forms.linear import Linear
 from headstart.heads.logistic import STRENGTHS, LogisticProbe
 from headstart.heads.ridge import STRENGTHS as RIDGE_STRENGTHS
 from headstart.heads.ridge import RidgeProbe
@@ -53,7 +55,7 @@ def synthetic(n: int, d: int, K: int, seed: int = 0) -> tuple[np.ndarray, np.nda
     return np.maximum(rows @ mixing, 0), y
 
 
-def timed(work: Callable[[], object]) -> tuple[float, object]:
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     """Seconds and result."""
     start = time.perf_counter()
     result = work()
@@ -85,7 +87,7 @@ def compare(
     learned = standardise(X)
     rows, held = learned.apply(X), learned.apply(test[0])
     folds = internal_folds(y)
-    strengths = [setting["C"] for setting in LogisticProbe()._settings(X, y)]
+    strengths = [configuration["C"] for configuration in LogisticProbe()._configurations(X, y)]
     whole = scikit_seconds(n, d, K) <= options.longest
     ours, theirs = [], []
     for _ in range(options.rounds if whole else 1):
@@ -137,6 +139,7 @@ def scikit_gap(
     if len(np.unique(y)) == 2:
         return float("nan")
     scale = standardise(X).scale
+    assert isinstance(probe.form_, Linear)
     mine = objective(probe.form_.scores(X), probe.form_.weight * scale[:, None], y, C)
     return objective(single.decision_function(rows), single.coef_, y, C) / mine - 1
 

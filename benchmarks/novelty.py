@@ -63,7 +63,7 @@ Embedded = dict[str, Floats]
 def features(name: str, root: Path, backbones: tuple[str, ...] = ("lite0",)) -> tuple[Embedded, Ints]:
     """Embeddings of a set's images at the layers that are looked at, and labels."""
     samples = samples_of(name, root)
-    found = {}
+    found: Embedded = {}
     for backbone, layers in names(backbones):
         opened = open_backbone(backbone)
         taps = embed(samples.images, opened, content=samples.content, cache=open_cache(opened)).taps
@@ -78,7 +78,7 @@ def screens(seed: int) -> tuple[Embedded, Ints]:
         files = sorted(drawn.known.glob("*/*")), sorted(drawn.unseen.iterdir())
         kinds = sorted({file.parent.name for file in files[0]})
         labels = [kinds.index(file.parent.name) for file in files[0]] + len(files[1]) * [len(kinds)]
-        found = {}
+        found: Embedded = {}
         for backbone, layers in names(("lite0", "lite2")):
             taps = embed([*files[0], *files[1]], open_backbone(backbone)).taps
             found |= {f"{backbone} {layer}": taps[layer] for layer in layers}
@@ -117,14 +117,14 @@ def trials(embedded: Embedded, labels: Ints, count: int, *, only_last: bool = Fa
 
 def _trial(embedded: Embedded, labels: Ints, trained: Ints, held: Ints, novel: np.ndarray) -> Trial:
     own, y = rows_of(embedded, trained), labels[trained]
-    values = [measured(own, y, rows_of(embedded, rows)) for rows in (held, novel)]
+    kept_apart, unknown = (measured(own, y, rows_of(embedded, rows)) for rows in (held, novel))
     last = [f"lite0 {layer}" for layer in LAYERS[-3:]]
     X = np.concatenate([embedded[name] for name in last], axis=1)
     found = fit_novelty(X[trained], y, widths=[embedded[name].shape[1] for name in last]).novelty
     scores = found.score(X[held]), found.score(X[novel])
     flagged = [float((each > np.float32(found.threshold)).mean()) for each in scores]
     product = auroc(*scores), flagged[0], flagged[1]
-    return Trial(out_of_fold(own, y, internal_folds(y)[0]), *values, product)
+    return Trial(out_of_fold(own, y, internal_folds(y)[0]), kept_apart, unknown, product)
 
 
 def novelty(sets: list[str], root: Path, count: int) -> None:

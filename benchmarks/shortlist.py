@@ -50,7 +50,7 @@ def out_of_fold(head: str, X: Floats, y: Ints) -> float:
     return max(score("accuracy", y, scores.argmax(axis=-1), int(y.max()) + 1) for scores in path.scores)
 
 
-def measure(samples: Samples, rows: int) -> dict[str, tuple[float, float, float]]:
+def measure(samples: Samples, rows: int) -> dict[str, tuple[float, ...]]:
     """For each score: its correlation with the probe, and what its first one and three picks lack, in points."""
     samples = samples.take(random_rows(len(samples), rows, 1))
     labels = np.unique(samples.labels, return_inverse=True)[1].astype(np.int64)

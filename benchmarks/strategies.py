@@ -192,9 +192,9 @@ def main() -> None:
 
 def _warm_up(options: argparse.Namespace) -> None:
     """Load the libraries, so that the first strategy does not pay for them."""
-    import headstart.backbones.conversion.convert as convert
+    from headstart.backbones.conversion.convert import build_network
 
-    convert.network(open_backbone("lite0"))
+    build_network(open_backbone("lite0"))
     samples, _ = draw(samples_of(options.sets[0], options.data), 10, 1, 0)
     embed(samples.images, open_backbone("lite0"), content=samples.content)
 

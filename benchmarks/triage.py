@@ -25,7 +25,8 @@ from common import arguments, heading, percent, row, words
 from headstart.trust.calibration.choose import choose_calibration
 from headstart.trust.conformal import conformal_sets, samples_needed
 from headstart.trust.shift.label_shift import ReferenceCounts, label_shift
-from headstart.trust.triage.thresholds import Triage, top_predictions, triage
+from headstart.trust.triage.records import Triage
+from headstart.trust.triage.thresholds import top_predictions, triage
 from risk_coverage import risk_coverage
 from triage_populations import Population, Scored, scored, simulated
 

@@ -7,7 +7,7 @@ makes one of a real set by a head's out-of-fold predictions.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,9 @@ class Population:
     name: str
     probabilities: np.ndarray
     y: np.ndarray
+    said: np.ndarray = field(init=False)
+    sure: np.ndarray = field(init=False)
+    _curves: list[tuple[np.ndarray, np.ndarray]] = field(init=False)
 
     def __post_init__(self) -> None:
         said, sure = top_predictions(self.probabilities)
