@@ -62,7 +62,7 @@ def pictures(samples: Samples) -> list[Image.Image]:
 def test_each_of_five_kinds_has_its_folder_and_the_unseen_ones_lie_beside(screens: Screens, samples: Samples) -> None:
     assert samples.counts() == dict.fromkeys(FIVE, EACH)
     assert tuple(KINDS) == FIVE
-    assert len(find_images([str(screens.unseen)]).images) == EACH
+    assert len(find_images([str(screens.unseen)]).items) == EACH
     assert (screens.images, screens.drawn) == (72, 72)
     assert json.loads((screens.known.parent / "screens.json").read_text()) == {
         "version": 1,

@@ -67,7 +67,7 @@ def _show_predictions(predictor: Any, samples: Any) -> None:
 
     rows = np.flatnonzero(samples.splits == "test")[:: max(1, (samples.splits == "test").sum() // 6)][:6]
     shown = samples.take(rows)
-    predictions = predictor.predict(shown.images, names=shown.names)
+    predictions = predictor.predict(shown.items, names=shown.names)
     labels = [shown.classes[i] for i in shown.labels]
     click.echo("\nA few cells that the model has never seen:")
     lines = zip(predictions.names, labels, predictions.labels, predictions.confidences, strict=True)
