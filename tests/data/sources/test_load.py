@@ -54,13 +54,13 @@ def test_images_are_found_in_files_folders_and_globs_each_once(photos: Path) -> 
     assert [Path(name).name for name in found.names] == ["c.png", "notes.txt", "a.jpg", "b.jpg"]
     assert found.labels.tolist() == [-1] * 4
     assert found.classes == ()
-    assert find_images(folder).images == find_images([str(folder)]).images
+    assert find_images(folder).items == find_images([str(folder)]).items
 
 
 def test_a_file_whose_name_looks_like_a_glob_is_taken(photos: Path) -> None:
     odd = photos / "a[1].png"
     Image.new("L", (2, 2)).save(odd)
-    assert find_images([odd]).images == (odd,)
+    assert find_images([odd]).items == (odd,)
 
 
 def test_nothing_to_predict_is_an_error(photos: Path) -> None:

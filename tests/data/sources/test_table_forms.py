@@ -154,7 +154,7 @@ def test_a_table_may_be_predicted_every_row_in_order(folder: Path) -> None:
     (folder / "t.csv").write_text("id,label\na2,x\na0,\ngone.png,x\na2,x\n")
     found = find_images([folder / "t.csv", folder / "imgs/a1.png"])
     assert [Path(name).name for name in found.names] == ["a2", "a0", "gone.png", "a2", "a1.png"]
-    assert found.images[0] == folder / "imgs/a2.png"
+    assert found.items[0] == folder / "imgs/a2.png"
     assert found.labels.tolist() == [-1] * 5
     assert find_images(parquet(folder)).names == ("0.png", "1.png", "2.png", "3.png")
     (folder / "t.csv").write_text("path\nx.png\ny.png\n")
