@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import headstart
 from headstart.backbones.graph import Backbone
 from headstart.cli import cache as cache_verb
 from headstart.cli import embed as embed_verb
@@ -44,13 +45,27 @@ def test_embed_writes_a_row_an_image_with_its_label(
 ) -> None:
     output = tmp_path / "e.npz"
     said = invoke(embed_verb, folder, "-o", output, "--device", "cpu", "--no-cache")
-    assert f"6 rows written to {output}" in said
+    assert f"7 rows written to {output}, 1 image of them unreadable (NaN)" in said
     assert "unreadable: ill/broken.jpg: " in said
     with np.load(output) as found:
-        assert sorted(found) == ["embedding", "label", "path"]
-        assert found["label"].tolist() == ["healthy"] * 3 + ["ill"] * 3
+        assert sorted(found) == ["embedding", "label", "path", "unreadable"]
+        assert found["label"].tolist() == ["healthy"] * 3 + ["ill"] * 4
         assert found["path"][0] == "healthy/0.jpg"
-        assert np.array_equal(found["embedding"], embed(pictures, lite0).last)
+        broken = found["path"].tolist().index("ill/broken.jpg")
+        assert [row for row, reason in enumerate(found["unreadable"]) if reason] == [broken]
+        assert np.isnan(found["embedding"][broken]).all()
+        assert np.array_equal(np.delete(found["embedding"], broken, axis=0), embed(pictures, lite0).last)
+
+
+def test_embed_makes_squares_as_it_is_told(folder: Path, tmp_path: Path) -> None:
+    for fit in ("crop", "squeeze"):
+        invoke(embed_verb, folder / "ill", "--unlabelled", "-o", tmp_path / f"{fit}.npz", "--fit", fit)
+    python = headstart.embeddings(folder / "ill", fit="squeeze")
+    with np.load(tmp_path / "crop.npz") as crop, np.load(tmp_path / "squeeze.npz") as squeeze:
+        assert not np.array_equal(crop["embedding"], squeeze["embedding"], equal_nan=True)
+        assert np.array_equal(python.aligned(), squeeze["embedding"], equal_nan=True)
+    with pytest.raises(OptionError, match="fit must be"):
+        headstart.embeddings(folder, fit="stretch")
 
 
 def test_embed_takes_several_backbones_and_layers(folder: Path, tmp_path: Path) -> None:
@@ -60,11 +75,12 @@ def test_embed_takes_several_backbones_and_layers(folder: Path, tmp_path: Path) 
     with np.load(output) as found:
         shapes = {name: found[name].shape for name in found}
     assert shapes == {
-        "path": (3,),
-        "efficientnet_lite0.stem": (3, 32),
-        "efficientnet_lite0.conv_head": (3, 1280),
-        "efficientnet_lite2.stem": (3, 32),
-        "efficientnet_lite2.conv_head": (3, 1280),
+        "path": (4,),
+        "unreadable": (4,),
+        "efficientnet_lite0.stem": (4, 32),
+        "efficientnet_lite0.conv_head": (4, 1280),
+        "efficientnet_lite2.stem": (4, 32),
+        "efficientnet_lite2.conv_head": (4, 1280),
     }
 
 

@@ -19,6 +19,7 @@ from headstart.model.predictor import Predictor
 from headstart.model.rows import training_content
 from headstart.pipeline.options import Options
 from headstart.records.samples import Samples
+from headstart.report.evaluation import evaluation_csv
 from headstart.verbs.evaluate import evaluate
 
 Picture = NDArray[np.uint8]
@@ -192,6 +193,15 @@ def test_images_that_cannot_be_read_are_named_and_not_scored(
     found = evaluate(predictor, samples_of([broken, *new], ["functional", *LABELS]))
     assert found.images == 20
     assert [failure.row for failure in found.failures] == [0]
+    assert found.scored is not None
+    assert found.scored.truth == ("functional", *LABELS)
+    assert found.scored.predictions.labels[0] is None
+    assert len(found.scored.images) == len(found.scored.predictions) == 21
+    assert 0 not in found.scored.worst()
+    lines = evaluation_csv(found).splitlines()
+    assert lines[1].startswith(f"{samples_of([broken], ['functional']).names[0]},functional,,,,")
+    assert ',"unreadable: it is not an image in a known format' in lines[1]
+    assert len(lines) == 22
     assert found.card.accuracy == evaluate(predictor, samples_of(new, LABELS)).card.accuracy
     with pytest.raises(DataError, match="of 1 image none could be read, so there is nothing to score"):
         evaluate(predictor, samples_of([broken], ["functional"]))

@@ -115,3 +115,9 @@ def test_results_are_shown_in_a_few_lines(model: Model, folder: Path, cells: Pat
     assert headstart.predict.__doc__
     with pytest.raises(DataError):
         headstart.predict(folder, cells / "nowhere")
+
+
+def test_a_web_address_is_called_what_it_is(model: Model) -> None:
+    for images in (["https://a.org/x.png"], [Path("https://a.org/x.png")]):
+        with pytest.raises(DataError, match=r"image 0: https://a\.org/x\.png is a web address: download the images"):
+            model.predictor.predict(images)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +60,11 @@ class EmbeddedParts:
     X: Floats
     failures: tuple[Failure, ...]
     cached: int
+
+
+def with_fit(backbone: Backbone, fit: str) -> Backbone:
+    """The backbone that makes squares of images in this way: 'crop', 'squeeze' or 'pad'."""
+    return replace(backbone, spec=replace(backbone.spec, fit=fit))
 
 
 def embed_backbone(

@@ -16,7 +16,7 @@ from headstart.records.samples import Failure, ImageSource
 
 @dataclass(frozen=True, eq=False)
 class ScoredImages:
-    """What was predicted of labelled images, row for row.
+    """What was predicted of labelled images: a row for each that was given, one that could not be read among them.
 
     images: where each is. labels: (n,) the true classes' numbers among `predictions.classes`. decisions: where the
     model was trained with a guarantee.
@@ -34,7 +34,8 @@ class ScoredImages:
 
     def worst(self) -> list[int]:
         """The rows that were predicted wrongly, those of which the model was surest first."""
-        wrong = np.flatnonzero(self.predictions.probabilities.argmax(axis=1) != self.labels)
+        differs = self.predictions.probabilities.argmax(axis=1) != self.labels
+        wrong = np.flatnonzero(differs & self.predictions.readable)
         surest = np.argsort(-self.predictions.confidences[wrong], kind="stable")
         return [int(row) for row in wrong[surest]]
 

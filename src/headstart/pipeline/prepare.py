@@ -18,6 +18,7 @@ from headstart.data.duplicates.near import MOST_COMPARED
 from headstart.data.images.decode import find_remarks
 from headstart.data.images.remarks import remark_notes
 from headstart.data.splits import Division, held_out_rows
+from headstart.embed.features import with_fit
 from headstart.errors import DataError
 from headstart.model.facts import DataFacts
 from headstart.pipeline.squares import AUTO, choose_fit
@@ -83,7 +84,7 @@ def prepare(
     _check_left(samples, resolution.notes)
     _check_fitted(samples, resolution.notes)
     square = choose_fit(samples, thumbnails, fit, run)
-    networks = tuple(replace(backbone, spec=replace(backbone.spec, fit=square.fit)) for backbone in networks)
+    networks = tuple(with_fit(backbone, square.fit) for backbone in networks)
     embedded = [
         embed_backbone(samples, backbone, run, taps=[backbone.last.name] if last_only else None)
         for backbone in networks

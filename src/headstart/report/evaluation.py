@@ -17,6 +17,7 @@ from headstart.model.summary import confusion_words, confusions, too_few
 from headstart.records.samples import ImageSource
 from headstart.report.numbers import percent
 from headstart.report.page import render
+from headstart.trust.triage.decide import UNREADABLE
 
 SHOWN = 24
 """Mistakes on a page, unless the caller says otherwise."""
@@ -119,7 +120,8 @@ def _cell(value: float) -> str:
 def evaluation_csv(result: Evaluation) -> str:
     """A header and a line an image: image, truth, prediction, confidence, right, decision, reason; then novelty.
 
-    The decision is empty where the model was trained without a guarantee. Raises `OptionError` for an evaluation that
+    The decision is empty where the model was trained without a guarantee; of an image that could not be read only its
+    name, truth and reason are given. Raises `OptionError` for an evaluation that
     holds no images.
     """
     scored = _scored(result)
@@ -129,14 +131,14 @@ def evaluation_csv(result: Evaluation) -> str:
     writer.writerow(["image", "truth", "prediction", "confidence", "right", "decision", "reason", "novelty"])
     words = decisions.words if decisions else ("",) * len(predictions)
     reasons = decisions.reasons if decisions else ("",) * len(predictions)
-    rows = zip(
-        predictions.names, scored.truth, predictions.labels, predictions.confidences, words, reasons, strict=True
-    )
-    for row, (name, truth, label, confidence, word, reason) in enumerate(rows):
-        novelty = "" if predictions.novelty is None else f"{predictions.novelty[row]:.6g}"
-        writer.writerow(
-            [name, truth, label, f"{confidence:.6f}", "yes" if truth == label else "no", word, reason, novelty]
-        )
+    rows = zip(predictions.rows, scored.truth, words, reasons, strict=True)
+    for image, truth, word, reason in rows:
+        if image.label is None:
+            writer.writerow([image.name, truth, "", "", "", word, f"{UNREADABLE}: {image.reason}", ""])
+            continue
+        novelty = "" if image.novelty is None else f"{image.novelty:.6g}"
+        right = "yes" if truth == image.label else "no"
+        writer.writerow([image.name, truth, image.label, f"{image.confidence:.6f}", right, word, reason, novelty])
     return text.getvalue()
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from headstart.embed.features import embed_backbone
+from headstart import checks
+from headstart.data.images.decode import FITS
+from headstart.embed.features import embed_backbone, with_fit
 from headstart.records.embeddings import Embeddings
 from headstart.records.run import Run
 from headstart.verbs.predict import images_of
@@ -20,6 +22,7 @@ def embeddings(
     backbone: str = "lite0",
     taps: str | Sequence[str] = _LAST,
     weights: str | None = None,
+    fit: str = FITS[0],
     device: str = "auto",
     cache: bool = True,
 ) -> Embeddings:
@@ -35,6 +38,8 @@ def embeddings(
         'last', 'all', or names of layers.
     weights : str, optional
         A checkpoint (.safetensors, .pth) instead of the published weights.
+    fit : str
+        How an image becomes a square: its centre ('crop'), or the whole of it ('squeeze', 'pad').
     device : str
         'auto', 'cpu', 'cuda' or 'mps'.
     cache : bool
@@ -43,7 +48,8 @@ def embeddings(
     Returns
     -------
     Embeddings
-        `taps` holds a matrix (n, width) by layer, `rows` which images they are of, `failures` the unreadable ones.
+        `aligned()` is a row for every image, NaN where it could not be read; `taps` holds a matrix (n, width) by
+        layer of the readable ones, `rows` which images those are, `failures` the others with the reason.
 
     Raises
     ------
@@ -54,11 +60,12 @@ def embeddings(
     --------
     ::
 
-        headstart.embeddings("photos/").last.shape
+        headstart.embeddings("photos/").aligned().shape
     """
     from headstart.backbones.opening import open_backbone
 
-    opened = open_backbone(backbone, weights=None if weights is None else Path(weights))
+    checks.one_of("fit", fit, FITS)
+    opened = with_fit(open_backbone(backbone, weights=None if weights is None else Path(weights)), fit)
     names = [tap.name for tap in opened.taps]
     if taps == _LAST:
         names = names[-1:]

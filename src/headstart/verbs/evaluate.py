@@ -2,7 +2,7 @@
 
 `evaluate` takes a model and labelled images and returns an `Evaluation`: scores with intervals in which duplicates
 do not count as independent images, and notes where the scores are too good, because the model was trained on some of
-the images. Every image is scored; nothing is left out, fitted or saved.
+the images. Every image that can be read is scored; nothing is fitted or saved.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from headstart.embed.features import EmbeddedParts, Part, embed_parts
 from headstart.errors import DataError
 from headstart.metrics.class_report import scorecard
 from headstart.model.evaluation import Evaluation, ScoredImages
-from headstart.model.predictor import Features
+from headstart.model.predictor import Features, with_failures
 from headstart.model.rows import training_content
 from headstart.pipeline.prepare import Duplicates, find_duplicates
 from headstart.records.run import Run
@@ -74,7 +74,8 @@ def evaluate(
     -------
     Evaluation
         Accuracy, balanced accuracy and macro-F1 with 95 % intervals, the report by class, notes, and `scored`:
-        each image with its prediction, and the decision where the model was trained with a guarantee.
+        each image with its prediction, and the decision where the model was trained with a guarantee; an image that
+        cannot be read keeps its row, without a prediction.
 
     Raises
     ------
@@ -96,7 +97,8 @@ def evaluate(
     run = Run(device=choose_device(device, precision=FULL) if isinstance(device, str) else device, cache=cache)
     if split is not None:
         samples = _take_split(samples, split)
-    embedded, features = _features(predictor, _with_classes(predictor.classes, samples), run)
+    samples = _with_classes(predictor.classes, samples)
+    embedded, features = _features(predictor, samples, run)
     if not len(embedded.samples):
         raise DataError(f"of {quantity(len(samples), 'image')} none could be read, so there is nothing to score.")
     duplicates = find_duplicates(embedded.samples, run)
@@ -114,8 +116,9 @@ def evaluate(
     predictions = predictor.answer(features)
     card = scorecard(scored.labels, predictions.probabilities, predictor.classes, groups=scored.groups)
     trust = predictor.trust
-    decisions = None if trust is None or trust.default_guarantee is None else predictor.decide(predictions)
-    images = ScoredImages(scored.items, scored.labels, predictions, decisions)
+    rows = with_failures(predictions, embedded.failures)
+    decisions = None if trust is None or trust.default_guarantee is None else predictor.decide(rows)
+    images = ScoredImages(samples.items, samples.labels, rows, decisions)
     return Evaluation(len(scored), card, embedded.failures, tuple(notes), images)
 
 

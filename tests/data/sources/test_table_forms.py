@@ -169,3 +169,37 @@ def test_the_table_of_a_split_names_the_files_of_that_split(tmp_path: Path) -> N
             Image.new("L", (2, 2), i + len(split)).save(tmp_path / split / f"{i}.png")
     (tmp_path / "train.csv").write_text("id,label\n0,cat\n1,dog\n")
     assert load_dataset(tmp_path / "train.csv").samples.items == (tmp_path / "train/0.png", tmp_path / "train/1.png")
+
+
+def test_a_folder_of_parquet_shards_is_one_table_whose_names_tell_the_split(folder: Path, tmp_path: Path) -> None:
+    whole = parquet(folder)
+    shards = tmp_path / "hub" / "data"
+    shards.mkdir(parents=True)
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
+        (shards / f"{name}.parquet").write_bytes(whole.read_bytes())
+    (tmp_path / "hub" / "README.md").write_text("as the hub writes it")
+    for place in (shards, shards.parent):
+        samples = load_dataset(place).samples
+        assert len(samples) == 12
+        assert samples.splits is not None
+        assert samples.splits.tolist() == ["test"] * 4 + ["train"] * 8
+        assert len(find_images(place)) == 12
+    assert len(load_dataset(shards, label_column="label").samples) == 12
+
+
+def test_shards_of_different_columns_are_refused(folder: Path, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    (shards / "a.parquet").write_bytes(parquet(folder).read_bytes())
+    pyarrow.parquet.write_table(pyarrow.table({"path": ["x.png"], "animal": ["cat"]}), shards / "b.parquet")
+    with pytest.raises(DataError, match=r"b\.parquet has the columns 'path', 'animal', and .*a\.parquet 'image'"):
+        load_dataset(shards)
+
+
+def test_a_table_beside_class_folders_leaves_them_what_they_are(folder: Path, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        Image.new("L", (2, 2)).save(tmp_path / "set" / name / "a.png")
+    (tmp_path / "set" / "metadata.parquet").write_bytes(parquet(folder).read_bytes())
+    assert load_dataset(tmp_path / "set").samples.classes == ("cat", "dog")

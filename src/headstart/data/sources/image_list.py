@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from headstart.data.sources.places import check_place
 from headstart.errors import DataError, OptionError
 from headstart.records.samples import ImageSource
 
@@ -69,6 +70,7 @@ def _column(images: Any) -> Iterable[Any]:
 
 def _image(item: Any, row: int) -> ImageSource:
     if isinstance(item, (str, os.PathLike)):
+        check_place(os.fspath(item), f"image {row}")
         return Path(item)
     if isinstance(item, (Image.Image, np.ndarray)):
         return item

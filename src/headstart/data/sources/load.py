@@ -21,6 +21,7 @@ from headstart.data.sources.folder import load_folder
 from headstart.data.sources.hub import is_hub_dataset, load_hub
 from headstart.data.sources.in_memory import load_images, unlabelled_samples
 from headstart.data.sources.places import check_place
+from headstart.data.sources.shards import find_shards
 from headstart.data.sources.table import list_table_images, load_frame, load_table
 from headstart.data.sources.table_text import ENDINGS
 from headstart.data.sources.values import is_frame
@@ -42,8 +43,8 @@ def load_dataset(
 ) -> Dataset:
     """The labelled images of a source.
 
-    source: a folder of class folders (with or without train/val/test); a CSV, TSV or Parquet table, or a data frame; a
-        `datasets.Dataset` or `DatasetDict`; a sequence of paths, PIL images or arrays; or a
+    source: a folder of class folders (with or without train/val/test); a CSV, TSV or Parquet table, a folder of Parquet
+        shards, or a data frame; a `datasets.Dataset` or `DatasetDict`; a sequence of paths, PIL images or arrays; or a
         `Dataset`, which is returned as it is.
     labels: of a sequence, one for each image: names or whole numbers.
     groups: of a sequence, one for each image; images of one group are never split between folds.
@@ -74,6 +75,8 @@ def load_dataset(
     path = existing_path(Path(source))
     _refuse({"labels": labels, "groups": groups}, "a folder or table, which has its own")
     if os.path.isdir(path):
+        if find_shards(path):
+            return load_table(path, **columns)
         _refuse(columns, "a folder, which has no columns")
         return load_folder(path)
     if path.suffix.lower() not in ENDINGS:
@@ -109,15 +112,15 @@ def find_images(paths: str | os.PathLike[str] | Iterable[Any]) -> Samples:
 
 
 def _images_at(place: Path) -> list[tuple[ImageSource, str]]:
-    """The image in a file, or those that a table lists, with their names."""
-    if place.suffix.lower() in _TABLES and not os.path.isdir(place):
+    """The image in a file, or those that a table (a folder where it is in shards) lists, with their names."""
+    if os.path.isdir(place) or place.suffix.lower() in _TABLES:
         return list_table_images(place)
     return [(place, place.as_posix())]
 
 
 def _expand(path: Path, ignored: Counter[str]) -> list[Path]:
     if os.path.isdir(path):
-        return list(images_under(path, ignored))
+        return [path] if find_shards(path) else list(images_under(path, ignored))
     if not os.path.exists(path) and glob.has_magic(str(path)):
         matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         return [image for match in matches for image in _expand(match, ignored)]

@@ -22,6 +22,7 @@ from headstart.data.sources.dataset import Dataset, assemble_dataset, check_spli
 from headstart.data.sources.encoded import image_source
 from headstart.data.sources.lookup import FileLookup
 from headstart.data.sources.places import check_place
+from headstart.data.sources.shards import find_shards, read_shards
 from headstart.data.sources.split_column import read_splits
 from headstart.data.sources.split_names import split_of
 from headstart.data.sources.table_text import TableText, read_table
@@ -57,17 +58,17 @@ def load_table(
     group_column: str | None = None,
     split_column: str | None = None,
 ) -> Dataset:
-    """The labelled images that a table lists.
+    """The labelled images that a table lists, or a folder of Parquet shards.
 
     Raises `DataError` for a table that cannot be read, a missing label, a split column that was named and holds other
     words, or many missing files; `OptionError` for a named column that is not there; `MissingExtra` for Parquet without
     pyarrow.
     """
-    text = read_table(table)
+    text, folder = _read(table)
     columns = choose_columns(
         text.names, str(table), path=path_column, label=label_column, group=group_column, split=split_column
     )
-    return _dataset_of_rows(str(table), table.parent, text, columns, split_by_user=split_column is not None)
+    return _dataset_of_rows(str(table), folder, text, columns, split_by_user=split_column is not None)
 
 
 def load_frame(
@@ -96,19 +97,27 @@ def load_unlabelled_table(table: Path, *, path_column: str | None = None, group_
 
     Raises as `load_table` does.
     """
-    text = read_table(table)
+    text, folder = _read(table)
     columns = choose_columns(text.names, str(table), path=path_column, group=group_column, labelled=False)
-    return _dataset_of_rows(str(table), table.parent, text, columns)
+    return _dataset_of_rows(str(table), folder, text, columns)
 
 
 def list_table_images(table: Path) -> list[tuple[ImageSource, str]]:
     """Each row's image with its name, files that are not there among them; raises `DataError` where none is there."""
-    text = read_table(table)
+    text, folder = _read(table)
     columns = choose_columns(text.names, str(table), labelled=False)
-    rows, lookup = _rows(str(table), table.parent, text, replace(columns, group=None))
+    rows, lookup = _rows(str(table), folder, text, replace(columns, group=None))
     if not any(row.exists for row in rows):
         _drop_missing(rows, str(table), lookup)
     return [(row.image, row.name) for row in rows]
+
+
+def _read(table: Path) -> tuple[TableText, Path]:
+    """The rows of a table or of a folder's shards, and the folder at which relative paths start."""
+    if os.path.isdir(table):
+        shards = find_shards(table)
+        return read_shards(shards), shards[0].parent
+    return read_table(table), table.parent
 
 
 def _dataset_of_rows(

@@ -18,7 +18,8 @@ from headstart.data.images.open import EXTENSIONS
 from headstart.data.sources.encoded import class_list
 from headstart.errors import DataError, MissingExtra
 
-ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
+ENDINGS = (".csv", ".tsv", ".txt", *PARQUET)
 _DELIMITERS = ",;\t|"
 
 
@@ -32,7 +33,7 @@ class TableText:
 
 def read_table(table: Path) -> TableText:
     """The rows of a table; raises `DataError` where it cannot be read, `MissingExtra` for Parquet without pyarrow."""
-    if table.suffix.lower() in (".parquet", ".pq"):
+    if table.suffix.lower() in PARQUET:
         return _read_parquet(table)
     return _read_text(table)
 
