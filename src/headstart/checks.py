@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import SupportsFloat
 
@@ -64,6 +63,8 @@ def _is_number(value: object) -> bool:
 
 def suggest(word: str, vocabulary: Iterable[str], count: int = 3) -> list[str]:
     """The `vocabulary` words spelt most like `word`, best first; empty when none is close."""
+    import difflib
+
     return difflib.get_close_matches(word, list(vocabulary), n=count, cutoff=0.5)
 
 

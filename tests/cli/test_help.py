@@ -36,6 +36,15 @@ def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
     assert sorted(loaded & HEAVY) == []
 
 
+def test_the_help_of_all_loads_click_and_five_small_files() -> None:
+    code = PRINT_LOADED.replace('if "." not in name', "")
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.partition("loaded:")[2].split())
+    ours = {name.removeprefix("headstart.") for name in loaded if name.split(".")[0] == "headstart"}
+    assert ours == {"headstart", "_version", "checks", "cli", "cli.main", "errors"}
+    assert loaded.isdisjoint({"dataclasses", "difflib", "json"})  # a hundredth of a second each on a small machine
+
+
 def test_the_package_s_front_loads_nothing_heavy() -> None:
     code = "import sys, headstart; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -50,6 +50,7 @@ GROUPS: dict[str, dict[str, str]] = {
 """The verbs, in the order in which a newcomer meets them, each with a summary that fits a line of 80 columns."""
 VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 
+_HELP = ([], ["-h"], ["--help"], ["--version"])
 _READER_GONE = 141
 """128 and the number of the signal SIGPIPE, as a shell has it."""
 
@@ -149,7 +150,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot write is spelt out
             stream.reconfigure(errors="backslashreplace")
-    _reset_manner()
+    if sys.argv[1:] not in _HELP:  # which prints no progress: what prints it costs a tenth of help's time
+        _reset_manner()
     try:
         headstart(prog_name="headstart", standalone_mode=False)
     except click.ClickException as error:

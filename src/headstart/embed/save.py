@@ -1,8 +1,8 @@
 """Embeddings as a file for other programs: Parquet, npz or CSV, by the file's ending.
 
 A row an image: `path`, `label` and `split` where there are any, `unreadable`, then the numbers. Parquet holds each
-embedding as one column of fixed-size lists (polars reads an Array, pandas an object column for `numpy.stack`), npz as a matrix, CSV as
-one column a number. The file is written beside its name and renamed.
+embedding as one column of fixed-size lists (polars reads an Array, pandas an object column for
+`numpy.stack`), npz as a matrix, CSV as one column a number. The file is written beside its name and renamed.
 """
 
 from __future__ import annotations
