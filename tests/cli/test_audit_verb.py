@@ -28,10 +28,11 @@ def test_it_prints_what_was_found_and_what_to_do_next(copied: Path) -> None:
     done = run(copied)
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert lines[0].split("\t") == ["found", "count", "proposed", "for example"]
+    assert lines[0] == "result     4 images that repeat others"
+    assert lines[1] == "data       51 images of 2 classes"
+    assert lines[lines.index("") + 1].split("\t") == ["found", "count", "proposed", "for example"]
     exact = next(line for line in lines if line.startswith("exact duplicate\t"))
     assert exact.split("\t")[1:3] == ["1", "group"]
-    assert "data       51 images of 2 classes" in lines
     assert not any(line.startswith("next ") for line in lines)  # duplicates need nothing from the reader
     assert "note: The data name no groups" in done.stderr
 

@@ -104,8 +104,9 @@ def test_cache_shows_and_clears_what_is_kept(folder: Path, tmp_path: Path, alone
     assert found["folder"] == str(alone)
     assert [(Path(f["file"]).suffix, f["rows"]) for f in found["files"]] == [(".sqlite", 6), (".blob", None)]
     shown = invoke(cache_verb).splitlines()
-    assert shown[0].split("\t") == ["file", "images", "MB"]
-    assert shown[1].split("\t")[:2] == ["embeddings/efficientnet_lite0.v1.sqlite", "6"]
+    assert shown[0].endswith(f" MB in {alone}; at most 4 GB of embeddings a backbone")
+    assert shown[1].split("\t") == ["file", "images", "MB"]
+    assert shown[2].split("\t")[:2] == ["embeddings/efficientnet_lite0.v1.sqlite", "6"]
     converted = alone / "backbones" / "mine.onnx"
     converted.parent.mkdir()
     converted.write_bytes(b"graph")

@@ -1,6 +1,7 @@
 """`headstart extend` as a person meets it."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -37,14 +38,15 @@ def test_it_prints_the_classes_before_and_after_and_saves_beside_the_model(model
     done = run(model, bricks)
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
-    assert lines[0] == "class\timages\tbefore\tafter\t95 % after"
-    assert lines[1] == "brick\t10\tnew\t100.0 %\t72.2–100.0"
-    assert lines[2].startswith("defective\t20\t")
-    assert lines[4].startswith("added       10 images (new classes: 'brick') in ")
-    assert lines[5] == "done        ridge solved anew in closed form over all images, its configuration kept (exact)"
+    assert re.fullmatch(r"result      \S+ % .* accuracy on all classes together, out of fold", lines[0])
+    assert lines[-4] == "class\timages\tbefore\tafter\t95 % after"
+    assert lines[-3] == "brick\t10\tnew\t100.0 %\t72.2–100.0"
+    assert lines[-2].startswith("defective\t20\t")
+    assert lines[1].startswith("added       10 images (new classes: 'brick') in ")
+    assert lines[2] == "done        ridge solved anew in closed form over all images, its configuration kept (exact)"
     assert "on the same 50 images; 0.0 % of them now predicted as a new class" in done.stdout
     place = model.with_name("model-extended")
-    assert lines[-1] == f"saved       {place}/   (headstart predict {place} IMAGES…)"
+    assert lines[-7:-5] == [f"saved       {place}/", f"next        headstart predict {place} IMAGES…"]
     said = CliRunner().invoke(info.command, [str(place), "--details"], catch_exceptions=False).stdout
     assert "60 images of 3 classes (brick 10, defective 20, functional 30)" in said
     assert "one setting alone was measured" in said

@@ -35,6 +35,22 @@ def test_every_line_fits(words: tuple[str, ...], width: int, saved_model: Path, 
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+def test_what_is_not_about_a_model_fits_too(width: int, cells: Path, tmp_path: Path) -> None:
+    commands = [
+        ("audit", cells),
+        ("embed", cells, "-o", tmp_path / "e.npz"),
+        ("sample", "screens", tmp_path / "s", "--per-class", "1"),
+        ("cache",),
+    ]
+    for words in commands:
+        done = headstart(*words, COLUMNS=str(width))
+        assert done.returncode == 0, done.stderr
+        paths = re.compile(rf"(?:{re.escape(str(tmp_path))}|{re.escape(str(cells))}|/)\S*")
+        assert widest(paths.sub("PATH", done.stdout)) <= width, words
+        assert widest(paths.sub("PATH", done.stderr) or " ") <= width, words
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("words", [("--help",), *((verb, "--help") for verb in main.VERBS)], ids=" ".join)
 def test_help_fits(words: tuple[str, ...], width: int) -> None:
     assert widest(headstart(*words, COLUMNS=str(width)).stdout) <= width

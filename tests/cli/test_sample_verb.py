@@ -20,22 +20,23 @@ def test_it_says_what_it_made_and_what_to_do_with_it(tmp_path: Path) -> None:
     done = run("screens", out, "--per-class", 2)
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
-    assert lines[0] == f"12 screenshots in {out}:"
-    assert lines[1].endswith(
-        "2 of each of 5 kinds: packet-capture, port-scan, siem-dashboard, vulnerability-report, web-proxy"
+    assert lines[0] == f"drawn      12 screenshots in {out}"
+    assert lines[1] == (
+        f"known      {out}/known/: 2 of each of 5 kinds, packet-capture, port-scan, siem-dashboard, "
+        "vulnerability-report, web-proxy"
     )
-    assert lines[2] == f"  {out}/unseen/   2 of office programs, which belong to no kind"
-    assert lines[4] == f"try        headstart train '{out}/known' -o screens-model"
-    assert lines[5] == f"then       headstart predict screens-model '{out}/unseen'"
+    assert lines[2] == f"unseen     {out}/unseen/: 2 of office programs, which belong to no kind"
+    assert lines[3] == f"next       headstart train '{out}/known' -o screens-model"
+    assert lines[4] == f"then       headstart predict screens-model '{out}/unseen'"
     assert run("screens", out, "--per-class", 2).stdout.splitlines()[0] == (
-        f"12 screenshots in {out}, 12 of which were there already:"
+        f"drawn      12 screenshots in {out}, 12 of which were there already"
     )
 
 
 def test_the_printed_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = run("screens", "out", "--per-class", 6).stdout.splitlines()
-    training, predicting = (shlex.split(line)[3:] for line in lines[4:6])
+    training, predicting = (shlex.split(line)[3:] for line in lines[3:5])
     quick = ["--backbones", "lite0", "--heads", "ridge", "--repeats", "1"]
     assert CliRunner().invoke(train.command, [*training, *quick], catch_exceptions=False).exit_code == 0
     done = CliRunner().invoke(predict.command, [*predicting, "--json"], catch_exceptions=False)

@@ -1,5 +1,6 @@
 """The command line's verbs from Python: a model's folder and a folder of images."""
 
+import html
 import inspect
 from pathlib import Path
 
@@ -107,9 +108,15 @@ def test_a_model_is_not_destroyed(model: Model, folder: Path) -> None:
 
 def test_results_are_shown_in_a_few_lines(model: Model, folder: Path, cells: Path) -> None:
     predictions = headstart.predict(folder, cells)
-    shown = [model, predictions, model.predictor.decide(predictions), model.held_out]
+    looked_at = [headstart.audit(cells), headstart.advise(cells), headstart.depth(cells)]
+    shown = [model, predictions, model.predictor.decide(predictions), model.held_out, *looked_at]
     for result in shown:
         assert 1 < len(repr(result).splitlines()) <= 20
+        assert result._repr_html_() == f"<pre>{html.escape(repr(result))}</pre>"
+    first = [repr(result).splitlines()[0] for result in looked_at]
+    assert first[0].startswith("Audit: ")
+    assert first[1].startswith("Advice: begin with ")
+    assert first[2] == "Depth of 2 backbones"
     assert repr(predictions).splitlines()[-1] == "… and 32 more"
     assert model._repr_html_().startswith("<pre>Model: multi-layer ridge on ")
     assert headstart.predict.__doc__

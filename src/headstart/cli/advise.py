@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,24 +52,11 @@ def _print(result: AdviceReport, data: str, as_json: bool) -> None:
 
     if show.json_or_notes(result, as_json):
         return
-    show.lines([("advice", _first_advice(result, data))], indent=12)
+    show.lines([("advice", result.answer(data))], indent=12)
     _position(result)
     _advice(result)
     _forecasts(result)
     show.echo("\n" + printable(f"{_CLOSING} {data}"))
-
-
-def _first_advice(result: AdviceReport, data: str) -> str:
-    """The way that most tables advise, in a line, with the command that measures it."""
-    from headstart.choose.prior_knowledge.rule_tables import TRY
-
-    speaking = [set(advice.ways) & set(TRY) for advice in result.prior.advice if advice.ways]
-    votes = Counter(way for ways in speaking for way in sorted(ways))
-    if not votes:
-        return f"no table says anything for data like these; measure: headstart train {data}"
-    way, count = max(votes.items(), key=lambda vote: (vote[1], -list(TRY).index(vote[0])))
-    tables = f"{count} of {quantity(len(speaking), 'table')} that say something here advise it"
-    return f"begin with {TRY[way]} ({tables}); measured by: headstart train {data}"
 
 
 def _position(result: AdviceReport) -> None:

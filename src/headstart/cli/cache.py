@@ -31,7 +31,7 @@ def command(clear: bool, as_json: bool) -> None:
         if as_json:
             show.as_json({"cleared": freed, "folder": str(cache_folder())})
         else:
-            click.echo(f"{freed / 1e6:,.1f} MB cleared from {cache_folder()}")
+            show.paragraph(f"{freed / 1e6:,.1f} MB cleared from {cache_folder()}")
         return
     files = inventory.cached_files()
     if as_json:
@@ -39,9 +39,10 @@ def command(clear: bool, as_json: bool) -> None:
         show.as_json({"folder": str(cache_folder()), "limit": limit, "files": records})
         return
     rows = [(str(f.path.relative_to(cache_folder())), _rows(f), f"{f.bytes / 1e6:,.1f}") for f in files]
-    show.table(("file", "images", "MB"), rows, right=(1, 2))
     total = sum(f.bytes for f in files) / 1e6
-    click.echo(f"{total:,.1f} MB in {cache_folder()}; at most {limit / 1e9:g} GB of embeddings a backbone")
+    show.paragraph(f"{total:,.1f} MB in {cache_folder()}; at most {limit / 1e9:g} GB of embeddings a backbone")
+    if rows:
+        show.table(("file", "images", "MB"), rows, right=(1, 2), paths=(0,))
 
 
 def _rows(file: CachedFiles) -> str:

@@ -80,12 +80,13 @@ def _print(result: Curve, svg: Path | None, as_json: bool) -> None:
 
     if show.json_or_notes(result, as_json):
         return
+    for line in result.summary().splitlines():
+        show.echo(printable(line))
+    click.echo("")
     headers = ["labels per class"]
     for series in result.series:
         headers += [series_title(series), "95 %"]
     show.table(headers, _rows(result), right=range(len(headers)))
-    for line in result.summary().splitlines():
-        show.echo(printable(line))
     if svg is not None:
         show.echo(printable(f"plot        {svg}"))
 

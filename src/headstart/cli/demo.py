@@ -26,6 +26,7 @@ def command(output: Path, overwrite: bool, backbones: str, run: Run) -> None:
 
     Needs the package elpv-dataset (extra 'demo'; photographs under CC BY-NC-SA 4.0).
     """
+    from headstart.cli import show
     from headstart.cli.options import words
     from headstart.cli.train import show_training
     from headstart.demo.solar import solar_cells
@@ -37,7 +38,8 @@ def command(output: Path, overwrite: bool, backbones: str, run: Run) -> None:
     options = Options(backbones=words(backbones) or (), strategies=(), seed=run.seed)
     check_destination(output, overwrite=overwrite)
     cells = solar_cells()
-    click.echo(f"{len(cells.samples):,} photographs of solar cells; a fifth is kept apart as the test split.\n")
+    show.paragraph(f"{len(cells.samples):,} photographs of solar cells; a fifth is kept apart as the test split.")
+    click.echo("")
     dataset = _mark_test_split(cells, run.seed)
     result = train(dataset, options=options)
     result.save(output, overwrite=overwrite, command=["headstart", "demo"])
@@ -75,4 +77,5 @@ def _show_predictions(predictor: Any, samples: Any) -> None:
         ("image", "label", "prediction", "confidence"),
         [(Path(name).name, label, predicted, numbers.percent(sure)) for name, label, predicted, sure in lines],
         right=(3,),
+        paths=(0,),
     )

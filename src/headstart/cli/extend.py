@@ -108,10 +108,12 @@ def _print(result: Extended, place: Path, as_json: bool) -> None:
     manifest, report = result.manifest(), result.report
     for sentence in manifest["notes"]:
         show.note(sentence)
-    show.table(("class", "images", "before", "after", "95 % after"), _rows(result), right=(1, 2, 3, 4))
     seconds = sum(manifest["seconds"].values())
     added = quantity(manifest["extension"]["added"], "image")
     new_classes = join_words(result.new_classes) or "none"
+    show.echo(
+        f"result      {result.model.estimate} {result.model.estimate.metric} on all classes together, out of fold"
+    )
     show.echo(printable(f"added       {added} (new classes: {new_classes}) in {seconds:.1f} s"))
     show.echo(f"done        {result.how}")
     show.echo(f"old classes before {report.before}, after {report.after} accuracy, out of fold")
@@ -125,8 +127,10 @@ def _print(result: Extended, place: Path, as_json: bool) -> None:
         show.echo(printable(f"            most often: {pairs}"))
     if report.new is not None:
         show.echo(f"new classes {report.new} accuracy, out of fold")
-    show.echo(f"all         {result.model.estimate} {result.model.estimate.metric}, out of fold")
-    show.echo(printable(f"saved       {place}/   (headstart predict {place} IMAGES…)"))
+    show.echo(printable(f"saved       {place}/"))
+    show.echo(printable(f"next        headstart predict {place} IMAGES…"))
+    click.echo("")
+    show.table(("class", "images", "before", "after", "95 % after"), _rows(result), right=(1, 2, 3, 4))
 
 
 def _rows(result: Extended) -> list[tuple[str, ...]]:

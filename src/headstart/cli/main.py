@@ -50,7 +50,7 @@ GROUPS: dict[str, dict[str, str]] = {
 """The verbs, in the order in which a newcomer meets them, each with a summary that fits a line of 80 columns."""
 VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 
-_HELP = ([], ["-h"], ["--help"], ["--version"])
+_HELP: tuple[list[str], ...] = ([], ["-h"], ["--help"], ["--version"])
 _READER_GONE = 141
 """128 and the number of the signal SIGPIPE, as a shell has it."""
 

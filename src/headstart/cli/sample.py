@@ -36,8 +36,11 @@ def command(what: str, output: Path, per_class: int, seed: int, as_json: bool) -
         )
         return
     earlier = "" if result.drawn == result.images else f", {result.images - result.drawn:,} of which were there already"
-    click.echo(f"{quantity(result.images, 'screenshot')} in {output}{earlier}:")
-    click.echo(f"  {result.known}/    {per_class:,} of each of {len(KINDS)} kinds: {', '.join(KINDS)}")
-    click.echo(f"  {result.unseen}/   {per_class:,} of office programs, which belong to no kind\n")
-    click.echo(f"try        headstart train {quote(str(result.known))} -o screens-model")
-    click.echo(f"then       headstart predict screens-model {quote(str(result.unseen))}")
+    pairs = [
+        ("drawn", f"{quantity(result.images, 'screenshot')} in {output}{earlier}"),
+        ("known", f"{result.known}/: {per_class:,} of each of {len(KINDS)} kinds, {', '.join(KINDS)}"),
+        ("unseen", f"{result.unseen}/: {per_class:,} of office programs, which belong to no kind"),
+        ("next", f"headstart train {quote(str(result.known))} -o screens-model"),
+        ("then", f"headstart predict screens-model {quote(str(result.unseen))}"),
+    ]
+    show.lines(pairs)

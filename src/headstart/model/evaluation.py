@@ -10,6 +10,7 @@ import numpy as np
 from headstart.checks import first_lines, printable, quantity
 from headstart.metrics.class_report import Scorecard
 from headstart.records.arrays import Ints
+from headstart.records.notebook import NotebookText
 from headstart.records.predictions import Decisions, Predictions
 from headstart.records.samples import Failure, ImageSource
 
@@ -41,7 +42,7 @@ class ScoredImages:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
+class Evaluation(NotebookText):
     """Scores on labelled images that took no part in training.
 
     images: how many were scored. card: the scores. failures: images that could not be read. notes: for the user.

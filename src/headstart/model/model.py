@@ -6,7 +6,6 @@ table and every page is made.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from headstart.model.manifest import (
 from headstart.model.rows import ROWS_FILE, arrays_of, weight_fingerprints
 from headstart.model.summary import summary
 from headstart.model.trust import TRUST_FILE, TrustFit
+from headstart.records.notebook import NotebookText
 from headstart.records.rows import Rows
 from headstart.records.samples import Failure
 
@@ -45,7 +45,7 @@ UNREADABLE_FILE = "unreadable.csv"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Model:
+class Model(NotebookText):
     """A measured, fitted model; `train` makes one, `extend` another.
 
     Attributes
@@ -113,9 +113,6 @@ class Model:
 
     def __repr__(self) -> str:
         return first_lines(f"Model: {self.chosen}\n{self.summary()}")
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(repr(self))}</pre>"
 
     def summary(self, *, details: bool = False) -> str:
         """A few lines for a person: how good it is, what it confuses, what next. details: the contest's result too."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from headstart.checks import printable, quantity
 from headstart.records.arrays import Floats, Ints, require
+from headstart.records.notebook import NotebookText
 from headstart.records.samples import Failure
 
 ACCEPT, REVIEW = "accept", "review"
@@ -47,7 +48,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Predictions:
+class Predictions(NotebookText):
     """Class probabilities for named images: a row for every image that was given, in the order given.
 
     An image that could not be read keeps its row: `labels` has None there, `confidences`, `probabilities` and `novelty`
@@ -133,7 +134,7 @@ class Predictions:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Decisions:
+class Decisions(NotebookText):
     """Which predictions are accepted automatically, and why the others go to a person.
 
     accepted: (n,). reasons: for each image why it goes to review ('unreadable' among them); empty where it is accepted.

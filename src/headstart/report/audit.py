@@ -24,7 +24,6 @@ from headstart.verbs.audit.findings import (
     EXACT,
     IMBALANCE,
     LEAK,
-    LOOK,
     MISLABEL,
     NEAR,
     UNREADABLE,
@@ -70,7 +69,7 @@ def audit_html(result: Audit, *, data: str = "", shown: int = SHOWN) -> str:
         "audit.html",
         {
             "heading": _heading(result, data),
-            "headline": _headline(result),
+            "headline": result.headline(),
             "verdict": _verdict(result),
             "claims": None if claims is None else {"leaky": claims.leaky, "group_aware": claims.group_aware},
             "facts": list(_facts(result)),
@@ -90,27 +89,6 @@ def audit_html(result: Audit, *, data: str = "", shown: int = SHOWN) -> str:
 def _heading(result: Audit, data: str) -> str:
     name = f" of {Path(data).resolve().name}" if data else ""
     return f"Audit{name}: {quantity(result.images, 'image')} of {quantity(len(result.counts), 'class', 'classes')}"
-
-
-def _headline(result: Audit) -> str:
-    """How many images are to be left out, held together and looked at."""
-    repeating = len(result.of(EXACT)) + len(result.of(NEAR))
-    small_classes = len(result.of(IMBALANCE))
-    counts = [
-        (len({finding.row for finding in result.findings if finding.proposal == EXCLUDE}), "to leave out"),
-        (repeating, "that repeats another" if repeating == 1 else "that repeat others"),
-        (len({finding.row for finding in result.findings if finding.proposal == LOOK} - {-1}), "to look at"),
-    ]
-    parts = [f"{quantity(number, 'image')} {words}" for number, words in counts if number]
-    if result.of(CLASSES):
-        parts.insert(0, "Classes or groups are probably wrong")
-    if small_classes:
-        parts.append(f"{quantity(small_classes, 'class', 'classes')} with few images")
-    if parts:
-        return ", ".join(parts)
-    if result.hindrance:
-        return "No model can be trained on these images yet"
-    return "Nothing was found that would spoil a model or its measurement"
 
 
 def _verdict(result: Audit) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from headstart.backbones.graph import Backbone, Tap
 from headstart.backbones.names import resolve_names
+from headstart.checks import first_lines, quantity
 from headstart.choose.race import BEHIND, CHOSEN, TIE, RaceLine, RaceResult
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.sources.load import load_dataset
@@ -24,6 +25,7 @@ from headstart.pipeline.candidates import tap_views
 from headstart.pipeline.comparison import compare_views
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import data_facts, prepare
+from headstart.records.notebook import NotebookText
 from headstart.records.samples import Failure
 from headstart.verbs.words import depth_words
 
@@ -115,8 +117,8 @@ class Depth:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Depths:
+@dataclass(frozen=True, eq=False, repr=False)
+class Depths(NotebookText):
     """What was found for each backbone, in the order asked for. failures: unreadable images. notes: for the user."""
 
     backbones: tuple[Depth, ...]
@@ -124,6 +126,13 @@ class Depths:
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
     options: Options
+
+    def __repr__(self) -> str:
+        lines = [f"Depth of {quantity(len(self.backbones), 'backbone')}"]
+        for backbone in self.backbones:
+            lines += [f"{backbone.backbone}: {backbone.words()}"]
+            lines += [f"  {tap.name}: {tap.score}" for tap in backbone.taps]
+        return first_lines("\n".join(lines))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-like values."""

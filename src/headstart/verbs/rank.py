@@ -27,6 +27,7 @@ from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, data_facts, prepare
 from headstart.pipeline.shortlist import Shortlist, shortlist
 from headstart.progress import bar
+from headstart.records.notebook import NotebookText
 from headstart.records.samples import Failure
 
 NOT_MEASURED = "not measured"
@@ -57,7 +58,7 @@ class Ranked:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ranking:
+class Ranking(NotebookText):
     """Backbones, best first.
 
     backbones: the chosen one, the others that were measured by their probe's score, then those that were not, by the

@@ -1,5 +1,6 @@
 """Accuracy against labels per class on real photographs: what is measured, what is left out, and what is said of it."""
 
+import html
 import json
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -64,10 +65,12 @@ def test_it_is_a_frozen_record_that_json_can_carry(found: Curve) -> None:
 
 def test_the_summary_says_it_in_lines(found: Curve) -> None:
     lines = found.summary().splitlines()
-    assert lines[0] == "data        50 images of 2 classes (defective 20, functional 30)"
-    assert lines[1] == "measured    ridge on efficientnet_lite0, 5 layers"
-    assert lines[2].endswith("with 80 labels per class (80 % band)")
-    assert lines[3] == f"answer      {found.answer.sentence}"
+    assert lines[0] == f"answer      {found.answer.sentence}"
+    assert lines[1] == "data        50 images of 2 classes (defective 20, functional 30)"
+    assert lines[2] == "measured    ridge on efficientnet_lite0, 5 layers"
+    assert lines[3].endswith("with 80 labels per class (80 % band)")
+    assert repr(found) == f"Learning curve\n{found.summary()}"
+    assert found._repr_html_() == f"<pre>{html.escape(repr(found))}</pre>"
 
 
 def test_equal_classes_need_no_last_line_and_the_seed_repeats(cell_files: dict[str, list[Path]]) -> None:

@@ -18,10 +18,11 @@ from headstart.checks import quantity
 from headstart.data.sampling import stratified_subsample
 from headstart.errors import DataError
 from headstart.heads.tuning import internal_folds
+from headstart.progress import bar
 from headstart.records.arrays import Floats, Ints
 from headstart.trust.inputs import numbers, rows
 from headstart.trust.novelty.by_layer import ByLayer, LayerScale, fit_layers, fit_scale, layer_values
-from headstart.trust.novelty.leave_class_out import Score, leave_one_class_out, out_of_fold
+from headstart.trust.novelty.leave_class_out import Score, counted, leave_one_class_out, out_of_fold, planned_fits
 from headstart.trust.novelty.score import Novelty
 from headstart.trust.novelty.threshold import Threshold, threshold_at
 
@@ -107,11 +108,12 @@ def fit_novelty(
         raise DataError("novelty needs rows in at least two folds, to set its threshold on rows that it has not seen.")
 
     sample = stratified_subsample(labels, MOST_SCORED)
-    values = out_of_fold(partial(_layer_values, widths), X[sample], labels[sample], folds[sample])
-    scale = fit_scale(values)
-    scores = scale.mean_log_tail(values)
-    threshold = threshold_at(scores, rate, groups=None if groups is None else groups[sample])
-    areas = leave_one_class_out(partial(_scores, widths, scale), X, labels, folds)
+    with bar("telling what is novel", planned_fits(labels, folds), unit="fits") as advance:
+        values = out_of_fold(counted(partial(_layer_values, widths), advance), X[sample], labels[sample], folds[sample])
+        scale = fit_scale(values)
+        scores = scale.mean_log_tail(values)
+        threshold = threshold_at(scores, rate, groups=None if groups is None else groups[sample])
+        areas = leave_one_class_out(counted(partial(_scores, widths, scale), advance), X, labels, folds)
     novelty = Novelty(ByLayer(fit_layers(X, labels, widths), scale), threshold.value, rate)
     return FittedNovelty(novelty, threshold, areas, sample, scores > np.float32(threshold.value))
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from headstart.data.sampling import stratified_subsample
 from headstart.metrics.auroc import auroc
+from headstart.progress import Advance
 from headstart.records.arrays import Floats, Ints
 
 Score: TypeAlias = Callable[[Floats], Floats]
@@ -66,6 +67,23 @@ def _auroc_without(fit: Fit, X: Floats, labels: Ints, held: NDArray[np.bool_], l
         return float("nan")
     score = fit(X[trained], labels[trained])
     return auroc(score(X[tested]), score(X[novel]))
+
+
+def planned_fits(labels: Ints, folds: Ints) -> int:
+    """How many times `out_of_fold` and `leave_one_class_out` fit together, at most."""
+    count, fold_count = min(MOST_CLASSES, len(np.unique(labels))), len(np.unique(folds))
+    return fold_count + count * min(fold_count, max(1, _FITS // count))
+
+
+def counted(fit: Fit, advance: Advance) -> Fit:
+    """The way of fitting, which reports each fit as done."""
+
+    def fit_one(X: Floats, labels: Ints) -> Score:
+        score = fit(X, labels)
+        advance(1)
+        return score
+
+    return fit_one
 
 
 def out_of_fold(fit: Fit, X: Floats, labels: Ints, folds: Ints) -> Floats:

@@ -7,12 +7,14 @@ this machine. It chooses nothing: `train` measures.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.choose.prior_knowledge.rule_tables import Position, Prior
+from headstart.checks import first_lines, quantity
+from headstart.choose.prior_knowledge.rule_tables import TRY, Position, Prior
 from headstart.choose.prior_knowledge.rule_tables import prior_advice as read_tables
 from headstart.choose.prior_knowledge.similarity import (
     ImageNetSimilarity,
@@ -32,6 +34,7 @@ from headstart.pipeline.candidates import tap_views
 from headstart.pipeline.comparison import compare_views
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, prepare
+from headstart.records.notebook import NotebookText
 from headstart.records.samples import Failure, Samples
 from headstart.verbs.advise.forecast import Forecast, forecast_fine_tunes, forecast_heads
 
@@ -49,8 +52,8 @@ _A_CLASS = 4
 HEADS = ("probe", "ridge", "svm", "mlp")
 
 
-@dataclass(frozen=True, eq=False)
-class AdviceReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class AdviceReport(NotebookText):
     """The prior for some data. looked_at: images that the signals were measured on.
 
     position: of all images to train on, with those among them that were not looked at and may be unreadable.
@@ -69,6 +72,28 @@ class AdviceReport:
     looked_at: int
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        position = self.position
+        size = f"{quantity(position.images, 'image')} of {quantity(len(self.classes), 'class', 'classes')}"
+        lines = [
+            f"Advice: {self.answer()}",
+            f"size: {size}, smallest {position.smallest:,}, median {position.median:,}",
+            f"similarity: {self.similarity.words()}",
+            *(f"{advice.table}: {advice.words()}" for advice in self.prior.advice),
+            *(f"{forecast.strategy}: {forecast.words()}" for forecast in self.forecasts),
+        ]
+        return first_lines("\n".join(lines))
+
+    def answer(self, data: str = "DATA") -> str:
+        """The way that most tables advise, in a line, with the command that measures it. data: as it names them."""
+        speaking = [set(advice.ways) & set(TRY) for advice in self.prior.advice if advice.ways]
+        votes = Counter(way for ways in speaking for way in sorted(ways))
+        if not votes:
+            return f"no table says anything for data like these; measure: headstart train {data}"
+        way, count = max(votes.items(), key=lambda vote: (vote[1], -list(TRY).index(vote[0])))
+        tables = f"{count} of {quantity(len(speaking), 'table')} that say something here advise it"
+        return f"begin with {TRY[way]} ({tables}); measured by: headstart train {data}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-like values."""

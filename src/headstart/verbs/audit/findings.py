@@ -14,11 +14,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from headstart.checks import first_lines, quantity
 from headstart.data.cleaning_plan import EXCLUDE, GROUP, KEEP, PlanLine, write_plan
 from headstart.data.images import quality
 from headstart.errors import OptionError
 from headstart.model.facts import AccuracyClaims
 from headstart.records.arrays import Ints
+from headstart.records.notebook import NotebookText
 from headstart.records.samples import Samples
 from headstart.storage.files import write_atomically
 
@@ -67,8 +69,8 @@ class Count:
     examples: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Audit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(NotebookText):
     """All that was found in a data set.
 
     images, counts: how many images, and of each class. findings: in the order of `KINDS`, the most severe of a kind
@@ -88,6 +90,31 @@ class Audit:
     samples: Samples = field(repr=False)
     typical: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     hindrance: str = ""
+
+    def __repr__(self) -> str:
+        size = f"{quantity(self.images, 'image')} of {quantity(len(self.counts), 'class', 'classes')}"
+        lines = [f"{count.kind}: {count.count:,}, {count.proposal}" for count in self.summary()]
+        return first_lines("\n".join([f"Audit: {self.headline()}", size, *lines]))
+
+    def headline(self) -> str:
+        """How many images are to be left out, held together and looked at."""
+        repeating = len(self.of(EXACT)) + len(self.of(NEAR))
+        small_classes = len(self.of(IMBALANCE))
+        counts = [
+            (len({finding.row for finding in self.findings if finding.proposal == EXCLUDE}), "to leave out"),
+            (repeating, "that repeats another" if repeating == 1 else "that repeat others"),
+            (len({finding.row for finding in self.findings if finding.proposal == LOOK} - {-1}), "to look at"),
+        ]
+        parts = [f"{quantity(number, 'image')} {words}" for number, words in counts if number]
+        if self.of(CLASSES):
+            parts.insert(0, "Classes or groups are probably wrong")
+        if small_classes:
+            parts.append(f"{quantity(small_classes, 'class', 'classes')} with few images")
+        if parts:
+            return ", ".join(parts)
+        if self.hindrance:
+            return "No model can be trained on these images yet"
+        return "Nothing was found that would spoil a model or its measurement"
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """The findings of a kind."""

@@ -21,6 +21,7 @@ from headstart.data.sources.load import load_dataset
 from headstart.metrics.intervals import Estimate
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import prepare
+from headstart.records.notebook import NotebookText
 from headstart.records.samples import Failure
 from headstart.verbs.curve import from_scratch
 from headstart.verbs.curve.design import HEAD, design_curve
@@ -33,8 +34,8 @@ PRETRAINED, RANDOM = "pretrained", "random"
 _AHEAD = (2, 4)
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
+@dataclass(frozen=True, eq=False, repr=False)
+class Curve(NotebookText):
     """Accuracy against labels per class, and what a target needs.
 
     series: the pretrained features first. whole: the pretrained features' accuracy with every image that is not tested
@@ -52,12 +53,16 @@ class Curve:
     notes: tuple[str, ...]
 
     def summary(self) -> str:
-        """A few lines for a person: what was measured, what pretraining is worth, what is forecast, and the answer."""
-        lines = [("data", data_words(self.counts)), ("measured", f"{HEAD} on {self.series[0].features}")]
+        """A few lines for a person: the answer, what was measured, what pretraining is worth, what is forecast."""
+        lines = [("answer", self.answer.sentence), ("data", data_words(self.counts))]
+        lines += [("measured", f"{HEAD} on {self.series[0].features}")]
         gain = worth(self.series)
         lines += [("pretraining", gain)] if gain else []
         lines += [("forecast", forecast_words(self.ahead))] if self.ahead else []
-        return "\n".join(f"{name:<11} {words}" for name, words in [*lines, ("answer", self.answer.sentence)])
+        return "\n".join(f"{name:<11} {words}" for name, words in lines)
+
+    def __repr__(self) -> str:
+        return checks.first_lines(f"Learning curve\n{self.summary()}")
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-able values."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from headstart.checks import join_words, quantity
 from headstart.choose.budget import Budget, format_seconds
-from headstart.choose.race import RaceResult
+from headstart.choose.race import RaceLine, RaceResult
 from headstart.choose.strategy import LeftOut, Strategy
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.sources.dataset import Dataset
@@ -37,7 +37,7 @@ from headstart.pipeline.prepare import Prepared, data_facts, prepare
 from headstart.pipeline.shortlist import narrow_backbones
 from headstart.pipeline.strategies import plan_strategies, settle_options
 from headstart.pipeline.trust import calibrate_scores, fit_trust
-from headstart.progress import step
+from headstart.progress import duration, step
 from headstart.records.rows import Rows
 from headstart.trust.calibration.choose import CalibrationChoice
 from headstart.verbs.audit.findings import Finding
@@ -182,7 +182,7 @@ def _settled(options: Options | None, arguments: Mapping[str, Any]) -> Options:
 def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, budget: Budget) -> Model:
     contest = _compare(loaded, options, clock, budget)
     prepared, division, race, winner = contest.prepared, contest.division, contest.race, contest.winner
-    step(3, _STEPS, f"fitting the best: {_choice(winner)}, {race.estimate} {race.metric}")
+    step(3, _STEPS, f"fitting the best: {_choice(winner)}, {race.estimate} {race.metric}{_forecast(race.best)}")
     fit = winner.fit(contest.rows, race.configuration)
     rows = contest.rows.seen_as(fit.X, weight_fingerprints(fit.parts))
     step(4, _STEPS, "testing how far its confidence can be trusted, a few seconds more")
@@ -287,6 +287,12 @@ def _suspects(
 
 def _choice(strategy: Strategy) -> str:
     return f"{strategy.about.name} on {short_features(strategy.about.features)}"
+
+
+def _forecast(line: RaceLine) -> str:
+    """How long the last fit takes, by what a fold took; empty for what is quick or was scored by an earlier run."""
+    seconds = line.seconds / line.folds[0]
+    return f", about {duration(seconds)}" if seconds >= 1 else ""
 
 
 def _limit(options: Options) -> str:
