@@ -45,7 +45,7 @@ def test_embed_writes_a_row_an_image_with_its_label(
 ) -> None:
     output = tmp_path / "e.npz"
     said = invoke(embed_verb, folder, "-o", output, "--device", "cpu", "--no-cache")
-    assert f"7 rows written to {output}, 1 image of them unreadable (NaN)" in said
+    assert f"7 rows written to {output}, 1 of them unreadable (NaN)" in said
     assert "unreadable: ill/broken.jpg: " in said
     with np.load(output) as found:
         assert sorted(found) == ["embedding", "label", "path", "unreadable"]

@@ -56,6 +56,8 @@ def command(
     """
     from headstart.backbones.opening import open_backbone
     from headstart.cli import show
+    from headstart.data.images.decode import find_remarks
+    from headstart.data.images.remarks import remark_notes
     from headstart.data.sources.load import find_images
     from headstart.embed import save
     from headstart.embed.features import embed_backbone, with_fit
@@ -79,7 +81,9 @@ def command(
     ]
     reasons = _unreadable(samples, embeddings)
     save.write_embeddings(output, _text_columns(samples, reasons), _matrices(embeddings, list(reasons)))
-    marked = f", {quantity(len(reasons), 'image')} of them unreadable (NaN)" if reasons else ""
+    for sentence in remark_notes(find_remarks(samples.items)):
+        show.note(sentence)
+    marked = f", {len(reasons):,} of them unreadable (NaN)" if reasons else ""
     show.paragraph(f"{quantity(len(samples), 'row')} written to {output}{marked}")
 
 

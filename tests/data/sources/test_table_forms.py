@@ -203,3 +203,15 @@ def test_a_table_beside_class_folders_leaves_them_what_they_are(folder: Path, tm
         Image.new("L", (2, 2)).save(tmp_path / "set" / name / "a.png")
     (tmp_path / "set" / "metadata.parquet").write_bytes(parquet(folder).read_bytes())
     assert load_dataset(tmp_path / "set").samples.classes == ("cat", "dog")
+
+
+def test_images_beside_a_folder_of_tables_are_still_found(folder: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed"
+    (mixed / "tables").mkdir(parents=True)
+    (mixed / "tables" / "t.parquet").write_bytes(parquet(folder).read_bytes())
+    Image.new("L", (2, 2)).save(mixed / "a.png")
+    assert find_images(mixed).items == (mixed / "a.png",)
+    (mixed / "a.png").unlink()
+    (mixed / "tables" / "t.csv").write_text("path,label\n")
+    with pytest.raises(DataError, match="no images were found"):
+        find_images(mixed)

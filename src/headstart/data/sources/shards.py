@@ -15,24 +15,24 @@ from typing import Any
 from headstart.checks import join_words
 from headstart.data.sources.files import list_folder
 from headstart.data.sources.split_names import split_of
-from headstart.data.sources.table_text import PARQUET, TableText, read_table
+from headstart.data.sources.table_text import ENDINGS, PARQUET, TableText, read_table
 from headstart.errors import DataError
 
 SPLIT_COLUMN = "split"
+_TABLES = frozenset(ENDINGS) - {".txt"}
 
 
 def find_shards(folder: Path) -> list[Path]:
-    """The Parquet files in a folder that holds neither images nor folders, or in its only folder; else none."""
+    """The Parquet files in a folder that holds neither images, folders nor other tables, or in its only folder."""
     visible = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
-    shards = [entry for entry in visible if entry.suffix.lower() in PARQUET and entry.is_file()]
+    tables = [entry for entry in visible if entry.suffix.lower() in _TABLES and entry.is_file()]
     folders = [entry for entry in visible if entry.is_dir()]
-    if not shards and len(folders) == 1:
-        deeper = [entry for entry in folders[0].iterdir() if entry.suffix.lower() in PARQUET]
-        return find_shards(folders[0]) if deeper else []
-    if not shards or folders:
+    one_folder = not tables and len(folders) == 1 and any(e.suffix.lower() in PARQUET for e in folders[0].iterdir())
+    if not one_folder and (folders or any(table.suffix.lower() not in PARQUET for table in tables)):
         return []
-    images, _ = list_folder(folder, Counter())
-    return [] if images else shards
+    if not (one_folder or tables) or list_folder(folder, Counter())[0]:
+        return []
+    return find_shards(folders[0]) if one_folder else tables
 
 
 def read_shards(shards: Sequence[Path]) -> TableText:
