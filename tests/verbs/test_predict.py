@@ -109,6 +109,8 @@ def test_a_model_is_not_destroyed(model: Model, folder: Path) -> None:
 def test_results_are_shown_in_a_few_lines(model: Model, folder: Path, cells: Path) -> None:
     predictions = headstart.predict(folder, cells)
     looked_at = [headstart.audit(cells), headstart.advise(cells), headstart.depth(cells)]
+    looked_at += [model.predictor, headstart.embeddings(cells), headstart.evaluate(folder, cells)]
+    looked_at += [headstart.drift(folder, cells)]
     shown = [model, predictions, model.predictor.decide(predictions), model.held_out, *looked_at]
     for result in shown:
         assert 1 < len(repr(result).splitlines()) <= 20
@@ -116,7 +118,13 @@ def test_results_are_shown_in_a_few_lines(model: Model, folder: Path, cells: Pat
     first = [repr(result).splitlines()[0] for result in looked_at]
     assert first[0].startswith("Audit: ")
     assert first[1].startswith("Advice: begin with ")
-    assert first[2] == "Depth of 2 backbones"
+    assert first[2:5] == [
+        "Depth of 2 backbones",
+        "Predictor of 2 classes: 'defective', 'functional'",
+        "Embeddings of 50 images by efficientnet_lite0, 0 unreadable",
+    ]
+    assert "The model was trained on " in repr(looked_at[5])  # scores that are too good do not stand without the note
+    assert first[6].startswith("Drift: ")
     assert repr(predictions).splitlines()[-1] == "… and 32 more"
     assert model._repr_html_().startswith("<pre>Model: multi-layer ridge on ")
     assert headstart.predict.__doc__

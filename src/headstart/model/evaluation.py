@@ -59,8 +59,9 @@ class Evaluation(NotebookText):
         card = self.card
         lines = [
             f"Evaluation on {quantity(self.images, 'image')}, {len(self.failures):,} unreadable",
+            *(f"note: {note}" for note in self.notes[:4]),  # that the scores are too good, say
             f"accuracy {card.accuracy}, balanced {card.balanced_accuracy}, macro-F1 {card.macro_f1}",
-            *(f"{row.name}: {row.count:,} images, recall {row.recall:.1%}" for row in card.per_class),
+            *(f"{row.name}: {row.count:,} images, recall {100 * row.recall:.1f} %" for row in card.per_class),
         ]
         return first_lines("\n".join(map(printable, lines)))
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.checks import first_lines, join_words, printable, quantity
 from headstart.data.sources.image_list import image_list
 from headstart.device import FULL, choose_device
 from headstart.embed.features import Part, embed_images, join_parts
 from headstart.errors import DataError, OptionError
 from headstart.records.arrays import Floats
+from headstart.records.notebook import NotebookText
 from headstart.records.predictions import Decisions, Predictions, Subsample
 from headstart.records.run import Run
 from headstart.records.samples import Failure, ImageSource
@@ -50,8 +52,8 @@ class Features:
     layers: Floats | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Predictor:
+@dataclass(frozen=True, eq=False, repr=False)
+class Predictor(NotebookText):
     """A trained classifier, ready for new images; `headstart.load` makes one of a saved folder.
 
     Attributes
@@ -90,6 +92,13 @@ class Predictor:
     trust: TrustEvidence | None = field(repr=False, default=None)
     task: str = "classify"
     bundle: Bundle | None = field(repr=False, default=None)
+
+    def __repr__(self) -> str:
+        looks_at = " + ".join(f"{part.backbone.name} ({quantity(len(part.taps), 'layer')})" for part in self.parts)
+        sure = "none" if self.trust is None or self.trust.default_guarantee is None else "trained with one"
+        lines = [f"Predictor of {quantity(len(self.classes), 'class', 'classes')}: {join_words(self.classes)}"]
+        lines += [f"looks at: {looks_at}", f"head: {self.form.kind}", f"guarantee: {sure}"]
+        return first_lines("\n".join(map(printable, lines)))
 
     def predict(
         self,

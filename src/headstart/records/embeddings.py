@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.checks import first_lines, quantity
 from headstart.records.arrays import Floats, Ints, require
+from headstart.records.notebook import NotebookText
 from headstart.records.samples import Failure
 
 
-@dataclass(frozen=True, eq=False)
-class Embeddings:
+@dataclass(frozen=True, eq=False, repr=False)
+class Embeddings(NotebookText):
     """What a backbone says of each image: pooled activations, one float32 array (n, width) a tap.
 
     backbone: the backbone's name.
@@ -29,6 +31,10 @@ class Embeddings:
     rows: Ints
     failures: tuple[Failure, ...] = ()
     cached: int = 0
+
+    def __repr__(self) -> str:
+        head = f"Embeddings of {quantity(len(self), 'image')} by {self.backbone}, {len(self.failures):,} unreadable"
+        return first_lines("\n".join([head, *(f"{tap}: {rows.shape[1]:,} numbers" for tap, rows in self.taps.items())]))
 
     def __post_init__(self) -> None:
         require(all(len(v) == len(self.rows) for v in self.taps.values()), "one row an image in every tap")

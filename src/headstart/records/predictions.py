@@ -85,7 +85,8 @@ class Predictions(NotebookText):
         rows = zip(self.names[:_SHOWN], self.labels[:_SHOWN], self.confidences[:_SHOWN].tolist(), strict=True)
         head = f"{quantity(len(self), 'prediction')}, {len(self.failures):,} unreadable"
         lines = [
-            f"{name}: unreadable" if label is None else f"{name}: {label} ({sure:.1%})" for name, label, sure in rows
+            f"{name}: unreadable" if label is None else f"{name}: {label} ({100 * sure:.1f} %)"
+            for name, label, sure in rows
         ]
         return _listed(head, lines, len(self))
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart.checks import first_lines
+from headstart.records.notebook import NotebookText
 from headstart.verbs.drift.words import advice_sentences
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ class ClassShare:
     batch: float
 
 
-@dataclass(frozen=True, eq=False)
-class BatchDrift:
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchDrift(NotebookText):
     """What a batch is, compared with what a model was trained on.
 
     test: its `batch_extremes` are rows of `batch`, its `reference_extremes` of `comparison.samples`. batch: the
@@ -44,6 +46,9 @@ class BatchDrift:
     images: int
     model: Path
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return first_lines("\n".join([f"Drift: {self.sentence()}", *self.advice(), *self.notes]))
 
     @property
     def drifted(self) -> bool:
