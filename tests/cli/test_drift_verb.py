@@ -19,13 +19,14 @@ def test_it_says_what_was_found_which_images_show_it_and_what_to_do(watched: Pat
     done = run(watched / "model", watched / "closer")
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert lines[0] == "most foreign\tprediction\tconfidence"
-    assert all("closer/" in line for line in lines[1:6])
-    assert lines[6].startswith(
-        "found       Covariate shift: the batch differs from the training data (20 images against "
+    table = lines[lines.index("") + 1 :]
+    assert table[0] == "most foreign\tprediction\tconfidence"
+    assert all("closer/" in line for line in table[1:6])
+    assert lines[0].startswith(
+        "result      Covariate shift: the batch differs from the training data (20 images against "
     )
-    assert lines[7].startswith("compared    with ")
-    assert lines[7].endswith("of the 100 images that the model was trained on")
+    assert lines[1].startswith("compared    with ")
+    assert lines[1].endswith("of the 100 images that the model was trained on")
     assert any(line.startswith("classes     predicted, in training → here: ") for line in lines)
     assert any(line.endswith("; drift at 0.05 or less") for line in lines)
     assert any(
@@ -37,7 +38,7 @@ def test_it_says_what_was_found_which_images_show_it_and_what_to_do(watched: Pat
 def test_no_drift_is_said_in_few_lines(watched: Path) -> None:
     done = run(watched / "model", watched / "new", "--fail-on-drift")
     assert done.exit_code == 0
-    assert done.stdout.startswith("found       No drift found (")
+    assert done.stdout.startswith("result      No drift found (")
     assert done.stdout.splitlines()[-1].startswith("next        Nothing was found against using the model")
 
 
@@ -105,4 +106,4 @@ def test_a_page_that_cannot_be_written_does_not_cost_the_answer(
     monkeypatch.setattr("headstart.report.write.write_atomically", full)
     done = run(watched / "model", watched / "closer", "--html", tmp_path / "drift.html")
     assert isinstance(done.exception, OSError)
-    assert "found       Covariate shift: the batch differs from the training data" in done.stdout
+    assert "result      Covariate shift: the batch differs from the training data" in done.stdout

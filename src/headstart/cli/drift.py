@@ -120,7 +120,6 @@ def _write(result: BatchDrift, html: Path | None, svg: Path | None) -> None:
 
 
 def _print(result: BatchDrift, as_json: bool) -> None:
-    from headstart.checks import printable
     from headstart.report import numbers
 
     if show.json_or_notes(result, as_json):
@@ -130,10 +129,10 @@ def _print(result: BatchDrift, as_json: bool) -> None:
         (batch.names[row], predictions.labels[row] or "", numbers.percent(float(predictions.confidences[row])))
         for row in result.most_foreign[:_NAMED]
     ]
+    show.lines(_lines(result), indent=12)
     if result.drifted:
-        show.table(("most foreign", "prediction", "confidence"), rows, right=(2,))
-    for name, words in _lines(result):
-        show.echo(printable(f"{name:<11} {words}"))
+        click.echo("")
+        show.table(("most foreign", "prediction", "confidence"), rows, right=(2,), paths=(0,))
 
 
 def _print_places(html: Path | None, svg: Path | None) -> None:
@@ -147,7 +146,7 @@ def _print_places(html: Path | None, svg: Path | None) -> None:
 def _lines(result: BatchDrift) -> list[tuple[str, str]]:
     """What is printed, a heading and words a line."""
     test = result.test
-    lines = [("found", result.sentence()), ("compared", f"with {result.comparison.words}")]
+    lines = [("result", result.sentence()), ("compared", f"with {result.comparison.words}")]
     if result.drifted and result.shares:
         lines.append(("classes", _changed_classes(result)))
     within = "" if test.p_within_classes is None else f", within classes {test.p_within_classes:.3f}"

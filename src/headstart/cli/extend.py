@@ -98,7 +98,7 @@ def _place(model: Path, new_data: Path, output: Path | None) -> Path:
 
 
 def _print(result: Extended, place: Path, as_json: bool) -> None:
-    from headstart.checks import join_words, printable, quantity
+    from headstart.checks import join_words, quantity
     from headstart.model import bundle
     from headstart.report import numbers
 
@@ -111,24 +111,27 @@ def _print(result: Extended, place: Path, as_json: bool) -> None:
     seconds = sum(manifest["seconds"].values())
     added = quantity(manifest["extension"]["added"], "image")
     new_classes = join_words(result.new_classes) or "none"
-    show.echo(
-        f"result      {result.model.estimate} {result.model.estimate.metric} on all classes together, out of fold"
-    )
-    show.echo(printable(f"added       {added} (new classes: {new_classes}) in {seconds:.1f} s"))
-    show.echo(f"done        {result.how}")
-    show.echo(f"old classes before {report.before}, after {report.after} accuracy, out of fold")
-    show.echo(
-        f"            {numbers.points(report.gain.value)} points "
-        f"({numbers.points(report.gain.low)} to {numbers.points(report.gain.high)}) on the same "
-        f"{quantity(report.images, 'image')}; {numbers.percent(report.into_new)} of them now predicted as a new class"
-    )
+    estimate = result.model.estimate
+    pairs = [
+        ("result", f"{estimate} {estimate.metric} on all classes together, out of fold"),
+        ("added", f"{added} (new classes: {new_classes}) in {seconds:.1f} s"),
+        ("done", result.how),
+        ("old classes", f"before {report.before}, after {report.after} accuracy, out of fold"),
+        (
+            "",
+            f"{numbers.points(report.gain.value)} points "
+            f"({numbers.points(report.gain.low)} to {numbers.points(report.gain.high)}) on the same "
+            f"{quantity(report.images, 'image')}; {numbers.percent(report.into_new)} of them now predicted "
+            "as a new class",
+        ),
+    ]
     if report.takeovers:
-        pairs = ", ".join(f"{pair.old} as {pair.new} {numbers.percent(pair.share)}" for pair in report.takeovers)
-        show.echo(printable(f"            most often: {pairs}"))
+        takeovers = (f"{pair.old} as {pair.new} {numbers.percent(pair.share)}" for pair in report.takeovers)
+        pairs.append(("", f"most often: {', '.join(takeovers)}"))
     if report.new is not None:
-        show.echo(f"new classes {report.new} accuracy, out of fold")
-    show.echo(printable(f"saved       {place}/"))
-    show.echo(printable(f"next        headstart predict {place} IMAGES…"))
+        pairs.append(("new classes", f"{report.new} accuracy, out of fold"))
+    pairs += [("saved", f"{place}/"), ("next", f"headstart predict {place} IMAGES…")]
+    show.lines(pairs, indent=12)
     click.echo("")
     show.table(("class", "images", "before", "after", "95 % after"), _rows(result), right=(1, 2, 3, 4))
 

@@ -66,7 +66,7 @@ def choose_fit(samples: Samples, thumbnails: Thumbnails | None, wanted: str, run
         return FitChoice(CROP)
     length = f"(median {np.median(long):.3g}:1)"
     share = len(long) / len(aspects)
-    words = f"Images are long {length}" if share > 0.9 else f"Of the images {share:.0%} are long {length}"
+    words = f"Images are long {length}" if share > 0.9 else f"Of the images {100 * share:.0f} % are long {length}"
     try:
         hits = _measure_fits(samples, run)
     except DataError:
