@@ -129,6 +129,8 @@ def keep_freed_memory() -> str:
 
     On some virtual machines touching a page that the kernel has just handed out costs more than computing on it.
     Linux with glibc only; once per process; anything else is left as it is.
+    It is a trait of the machine like its threads, and torch's passes ask for it in three rooms (embedding, fine-tuning,
+    timing); heads and OpenVINO gain nothing by it (docs/evidence/speed.md).
     """
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         return "left alone: not Linux with glibc"
