@@ -113,7 +113,7 @@ def table_lines(
     left_out = {c: headers[c] for c in _columns_to_drop([headers, *rows], width, optional)}
     shown = [column for column in range(len(headers)) if column not in left_out]
     headers, rows = [headers[c] for c in shown], [[row[c] for c in shown] for row in rows]
-    right, paths = ({shown.index(c) for c in chosen if c in shown} for chosen in (right, paths))
+    right, paths = ({shown.index(c) for c in columns if c in shown} for columns in (right, paths))
     widths = _column_widths([headers, *rows], width)
     names = "" if not left_out else "not shown at this width: " + ", ".join(left_out.values())
 

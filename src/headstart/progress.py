@@ -136,8 +136,8 @@ def _line_bar(label: str, total: int, unit: str) -> Advance:
     def advance(count: int) -> None:
         """Say how far it is, now and then."""
         done[0] += count
-        left = (time.monotonic() - begin) * (total - done[0]) / max(done[0], 1)
-        say(f"{label}: {done[0]:,} of {total:,} {unit}, about {duration(left)} left")
+        seconds = (time.monotonic() - begin) * (total - done[0]) / max(done[0], 1)
+        say(f"{label}: {done[0]:,} of {total:,} {unit}, about {duration(seconds)} left")
 
     return advance
 

@@ -160,10 +160,10 @@ def exclude_rows(samples: Samples, plan: CleaningPlan) -> tuple[Samples, tuple[s
 
 def _apply(samples: Samples, plan: CleaningPlan) -> tuple[Samples, tuple[tuple[int, ...], ...], tuple[str, ...]]:
     """The samples that stay, the rows of them that belong together, and notes."""
-    needed = [*plan.exclude, *plan.groups]
+    planned_names = [*plan.exclude, *plan.groups]
     names = set(samples.names)
-    absent = [name for name in needed if name not in names]
-    mentioned = [*needed, *plan.keep]
+    absent = [name for name in planned_names if name not in names]
+    mentioned = [*planned_names, *plan.keep]
     if mentioned and not names.intersection(mentioned):
         raise DataError(
             f"no image that the plan names is in these data (the first of {len(mentioned):,}: {mentioned[0]!r}; the "

@@ -57,9 +57,9 @@ def random_rows_of_every_class(labels: Ints, classes: int, most: int, *, least: 
     if len(labels) <= most:
         return np.arange(len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))
-    chosen = np.concatenate([order[labels[order] == number][:least] for number in range(classes)])
-    rest = order[~np.isin(order, chosen)]
-    return np.sort(np.concatenate([chosen, rest[: max(0, most - len(chosen))]]))
+    least_rows = np.concatenate([order[labels[order] == number][:least] for number in range(classes)])
+    rest = order[~np.isin(order, least_rows)]
+    return np.sort(np.concatenate([least_rows, rest[: max(0, most - len(least_rows))]]))
 
 
 def random_groups(groups: Ints, most: int, seed: int = 0) -> Ints:

@@ -182,8 +182,8 @@ class Division:
 
 def divide(samples: Samples, *, count: int | None, repeats: int | None, seed: int) -> Division:
     """Set the test split apart (or, without one, the validation split), and assign folds to the rest."""
-    held, notes = held_out_rows(samples)
-    fit = np.flatnonzero(~held)
+    test_mask, notes = held_out_rows(samples)
+    fit = np.flatnonzero(~test_mask)
     groups = None if samples.groups is None else samples.groups[fit]
     folds = assign_folds(
         samples.labels[fit],
@@ -193,7 +193,7 @@ def divide(samples: Samples, *, count: int | None, repeats: int | None, seed: in
         seed=seed,
         classes=samples.classes,
     )
-    return Division(fit, np.flatnonzero(held), folds, groups, notes)
+    return Division(fit, np.flatnonzero(test_mask), folds, groups, notes)
 
 
 def held_out_rows(samples: Samples) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -229,11 +229,12 @@ def hold_out(samples: Samples, share: float, *, seed: int) -> tuple[Samples, str
         classes=samples.classes,
     )
     for fold in folds:
-        held = fold < parts.numerator
-        if _can_be_fitted(samples.take(~held)):
-            splits = np.where(held, "test", "train")
+        test_mask = fold < parts.numerator
+        if _can_be_fitted(samples.take(~test_mask)):
+            splits = np.where(test_mask, "test", "train")
             groups = "" if samples.groups is None else ", no group or duplicate on both sides"
-            note = f"{quantity(int(held.sum()), 'image')} ({held.mean():.0%}) were kept apart as a test part{groups}."
+            part = f"{quantity(int(test_mask.sum()), 'image')} ({test_mask.mean():.0%})"
+            note = f"{part} were kept apart as a test part{groups}."
             return replace(samples, splits=splits), note
     raise DataError(
         f"{share:.0%} of these images cannot be kept apart, because too few of some class would be left to train on: "

@@ -60,9 +60,9 @@ def leave_one_class_out(
     return mean_areas
 
 
-def _auroc_without(fit: Fit, X: Floats, labels: Ints, held: NDArray[np.bool_], left_out: int) -> float:
+def _auroc_without(fit: Fit, X: Floats, labels: Ints, fold_mask: NDArray[np.bool_], left_out: int) -> float:
     novel = labels == left_out
-    trained, tested = ~held & ~novel, held & ~novel
+    trained, tested = ~fold_mask & ~novel, fold_mask & ~novel
     if trained.sum() < _LEAST_KNOWN or not tested.any():
         return float("nan")
     score = fit(X[trained], labels[trained])

@@ -49,10 +49,10 @@ class Threshold:
                 f"About {_percent(self.expected)} of known images are flagged as novel by mistake "
                 f"({span}; {_percent(self.asked)} was asked for)."
             )
-        needed = math.ceil(1 / self.asked - _ROUNDING) - 1
+        least = math.ceil(1 / self.asked - _ROUNDING) - 1
         return (
             f"{quantity(self.rows, 'independent image')} cannot guarantee a false-positive rate of "
-            f"{_percent(self.asked)}: expect {_percent(self.expected)} ({span}). At least {needed:,} are needed."
+            f"{_percent(self.asked)}: expect {_percent(self.expected)} ({span}). At least {least:,} are needed."
         )
 
 

@@ -113,18 +113,18 @@ def _out_of_fold(kernel: Wide, folds: Ints, marks: Marks) -> Wide:
     scores = np.zeros(marks.shape)
     targets = marks.astype(np.float64).T
     for fold in np.unique(folds):
-        held = folds == fold
-        inner = kernel[np.ix_(~held, ~held)]
+        fold_mask = folds == fold
+        inner = kernel[np.ix_(~fold_mask, ~fold_mask)]
         # Centring in feature space: with H = I - 11ᵀ/n, H K H = K - column means - row means + grand mean.
         column_means = inner.mean(axis=0)
         centred = inner - column_means - column_means[:, None] + column_means.mean()
         penalty = _PENALTY * max(float(centred.trace()) / len(centred), 1e-12)
         centred[np.diag_indices_from(centred)] += penalty
-        outer = kernel[np.ix_(held, ~held)]
+        outer = kernel[np.ix_(fold_mask, ~fold_mask)]
         outer = outer - outer.mean(axis=1, keepdims=True) - column_means + column_means.mean()
         # Kernel ridge: ŷ = K_outer (K_inner + λ I)⁻¹ y. The hat matrix does not depend on the marks y.
         hat = cho_solve(cho_factor(centred, lower=True, overwrite_a=True), outer.T).T
-        scores[:, held] = (hat @ (targets[~held] - targets[~held].mean(axis=0))).T
+        scores[:, fold_mask] = (hat @ (targets[~fold_mask] - targets[~fold_mask].mean(axis=0))).T
     return scores
 
 
