@@ -49,7 +49,7 @@ def draw(samples: Samples, groups: np.ndarray, shots: int, seed: int) -> tuple[n
 def plain_accuracy(samples: Samples, chosen: np.ndarray, rest: np.ndarray) -> float:
     """scikit-learn's defaults on the last layer: what a tutorial's feature extraction does."""
     backbone = open_backbone("efficientnet_lite0")
-    X = embed(samples.images, backbone, content=samples.content, cache=open_cache(backbone)).last
+    X = embed(samples.items, backbone, content=samples.content, cache=open_cache(backbone)).last
     scale = StandardScaler().fit(X[chosen])
     head = LogisticRegression(max_iter=1000).fit(scale.transform(X[chosen]), samples.labels[chosen])
     return float(head.score(scale.transform(X[rest]), samples.labels[rest]))
@@ -73,8 +73,8 @@ class Way:
 
 def try_way(part: Samples, tested: Samples, way: Way, training: Options) -> None:
     """Train on one draw, and note how it does."""
-    trained = train(list(part.images), [part.classes[i] for i in part.labels], options=training)
-    predictions = trained.predictor.predict(tested.images, cache=True)
+    trained = train(list(part.items), [part.classes[i] for i in part.labels], options=training)
+    predictions = trained.predictor.predict(tested.items, cache=True)
     truth = float(np.mean([a == tested.classes[i] for a, i in zip(predictions.labels, tested.labels, strict=True)]))
     way.truth.append(truth)
     way.estimates.append(trained.estimate.value)

@@ -97,7 +97,7 @@ def planted(samples: Samples, rows: np.ndarray, seed: int) -> tuple[np.ndarray, 
     kinds = [list(CHANGES)[i % len(CHANGES)] for i in range(len(rows))]
     made = []
     for number, kind in zip(rows, kinds, strict=True):
-        image = read_image(samples.images[number])
+        image = read_image(samples.items[number])
         for change in CHANGES[kind]:
             image = change(image, generator)
         made.append(make_thumbnail(image)[0])

@@ -121,7 +121,7 @@ def case(name: str, options: Any) -> Case | None:
     train = np.flatnonzero(tested[0] < 0)
     test = np.flatnonzero(tested[0] == 0)
     opened = [open_backbone(each) for each in BACKBONES]
-    embedded = [embed(samples.images, each, content=samples.content) for each in opened]
+    embedded = [embed(samples.items, each, content=samples.content) for each in opened]
     y, clock = samples.labels[train], Clock()
     groups = samples.take(train).groups
     folds = lay(y, groups, count=5, repeats=repeats_for(len(y)), seed=options.seed)

@@ -95,7 +95,7 @@ def main() -> None:
         if place.exists():
             continue
         samples, tested = draw(samples_of(name, options.data), options.images, options.tested, options.seed)
-        X = embed(samples.images, open_backbone("lite0"), content=samples.content).last
+        X = embed(samples.items, open_backbone("lite0"), content=samples.content).last
         found = record(word, samples, tested[0], X, options.seed)
         np.savez_compressed(place, **found)
         right = found["test"][0].argmax(1) == samples.labels[tested[0] == 0]

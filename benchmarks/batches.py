@@ -38,7 +38,7 @@ Draw = Callable[[np.random.Generator], tuple[Floats, Ints]]
 def pictures(root: Path, domain: str) -> tuple[list[Path], list[str]]:
     """Files of a domain and their classes."""
     samples = samples_of(f"pacs/{domain}", root)
-    return list(samples.images), [samples.classes[label] for label in samples.labels]
+    return list(samples.items), [samples.classes[label] for label in samples.labels]
 
 
 def looked_at(model: Predictor, files: list[Path]) -> Floats:

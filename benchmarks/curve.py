@@ -69,7 +69,7 @@ def embed_layers(name: str, root: Path) -> tuple[Floats, Ints]:
     """Several layers of both packaged backbones, and the labels."""
     samples = samples_of(name, root)
     backbones = [open_backbone(backbone) for backbone in ("lite0", "lite2")]
-    embeddings = [embed(samples.images, b, content=samples.content, cache=open_cache(b)) for b in backbones]
+    embeddings = [embed(samples.items, b, content=samples.content, cache=open_cache(b)) for b in backbones]
     return np.concatenate([each.joined(list(each.taps)[-LAYERS:]) for each in embeddings], axis=1), samples.labels
 
 

@@ -228,7 +228,7 @@ def probe() -> None:
     samples, backbone = solar_cells().samples, open_backbone("lite0")
     accuracy = {}
     for precision in ("f32", "bf16"):
-        X = embed(samples.images, backbone, device=Device("cpu", precision, ""), taps=[backbone.last.name]).last
+        X = embed(samples.items, backbone, device=Device("cpu", precision, ""), taps=[backbone.last.name]).last
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
         folds = StratifiedKFold(5, shuffle=True, random_state=0)
         accuracy[precision] = 100 * cross_val_score(model, X, samples.labels, cv=folds).mean()

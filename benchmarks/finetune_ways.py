@@ -218,7 +218,7 @@ class Photographs:
         return len(self.samples)
 
     def __getitem__(self, row: int) -> tuple[Any, int]:
-        with Image.open(self.samples.images[row]) as image:
+        with Image.open(self.samples.items[row]) as image:
             return self.change(image.convert("RGB")), int(self.samples.labels[row])
 
 

@@ -66,7 +66,7 @@ def features(name: str, root: Path, backbones: tuple[str, ...] = ("lite0",)) -> 
     found: Embedded = {}
     for backbone, layers in names(backbones):
         opened = open_backbone(backbone)
-        taps = embed(samples.images, opened, content=samples.content, cache=open_cache(opened)).taps
+        taps = embed(samples.items, opened, content=samples.content, cache=open_cache(opened)).taps
         found |= {f"{backbone} {layer}": taps[layer] for layer in layers}
     return found, samples.labels
 

@@ -70,7 +70,7 @@ def solar_cells(folder: Path) -> Path:
 
     samples = samples_of("elpv", folder)
     for row in range(0, len(samples), len(samples) // 600):
-        image = samples.images[row]
+        image = samples.items[row]
         assert isinstance(image, Path)
         place = folder / samples.classes[int(samples.labels[row])] / image.name
         place.parent.mkdir(parents=True, exist_ok=True)

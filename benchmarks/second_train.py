@@ -32,7 +32,7 @@ def make_set(root: Path, count: int) -> None:
     samples = solar_cells().samples
     for i in range(count):
         row = i % len(samples)
-        with Image.open(samples.images[row]) as image:
+        with Image.open(samples.items[row]) as image:
             values = np.asarray(image.convert("L"), np.int16) + 3 * (i // len(samples))
         folder = root / samples.classes[samples.labels[row]]
         folder.mkdir(parents=True, exist_ok=True)

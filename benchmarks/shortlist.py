@@ -39,7 +39,7 @@ def layers(samples: Samples) -> list[Floats]:
     features: list[Floats] = []
     for name in (*TRAINED, *RANDOM):
         backbone = open_backbone(name)
-        taps = embed(samples.images, backbone, content=samples.content, cache=open_cache(backbone)).taps
+        taps = embed(samples.items, backbone, content=samples.content, cache=open_cache(backbone)).taps
         features += list(taps.values())[-LAYERS if name in TRAINED else -1 :]
     return features
 

@@ -63,7 +63,7 @@ def samples_of(name: str, root: Path) -> Samples:
 
 def originals(samples: Samples) -> np.ndarray:
     """The rows that are not a turned or mirrored copy of an earlier one."""
-    thumbnails = [_thumbnail(path) for path in samples.images]
+    thumbnails = [_thumbnail(path) for path in samples.items]
     turned = np.stack([[_unit(each) for each in _orientations(thumbnail)] for thumbnail in thumbnails])
     plain = turned[:, 0]
     alike = np.max([plain @ turned[:, i].T for i in range(8)], axis=0) > _ALIKE
@@ -103,7 +103,7 @@ def draw(samples: Samples, images: int, tested: int, seed: int) -> tuple[Samples
 def with_head(name: str, samples: Samples, folds: np.ndarray, backbone: Backbone, seed: int) -> tuple[Floats, float]:
     """Scores of the test rows by a head on frozen embeddings, and seconds."""
     start = time.perf_counter()
-    found = embed(samples.images, backbone, content=samples.content)
+    found = embed(samples.items, backbone, content=samples.content)
     several = name.startswith("multi-layer ")
     taps = tuple(tap.name for tap in backbone.taps[-5:]) if several else (backbone.last.name,)
     X, held = join_parts([found], [taps]).X, folds[0] == 0
@@ -118,7 +118,7 @@ def with_strategy(
     """Scores of the test rows by a fine-tune, and seconds."""
     recipe = Recipe(interpolate=False)
     start = time.perf_counter()
-    X = embed(samples.images, backbone, content=samples.content).last
+    X = embed(samples.items, backbone, content=samples.content).last
     tuned = FineTune(backbone, parse_strategy(word), recipe, samples, choose_device("cpu"), seed, cache=True)
     scores = tuned.path_scores(X, samples.labels, folds).scores[0, 0]
     return scores[folds[0] == 0], time.perf_counter() - start
@@ -196,7 +196,7 @@ def _warm_up(options: argparse.Namespace) -> None:
 
     build_network(open_backbone("lite0"))
     samples, _ = draw(samples_of(options.sets[0], options.data), 10, 1, 0)
-    embed(samples.images, open_backbone("lite0"), content=samples.content)
+    embed(samples.items, open_backbone("lite0"), content=samples.content)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def scored(name: str, root: Path, head: str, seed: int, kept: dict[str, tuple[np
     """Embed (once) and score out of fold, at the setting of least log-loss."""
     if name not in kept:
         samples = samples_of(name, root)
-        kept[name] = embed(samples.images, open_backbone("lite0"), content=samples.content).last, samples.labels
+        kept[name] = embed(samples.items, open_backbone("lite0"), content=samples.content).last, samples.labels
     X, y = kept[name]
     folds = dealt(y, count=5, repeats=3, seed=seed)
     path = make_head(head, seed=seed).path_scores(X, y, folds)

@@ -136,7 +136,7 @@ def cell_files() -> dict[str, list[Path]]:
     samples = solar_cells().samples
     wanted = {"functional": 30, "defective": 20}
     return {
-        name: [samples.images[i] for i in (samples.labels == samples.classes.index(name)).nonzero()[0][:count]]
+        name: [samples.items[i] for i in (samples.labels == samples.classes.index(name)).nonzero()[0][:count]]
         for name, count in wanted.items()
     }
 
@@ -185,7 +185,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from headstart.verbs.train.train import train
 
     root = tmp_path_factory.mktemp("watched")
-    files = solar_cells().samples.images
+    files = solar_cells().samples.items
     order = np.random.default_rng(0).permutation(len(files))
     for place, row in enumerate(order[:160]):
         with Image.open(files[row]) as found:

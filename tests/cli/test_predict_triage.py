@@ -164,7 +164,7 @@ def test_many_images_of_one_class_void_the_guarantee(model: Path, cells: Path) -
     samples = solar_cells().samples
     known = {file.name for file in cells.glob("*/*")}
     rows = [row for row in range(len(samples)) if samples.classes[samples.labels[row]] == "functional"]
-    others = [samples.images[row] for row in rows if samples.images[row].name not in known][:120]
+    others = [samples.items[row] for row in rows if samples.items[row].name not in known][:120]
     said = run(predict, model, *others).stderr
     assert "note: --on-shift warn would accept as usual, without the guarantee." in said
     assert "No guarantee: Label shift: the class prior differs from training (" in said

@@ -25,7 +25,7 @@ from headstart.records.targets import Classes
 
 def samples(names: str, groups: list[int] | None = None) -> Samples:
     return Samples(
-        images=tuple(np.zeros((1, 1), np.uint8) for _ in names),
+        items=tuple(np.zeros((1, 1), np.uint8) for _ in names),
         names=tuple(names),
         content=tuple(names),
         target=Classes(np.zeros(len(names), np.int64), ("cat",)),

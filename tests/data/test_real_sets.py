@@ -33,4 +33,4 @@ def test_every_photograph_of_a_set_is_decoded() -> None:
     spec = ImageSpec(size=224, resize=256, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
     samples = load_dataset(SETS / "pacs" / "photo").samples
     assert samples.counts() == dict.fromkeys(("dog", "elephant", "giraffe", "guitar", "horse", "house", "person"), 100)
-    assert {spec.load(image).shape for image in samples.images[::10]} == {(224, 224, 3)}
+    assert {spec.load(image).shape for image in samples.items[::10]} == {(224, 224, 3)}

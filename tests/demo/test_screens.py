@@ -56,7 +56,7 @@ def samples(screens: Screens) -> Samples:
 
 @pytest.fixture(scope="module")
 def pictures(samples: Samples) -> list[Image.Image]:
-    return [Image.open(image).convert("RGB") for image in samples.images]
+    return [Image.open(image).convert("RGB") for image in samples.items]
 
 
 def test_each_of_five_kinds_has_its_folder_and_the_unseen_ones_lie_beside(screens: Screens, samples: Samples) -> None:
@@ -115,7 +115,7 @@ def out_of_fold(model: object, features: Floats, labels: np.ndarray) -> float:  
 
 def test_a_linear_probe_tells_the_kinds_apart(samples: Samples) -> None:
     # The last stage: the layer behind it was made for photographs of ImageNet's classes and tells screens apart worse.
-    found = embed(samples.images, open_backbone("lite0"), taps=["blocks.6"], device=Device("cpu", "f32", "a test"))
+    found = embed(samples.items, open_backbone("lite0"), taps=["blocks.6"], device=Device("cpu", "f32", "a test"))
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     assert out_of_fold(probe, found.last, samples.labels) > 0.9
 

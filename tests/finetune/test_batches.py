@@ -92,8 +92,8 @@ def test_streamed_rows_are_the_frozen_stages_of_the_view(
     opened, lite0: Backbone, stages: Stages, samples: Samples
 ) -> None:
     (found,) = opened(cache=False, seed=5).batches(order(([2, 4], [0, 3])))
-    clean = lite0.spec.load(samples.images[2])
-    third = view(samples.images[4], lite0.spec, "light", seed=5, content=samples.content[4], number=3)
+    clean = lite0.spec.load(samples.items[2])
+    third = view(samples.items[4], lite0.spec, "light", seed=5, content=samples.content[4], number=3)
     pixels = torch.from_numpy(np.stack([clean, third])).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         wanted = stages.prefix(CUT)((pixels - 127) / 128)
@@ -108,7 +108,7 @@ def test_without_frozen_stages_normalised_images_come(opened, lite0: Backbone, s
         "images are streamed: no stage is frozen, so every epoch passes each through the whole network."
     )
     (found,) = images.batches(order(([1, 6], [0, 0])))
-    wanted = np.stack([lite0.spec.load(samples.images[i]) for i in (1, 6)])
+    wanted = np.stack([lite0.spec.load(samples.items[i]) for i in (1, 6)])
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(found.permute(0, 2, 3, 1) * 128 + 127, torch.from_numpy(wanted).float(), atol=1e-3)
 
@@ -237,7 +237,7 @@ def test_whatever_is_opened_the_disk_holds_no_more_than_the_limit(
 
 @pytest.mark.parametrize("cache", [True, False])
 def test_a_picture_that_is_gone_is_named(opened, samples: Samples, cache: bool) -> None:
-    images = (*samples.images[:2], Path("gone.jpg"), *samples.images[3:])
+    images = (*samples.items[:2], Path("gone.jpg"), *samples.items[3:])
     lost = Samples(images, samples.names, samples.content, samples.target)
     with pytest.raises(DataError, match=f"{samples.names[2]} could be read before and cannot be read now"):
         list(opened(samples=lost, cache=cache).batches(order(([0, 2], [1, 1]))))
@@ -355,7 +355,7 @@ def test_several_views_of_a_picture_read_it_once(
     some = Views(samples, lite0.spec, "light", 0)
     for row in (0, 1):
         for number in (1, 2, 3):
-            wanted = view(samples.images[row], lite0.spec, "light", seed=0, content=samples.content[row], number=number)
+            wanted = view(samples.items[row], lite0.spec, "light", seed=0, content=samples.content[row], number=number)
             assert np.array_equal(some.load(row, number), wanted)
     assert len(read) == 2 + 6  # six of them by `view`
 

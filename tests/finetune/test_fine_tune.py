@@ -31,7 +31,7 @@ def samples(cells: Path) -> Samples:
 
 @pytest.fixture(scope="module")
 def X(samples: Samples, lite0: Backbone) -> Floats:  # noqa: N802
-    return embed(samples.images, lite0).last
+    return embed(samples.items, lite0).last
 
 
 @pytest.fixture(autouse=True)
@@ -86,10 +86,10 @@ def test_the_saved_tensors_predict_what_the_trained_network_predicts(
     backbone = apply_delta(lite0, found.changes)
     assert backbone.weights != lite0.weights
     exactly = Device("cpu", "f32", "for this test")
-    fast = found.form.scores(embed(samples.images, backbone, device=exactly).last)
+    fast = found.form.scores(embed(samples.items, backbone, device=exactly).last)
     spec = lite0.spec
 
-    pixels = torch.from_numpy(np.stack([spec.load(image) for image in samples.images])).float()
+    pixels = torch.from_numpy(np.stack([spec.load(image) for image in samples.items])).float()
     images = ((pixels - torch.tensor(spec.mean)) / torch.tensor(spec.std)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         plain = found.form.scores(made._stages.taps(images)[lite0.last.pooled].numpy())
@@ -242,11 +242,11 @@ def test_low_rank_adapters_train_a_vision_transformer(samples: Samples) -> None:
     vit = convert("vit_tiny_patch16_224", seed=0, size=64)
     made = tuned(samples, vit, "lora", rank=2)
     before = {name: value.clone() for name, value in made._stages.network.state_dict().items()}
-    found = made.fit(embed(samples.images, vit).last, samples.labels, {})
+    found = made.fit(embed(samples.items, vit).last, samples.labels, {})
     after = made._stages.network.state_dict()
     assert before.keys() == after.keys()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == made.plan.trained == set(found.changes)
     assert "blocks.0.attn.qkv.weight" in moved
-    fast = found.form.scores(embed(samples.images, apply_delta(vit, found.changes)).last)
+    fast = found.form.scores(embed(samples.items, apply_delta(vit, found.changes)).last)
     assert np.isfinite(fast).all()

@@ -36,7 +36,7 @@ CLAIMS = AccuracyClaims(Estimate(0.97, 0.95, 0.98), Estimate(0.9, 0.87, 0.92))
 def samples(name: str) -> Samples:
     """Nine images of two classes, in splits; the first two have the same bytes."""
     return Samples(
-        images=tuple(np.full((40, 60, 3), 20 * row, np.uint8) for row in range(9)),
+        items=tuple(np.full((40, 60, 3), 20 * row, np.uint8) for row in range(9)),
         names=tuple(f"{row} {name}" for row in range(9)),
         content=tuple("aabcdefgh"),
         target=Classes(np.array([0, 1, 0, 0, 1, 1, 0, 0, -1]), (name, "dog")),
@@ -164,7 +164,7 @@ def test_duplicates_of_one_doubtful_image_are_one_card() -> None:
 
 def test_images_are_small() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (600, 900, 3), np.uint8)
-    some = replace(samples("cat"), images=(noise,) * 9)
+    some = replace(samples("cat"), items=(noise,) * 9)
     result = replace(audit_result(findings=[finding("cat", MISLABEL, 0)]), samples=some)
     sizes = []
     for image in Checked(audit_html(result)).all("img"):
@@ -174,7 +174,7 @@ def test_images_are_small() -> None:
 
 
 def test_an_image_that_is_gone_leaves_its_name_and_the_reason(tmp_path: Path) -> None:
-    some = replace(samples("cat"), images=(tmp_path / "gone.png",) * 9)
+    some = replace(samples("cat"), items=(tmp_path / "gone.png",) * 9)
     text = audit_html(replace(audit_result(), samples=some))
     assert "<img" not in text
     assert text.count("It cannot be read any more: there is no such file.") == 11

@@ -63,7 +63,7 @@ def batch_test(p: float, within: float | None = None) -> BatchTest:
 
 def samples(names: tuple[str, ...], *, labelled: bool = False) -> Samples:
     return Samples(
-        images=tuple(np.full((40, 60, 3), 90, np.uint8) for _ in names),
+        items=tuple(np.full((40, 60, 3), 90, np.uint8) for _ in names),
         names=names,
         content=names,
         target=Classes(np.full(len(names), 0 if labelled else -1), (names[0], "dog") if labelled else ()),

@@ -65,7 +65,7 @@ def test_an_image_that_is_gone_leaves_the_reason(tmp_path: Path) -> None:
 
 def test_rows_stand_under_their_class_and_split() -> None:
     some = Samples(
-        images=(np.zeros((2, 2), np.uint8),) * 4,
+        items=(np.zeros((2, 2), np.uint8),) * 4,
         names=tuple("abcd"),
         content=tuple("abcd"),
         target=Classes(np.array([0, 0, 1, -1]), ("cat", "dog")),

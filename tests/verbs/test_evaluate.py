@@ -81,7 +81,7 @@ def test_turned_copies_are_not_counted_as_independent_images(predictor: Predicto
     found = evaluate(predictor, samples)
     (note,) = notes_of(found, "Duplicates: ")
     assert note.startswith(f"Duplicates: 20 of 40 images repeat another one {COPIES}")
-    answers = predictor.predict(samples.images).probabilities
+    answers = predictor.predict(samples.items).probabilities
     pairs = np.tile(np.arange(20), 2)
     assert found.card.accuracy == scorecard(samples.labels, answers, samples.classes, groups=pairs).accuracy
     assert found.card.accuracy.low < scorecard(samples.labels, answers, samples.classes).accuracy.low
@@ -103,7 +103,7 @@ def test_copies_join_the_groups_that_the_data_name(predictor: Predictor, new: li
     samples = samples_of([*new, new[0]], [*LABELS, "functional"])
     groups = np.array([*range(20), 5])
     found = evaluate(predictor, replace(samples, groups=groups))
-    answers = predictor.predict(samples.images).probabilities
+    answers = predictor.predict(samples.items).probabilities
     joined = np.array([0, 1, 2, 3, 4, 0, *range(6, 20), 0])
     wanted = scorecard(samples.labels, answers, samples.classes, groups=joined)
     assert found.card.accuracy == wanted.accuracy
@@ -112,7 +112,7 @@ def test_copies_join_the_groups_that_the_data_name(predictor: Predictor, new: li
 
 def test_without_copies_the_groups_stay_as_they_are(predictor: Predictor, new: list[Picture]) -> None:
     samples = samples_of(new, LABELS)
-    answers = predictor.predict(samples.images).probabilities
+    answers = predictor.predict(samples.items).probabilities
     assert evaluate(predictor, samples, cache=False).card.accuracy == (
         scorecard(samples.labels, answers, samples.classes).accuracy
     )

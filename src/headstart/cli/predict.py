@@ -112,10 +112,10 @@ def command(
         predictor.triage(_number(max_error), confidence=confidence, per_class=per_class)  # refused before any work
     samples = find_images(images)
     predictions = predictor.predict(
-        samples.images, names=samples.names, device=choose_device(str(run.device), precision=precision), cache=cache
+        samples.items, names=samples.names, device=choose_device(str(run.device), precision=precision), cache=cache
     )
     show.failures(predictions.failures)
-    for sentence in remark_notes(find_remarks(samples.images)):
+    for sentence in remark_notes(find_remarks(samples.items)):
         show.note(sentence)
     if not predictions.readable.any():
         raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")

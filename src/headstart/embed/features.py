@@ -69,7 +69,7 @@ def embed_backbone(
 
     taps: all by default. label: of the progress bar. Raises `BackboneError` for an unknown tap.
     """
-    return embed_images(samples.images, samples.names, backbone, run, content=samples.content, taps=taps, label=label)
+    return embed_images(samples.items, samples.names, backbone, run, content=samples.content, taps=taps, label=label)
 
 
 def embed_images(

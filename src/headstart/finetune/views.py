@@ -60,13 +60,13 @@ class Views:
     def _clean(self, row: int) -> NDArray[np.uint8]:
         if (clean := self._clean_views.get(row)) is not None:
             return clean
-        clean = self.spec.load(self.samples.images[row])
+        clean = self.spec.load(self.samples.items[row])
         if self._keep:
             self._clean_views[row] = clean
         return clean
 
     def _read_source(self, row: int) -> Image:
-        return augment.read_source(self.samples.images[row], self.spec, self.kind)
+        return augment.read_source(self.samples.items[row], self.spec, self.kind)
 
 
 class _Recent:

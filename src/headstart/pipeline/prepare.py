@@ -110,7 +110,7 @@ def _make_thumbnails(samples: Samples, run: Run) -> Thumbnails | None:
 def _remark_notes(samples: Samples, thumbnails: Thumbnails | None) -> tuple[str, ...]:
     """What a user should know of how the images were read."""
     if thumbnails is None:
-        return remark_notes(find_remarks(samples.images))
+        return remark_notes(find_remarks(samples.items))
     return remark_notes(thumbnails.fact("remarks").astype(int).tolist())
 
 

@@ -105,7 +105,7 @@ def _aspects(samples: Samples, thumbnails: Thumbnails | None) -> Floats:
         sides = np.stack([thumbnails.fact("width"), thumbnails.fact("height")])
     else:
         rows = random_rows(len(samples), _MOST_PROBED)
-        sizes = [size for row in rows.tolist() if (size := _size(samples.images[row])) is not None]
+        sizes = [size for row in rows.tolist() if (size := _size(samples.items[row])) is not None]
         sides = np.array(sizes, np.float32).reshape(-1, 2).T
     aspects: Floats = sides.max(axis=0) / np.maximum(sides.min(axis=0), 1)
     return aspects

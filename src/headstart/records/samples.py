@@ -27,7 +27,7 @@ else:
 class Samples:
     """Images with their labels, in a fixed order.
 
-    images: where each image is: a path, a PIL image, or a uint8/uint16/float array (height, width[, 1|3|4]).
+    items: where each image is: a path, a PIL image, or a uint8/uint16/float array (height, width[, 1|3|4]).
     names: what to call each in messages and tables (a relative path, or `image 17`).
     content: fingerprint of each image's bytes (equal content, equal fingerprint).
     target: their labels.
@@ -35,7 +35,7 @@ class Samples:
     splits: (n,) 'train', 'val' or 'test' for each row; None where the data came without a split.
     """
 
-    images: tuple[ImageSource, ...]
+    items: tuple[ImageSource, ...]
     names: tuple[str, ...]
     content: tuple[str, ...]
     target: Target
@@ -43,20 +43,20 @@ class Samples:
     splits: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        n = len(self.images)
+        n = len(self.items)
         require(len(self.names) == len(self.content) == len(self.target) == n, "one name, hash and label an image")
         require(self.groups is None or len(self.groups) == n, "one group an image")
         require(self.splits is None or len(self.splits) == n, "one split an image")
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.items)
 
     def take(self, rows: NDArray[Any] | Sequence[int]) -> Samples:
         """The samples at `rows` (indices or a boolean mask), with the same names to predict."""
         index = np.arange(len(self))[np.asarray(rows)]
         return replace(
             self,
-            images=tuple(self.images[i] for i in index),
+            items=tuple(self.items[i] for i in index),
             names=tuple(self.names[i] for i in index),
             content=tuple(self.content[i] for i in index),
             target=self.target.take(index),

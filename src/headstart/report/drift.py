@@ -103,11 +103,11 @@ def _to_compare_with(result: BatchDrift) -> Gallery:
 
     title = f"{result.comparison.name.capitalize()} images, least like the batch"
     rows: list[int] = result.test.reference_extremes.tolist()
-    images = [(reference.images[row], reference.names[row], label(row)) for row in rows]
+    images = [(reference.items[row], reference.names[row], label(row)) for row in rows]
     return title, "What the batch has least of.", images
 
 
 def _new_image(result: BatchDrift, row: int) -> ImageInWords:
     predictions = result.predictions
     words = f"{predictions.labels[row]}, {percent(float(predictions.confidences[row]))}"
-    return result.batch.images[row], result.batch.names[row], words
+    return result.batch.items[row], result.batch.names[row], words

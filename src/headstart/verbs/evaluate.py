@@ -109,13 +109,13 @@ def evaluate(
         notes.append(_NOTHING_NEW)
     if split is None and scored.splits is not None and "train" in scored.splits:
         notes.append("The train split is scored as well: choose another with --split.")
-    notes += remark_notes(find_remarks(scored.images))
+    notes += remark_notes(find_remarks(scored.items))
     notes += [*_conflict_notes(scored, duplicates), *_duplicate_notes(duplicates), *duplicates.notes]
     predictions = predictor.answer(features)
     card = scorecard(scored.labels, predictions.probabilities, predictor.classes, groups=scored.groups)
     trust = predictor.trust
     decisions = None if trust is None or trust.default_guarantee is None else predictor.decide(predictions)
-    images = ScoredImages(scored.images, scored.labels, predictions, decisions)
+    images = ScoredImages(scored.items, scored.labels, predictions, decisions)
     return Evaluation(len(scored), card, embedded.failures, tuple(notes), images)
 
 

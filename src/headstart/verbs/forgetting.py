@@ -146,7 +146,7 @@ def _compare(backbone: Backbone, samples: Samples, run: Run) -> ForgettingReport
             "give more."
         )
     stages = tuple(_movement(tap.name, before, after) for tap in backbone.taps)
-    head = _original_head([samples.images[row] for row in before.rows], before, after) if backbone.packaged else None
+    head = _original_head([samples.items[row] for row in before.rows], before, after) if backbone.packaged else None
     return ForgettingReport(
         backbone=backbone.name,
         tensors=len(delta_tensors(backbone)),

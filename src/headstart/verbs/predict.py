@@ -51,9 +51,7 @@ def predict(model: Path | str | Predictor, images: Any, *, device: str = "auto",
 
     predictor = load_model(model) if isinstance(model, (str, os.PathLike)) else model
     samples = images_of(images)
-    return predictor.predict(
-        samples.images, names=samples.names, device=Run(device=device).choose_device(), cache=cache
-    )
+    return predictor.predict(samples.items, names=samples.names, device=Run(device=device).choose_device(), cache=cache)
 
 
 def images_of(images: Any) -> Samples:

@@ -178,7 +178,7 @@ def _time_backbones(prepared: Prepared, options: Options) -> list[float]:
     seconds = []
     with bar("timing", len(prepared.backbones), unit="backbones") as advance:
         for backbone in prepared.backbones:
-            seconds.append(seconds_per_image(prepared.samples.images, backbone, device))
+            seconds.append(seconds_per_image(prepared.samples.items, backbone, device))
             advance(1)
     return seconds
 

@@ -135,7 +135,7 @@ def test_rows_share_a_number_exactly_when_a_group_or_copies_lead_from_one_to_the
     pair = st.lists(st.integers(0, n - 1), min_size=2, max_size=3, unique=True).map(tuple)
     near = tuple(data.draw(st.lists(pair, max_size=4)))
     rows = Samples(
-        images=tuple(np.zeros((1, 1), np.uint8) for _ in groups),
+        items=tuple(np.zeros((1, 1), np.uint8) for _ in groups),
         names=tuple(map(str, range(n))),
         content=tuple(map(str, range(n))),
         target=Classes(np.zeros(n, np.int64), ("cat",)),

@@ -16,7 +16,7 @@ def samples(
     """One image a letter of `content`; equal letters are copies."""
     n = len(content)
     return Samples(
-        images=tuple(np.zeros((1, 1), dtype=np.uint8) for _ in range(n)),
+        items=tuple(np.zeros((1, 1), dtype=np.uint8) for _ in range(n)),
         names=tuple(f"{i}.jpg" for i in range(n)),
         content=tuple(content),
         target=Classes(np.array(labels), ("cat", "dog")),

@@ -33,7 +33,7 @@ def test_the_folders_names_are_the_classes_in_order(tmp_path: Path) -> None:
     loaded = load_dataset(tmp_path)
     assert loaded.samples.classes == ("cat", "dog")
     assert loaded.samples.names == ("cat/1.jpg", "cat/2.png", "cat/deep/er/3.JPG", "dog/1.jpg")
-    assert loaded.samples.images[0] == tmp_path / "cat/1.jpg"
+    assert loaded.samples.items[0] == tmp_path / "cat/1.jpg"
     assert loaded.samples.labels.tolist() == [0, 0, 0, 1]
     assert loaded.samples.splits is None
     assert loaded.samples.groups is None

@@ -31,8 +31,8 @@ def test_class_names_and_pictures_come_from_the_features() -> None:
     assert samples.names == ("image 0", "image 1", "image 2")
     assert samples.groups is not None
     assert samples.groups.tolist() == [0, 1, 0]
-    assert samples.images[1].ndim == 1
-    assert read_image(samples.images[1]).getpixel((5, 4)) == (0, 1, 0)
+    assert samples.items[1].ndim == 1
+    assert read_image(samples.items[1]).getpixel((5, 4)) == (0, 1, 0)
     assert loaded.notes == ("Columns used: images from 'photo', labels from 'animal', groups from 'patient'.",)
 
 
@@ -51,7 +51,7 @@ def test_columns_may_be_named_and_hold_paths_or_bytes() -> None:
     samples = load_dataset(plain, path_column="raw", label_column="word").samples
     assert samples.classes == ("a", "b")
     assert samples.content[0] == samples.content[1]
-    assert np.asarray(read_image(samples.images[0])).max() == 9
+    assert np.asarray(read_image(samples.items[0])).max() == 9
     with pytest.raises(DataError, match="the dataset has no column that looks like a path"):
         load_dataset(plain)
 

@@ -42,7 +42,7 @@ def test_one_array_of_pictures_is_taken_apart() -> None:
     batch = np.zeros((5, 8, 8, 3), dtype=np.uint8)
     samples = load_dataset(batch, labels=[0, 1, 0, 1, 0], groups=["a", "b", "a", None, float("nan")]).samples
     assert len(samples) == 5
-    assert samples.images[0].shape == (8, 8, 3)
+    assert samples.items[0].shape == (8, 8, 3)
     assert samples.groups is not None
     assert samples.groups.tolist() == [0, 1, 0, 2, 3]
     assert len(load_dataset(np.zeros((5, 8, 8), dtype=np.uint8), labels=[0, 1, 0, 1, 0]).samples) == 5

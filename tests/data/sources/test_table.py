@@ -32,7 +32,7 @@ def test_the_separator_is_found(folder: Path, delimiter: str) -> None:
     samples = load_dataset(write(folder, FOUR.replace(",", delimiter))).samples
     assert samples.classes == ("cat", "dog")
     assert samples.names == ("img/0.png", "img/1.png", "img/2.png", "img/3.png")
-    assert samples.images[3] == folder / "img/3.png"
+    assert samples.items[3] == folder / "img/3.png"
     assert samples.labels.tolist() == [0, 1, 0, 1]
 
 
@@ -40,7 +40,7 @@ def test_a_byte_order_mark_quotes_blank_lines_and_windows_line_ends_do_no_harm(f
     text = '\r\n"File Name","Class"\r\n"img/0.png","a, b"\r\n\r\nimg\\1.png,c\r\n'
     loaded = load_dataset(write(folder, text, encoding="utf-8-sig"))
     assert loaded.samples.classes == ("a, b", "c")
-    assert loaded.samples.images[1] == folder / "img/1.png"
+    assert loaded.samples.items[1] == folder / "img/1.png"
     assert loaded.notes == ("Columns used: images from 'File Name', labels from 'Class'.",)
 
 

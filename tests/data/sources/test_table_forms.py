@@ -76,7 +76,7 @@ def test_files_are_found_without_ending_and_a_folder_down(folder: Path) -> None:
         rows = [f"{names.format(i)},{'cat' if i % 2 else 'dog'}" for i in range(4)]
         (folder / "t.csv").write_text("\n".join([heading, *rows]))
         loaded = load_dataset(folder / "t.csv")
-        assert loaded.samples.images == tuple(folder / f"imgs/a{i}.png" for i in range(4))
+        assert loaded.samples.items == tuple(folder / f"imgs/a{i}.png" for i in range(4))
         assert loaded.notes[1] == f"4 files looked up by name: {names.format(0)!r} is imgs/a0.png, say."
 
 
@@ -140,7 +140,7 @@ def test_images_inside_parquet_are_read(folder: Path) -> None:
     samples = load_dataset(parquet(folder)).samples
     assert samples.names == ("0.png", "1.png", "2.png", "3.png")
     assert samples.classes == ("0", "1")
-    assert [int(np.asarray(read_image(image)).max()) for image in samples.images] == [0, 1, 2, 3]
+    assert [int(np.asarray(read_image(image)).max()) for image in samples.items] == [0, 1, 2, 3]
 
 
 def test_class_names_that_parquet_carries_are_taken(folder: Path) -> None:
@@ -168,4 +168,4 @@ def test_the_table_of_a_split_names_the_files_of_that_split(tmp_path: Path) -> N
         for i in range(2):
             Image.new("L", (2, 2), i + len(split)).save(tmp_path / split / f"{i}.png")
     (tmp_path / "train.csv").write_text("id,label\n0,cat\n1,dog\n")
-    assert load_dataset(tmp_path / "train.csv").samples.images == (tmp_path / "train/0.png", tmp_path / "train/1.png")
+    assert load_dataset(tmp_path / "train.csv").samples.items == (tmp_path / "train/0.png", tmp_path / "train/1.png")

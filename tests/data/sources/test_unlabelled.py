@@ -20,7 +20,7 @@ def test_a_table_needs_neither_labels_nor_splits(files: list[Path], tmp_path: Pa
     rows = [f"{file},{'' if i else 'cat'},{i // 2},week {i}" for i, file in enumerate(files)]
     table.write_text("\n".join(["path,label,patient,split", *rows]))
     found = load_unlabelled(table)
-    assert found.samples.images == tuple(files)
+    assert found.samples.items == tuple(files)
     assert found.samples.labels.tolist() == [-1, -1, -1, -1]
     assert found.samples.classes == ()
     assert found.samples.groups is not None
@@ -33,7 +33,7 @@ def test_a_table_needs_neither_labels_nor_splits(files: list[Path], tmp_path: Pa
 def test_further_copies_of_a_picture_are_left_out_with_a_note(files: list[Path], tmp_path: Path) -> None:
     shutil.copy(files[1], tmp_path / "copy.png")
     found = load_unlabelled([*files, tmp_path])
-    assert found.samples.images == tuple(files)
+    assert found.samples.items == tuple(files)
     assert found.notes == ("Left out: 1 exact duplicate of other images.",)
 
 

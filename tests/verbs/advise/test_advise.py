@@ -66,7 +66,7 @@ def test_fine_tunes_are_timed_and_deeper_ones_cost_more_a_step(cells: Path) -> N
     from headstart.embed.extract import embed
 
     lite0, samples = open_backbone("lite0"), load_dataset(cells).samples.take(range(0, 50, 5))
-    X = embed(samples.images, lite0).last
+    X = embed(samples.items, lite0).last
     last, full = forecast_fine_tunes(
         lite0, X, samples, ("last-1", "full"), images=50, folds=5, device=choose_device("cpu")
     )

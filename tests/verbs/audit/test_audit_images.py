@@ -37,7 +37,7 @@ from headstart.verbs.audit.findings import (
 
 def samples(number: int, labels: Sequence[int] | None = None, content: Sequence[str] | None = None) -> Samples:
     return Samples(
-        images=tuple(np.full((8, 8), row, np.uint8) for row in range(number)),
+        items=tuple(np.full((8, 8), row, np.uint8) for row in range(number)),
         names=tuple(f"{row}.png" for row in range(number)),
         content=tuple(content or map(str, range(number))),
         target=Classes(np.array([0] * number if labels is None else labels), ("cat", "dog")),
@@ -218,7 +218,7 @@ def test_sure_pictures_are_of_their_class_and_none_is_doubtful(found: Audit) -> 
 
 
 def test_pictures_that_have_gone_since_leave_the_page_whole(found: Audit, tmp_path: Path) -> None:
-    gone = replace(found.samples, images=tuple(tmp_path / name for name in found.samples.names))
+    gone = replace(found.samples, items=tuple(tmp_path / name for name in found.samples.names))
     text = audit_html(replace(found, samples=gone), data="cells", shown=24)
     assert pictures(text) == []
     assert "It cannot be read any more: there is no such file." in text

@@ -18,7 +18,7 @@ from headstart.verbs.audit.findings import CONTRADICTION, EXACT, LEAK, LOOK, MIS
 def samples(content: str, labels: list[int], splits: list[str] | None = None) -> Samples:
     """One image a letter of `content`; equal letters are copies."""
     return Samples(
-        images=tuple(np.zeros((1, 1), np.uint8) for _ in content),
+        items=tuple(np.zeros((1, 1), np.uint8) for _ in content),
         names=tuple(f"{i}.jpg" for i in range(len(content))),
         content=tuple(content),
         target=Classes(np.array(labels), ("cat", "dog")),

@@ -114,7 +114,7 @@ def test_a_test_split_takes_no_part(cells: Path, found: Curve) -> None:
     table = cells.with_name("split.csv")
     rows = [
         f"{path},{label},{'test' if i % 5 == 0 else 'train'}"
-        for i, (path, label) in enumerate(zip(samples.images, labels, strict=True))
+        for i, (path, label) in enumerate(zip(samples.items, labels, strict=True))
     ]
     table.write_text("\n".join(["path,label,split", *rows]))
     told = learning_curve(table, backbones=LITE, random=False)

@@ -117,7 +117,7 @@ def test_a_model_may_be_saved_over_the_folder_that_it_came_from(saved: Path, tun
 def test_evaluating_with_and_without_a_cache_gives_the_same(saved: Path, cells: Path, tmp_path: Path) -> None:
     opened, samples = headstart.load(saved), load_dataset(cells).samples
     cache = RowCache(tmp_path / "rows.sqlite")
-    first, again = (opened.predict(samples.images, device=CPU, cache=cache) for _ in range(2))
+    first, again = (opened.predict(samples.items, device=CPU, cache=cache) for _ in range(2))
     assert np.array_equal(first.probabilities, again.probabilities)
     assert evaluated(opened, samples, device="cpu").images == 50
 

@@ -117,7 +117,7 @@ def _make_missing(
 
 def _try(samples: Samples, row: int) -> thumbnail_cache.Thumbnail | str:
     try:
-        return make_thumbnail(samples.images[row])
+        return make_thumbnail(samples.items[row])
     except UnreadableImage as reason:
         return str(reason)
 

@@ -63,7 +63,7 @@ def assemble_dataset(
     numbers = [position[label] for label in labels] if labels is not None else [UNLABELLED] * len(images)
     several = splits is not None and len(set(splits)) > 1
     return Samples(
-        images=tuple(images),
+        items=tuple(images),
         names=tuple(names),
         content=hash_contents(images, names),
         target=Classes(np.array(numbers, dtype=np.int64), classes),

@@ -29,9 +29,9 @@ def score_held_out(
     device = choose_device(options.device, precision=FULL)
     X = _features(predictor, prepared, index)
     if X is None:  # a fine-tuned network has not seen these images yet
-        predictions = predictor.predict(samples.images, names=samples.names, device=device)
+        predictions = predictor.predict(samples.items, names=samples.names, device=device)
     elif device != options.run.choose_device():  # they are at hand in a quicker precision than that of predictions
-        predictions = predictor.predict(samples.images, names=samples.names, device=device, cache=options.cache)
+        predictions = predictor.predict(samples.items, names=samples.names, device=device, cache=options.cache)
     else:
         layers = last_layers(predictor, prepared, index)
         stacked = None if layers is None else np.hstack(list(layers.values()))
