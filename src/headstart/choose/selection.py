@@ -202,9 +202,11 @@ class Rule:
 
     1. A strategy is represented by its configuration of the best score (of equal ones, the lowest loss). 2. Among
     strategies of one cost tier, those whose score lies within the paired noise of the best are tied. Ties are decided
-    by the loss, which sees each row's margin where the metric sees right or wrong only, and by the strategies' priors.
-    3. A costlier tier's winner replaces the cheaper one's only when it is better by `min_gain` or more: in the metric
-    where the two differ beyond the noise, else by loss and prior. 0.02 of log-loss are taken for one point.
+    by the strategies' priors, and among equal ones by the loss, which sees each row's margin where the metric sees
+    right or wrong only. 3. A costlier tier's winner replaces the cheaper one's only when it is better by `min_gain` or
+    more: in the metric where the two differ beyond the noise, else by prior, and with equal priors by loss: 0.02 of
+    log-loss are taken for one point. On few rows the noise is wide, and what other data taught decides; on many the
+    data do.
 
     owner: (configurations,) number of the strategy of each. tiers: (strategies,) cost tier of each, 0 the cheapest.
     noise: (configurations, configurations) standard errors of paired differences. min_gain: a share. prior:
@@ -221,13 +223,16 @@ class Rule:
     def pick(self, scores: Reals, losses: Reals) -> Ints:
         """The winner's number for each row of scores and losses, both (replicates, configurations)."""
         representatives = self.representatives(scores, losses)
-        if self.prior is not None:
-            losses = losses - LOSS_PER_SHARE * self.prior[self.owner]
         winner = self._best(representatives[:, self.tiers == 0], scores, losses)
         for tier in range(1, int(self.tiers.max()) + 1):
             rival = self._best(representatives[:, self.tiers == tier], scores, losses)
             winner = np.where(self._pays(winner, rival, scores, losses), rival, winner)
         return winner
+
+    @property
+    def _priors(self) -> Reals:
+        """(strategies,) the gain that is expected of each."""
+        return np.zeros(len(self.tiers)) if self.prior is None else self.prior
 
     def representatives(self, scores: Reals, losses: Reals) -> Ints:
         """(replicates, strategies) the configuration that stands for each strategy: its best one."""
@@ -239,11 +244,15 @@ class Rule:
         leader = take_columns(rivals, best_columns(score, loss))
         band = z_value(self.confidence) * self.noise[leader[:, None], rivals]
         tied = score >= score.max(axis=1, keepdims=True) - band - _EPSILON
-        return take_columns(rivals, np.where(tied, loss, np.inf).argmin(axis=1))
+        prior = np.where(tied, self._priors[self.owner[rivals]], -np.inf)
+        likely = prior >= prior.max(axis=1, keepdims=True) - _EPSILON
+        return take_columns(rivals, np.where(likely, loss, np.inf).argmin(axis=1))
 
     def _pays(self, winner: Ints, rival: Ints, scores: Reals, losses: Reals) -> NDArray[np.bool_]:
         gain = take_columns(scores, rival) - take_columns(scores, winner)
+        expected = self._priors[self.owner[rival]] - self._priors[self.owner[winner]]
         finer = (take_columns(losses, winner) - take_columns(losses, rival)) / LOSS_PER_SHARE
+        finer = np.where(np.abs(expected) > _EPSILON, expected, finer)
         clear = np.abs(gain) > z_value(self.confidence) * self.noise[winner, rival] + _EPSILON
         enough: NDArray[np.bool_] = np.where(clear, gain, finer) >= self.min_gain - _EPSILON
         return enough

@@ -125,6 +125,14 @@ class ShareType(click.ParamType[float | str]):
             raise OptionError(str(error).removesuffix(".") + ", or none." if self.none else str(error)) from None
 
 
+group_by = click.option(
+    "--group-by",
+    default="auto",
+    show_default=True,
+    help="What shows one thing several times (a part, plant, patient) and is kept in one fold: auto looks for series "
+    "where the data name no groups; none; folder; exif-time (taken within a minute); name:REGEX, what is found in the "
+    "file's name, such as 'name:^part\\d+'.",
+)
 overwrite = click.option("--overwrite", is_flag=True, help="Replace a model that lies at -o already.")
 _EXCLUDE = click.option(
     "--exclude",

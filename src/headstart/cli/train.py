@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from headstart.cli.options import ColumnOptions, Duration, Place, ShareType, columns, overwrite, run, words
+from headstart.cli.options import ColumnOptions, Duration, Place, ShareType, columns, group_by, overwrite, run, words
 from headstart.cli.recipe import Sections, recipe
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
@@ -69,6 +69,7 @@ from headstart.records.run import Run
     help="The gain that counts: a costlier model must be better by that much, and less is not tried for.",
 )
 @columns
+@group_by
 @run
 @click.option(
     "--keep-training/--no-keep-training",
@@ -109,6 +110,7 @@ def command(
     repeats: int | None,
     min_gain: float,
     columns: ColumnOptions,
+    group_by: str,
     exclude: Path | None,
     run: Run,
     keep_training: bool,
@@ -144,6 +146,7 @@ def command(
         recipe=recipe,
         metric=metric,
         fit=fit,
+        group_by=group_by,
         class_weight=None if class_weight in (None, "none") else class_weight,
         folds=folds,
         repeats=repeats,

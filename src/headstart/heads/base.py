@@ -22,7 +22,7 @@ from headstart.checks import one_of
 from headstart.errors import DataError, OptionError
 from headstart.heads.forms.linear import Form
 from headstart.heads.side_by_side import blas_threads, run_side_by_side
-from headstart.heads.tuning import best_configuration, internal_folds
+from headstart.heads.tuning import best_configuration, internal_folds, refined_losses
 from headstart.metrics.probability import softmax
 from headstart.records.arrays import Floats, Ints
 
@@ -98,6 +98,14 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             problem = self._prepare(X, labels, n_classes)
             scores = self._score_path(problem, labels, n_classes, configurations, folds)
         return PathScores(tuple(dict(configuration) for configuration in configurations), scores)
+
+    def row_losses(self, scores: Floats, labels: Ints) -> Floats:
+        """A proper loss of each row (configurations, repeats, n) by which a configuration is chosen.
+
+        Here the log-loss at the temperature that suits all rows of a configuration best. scores: (configurations,
+        repeats, n, K). labels: (n,).
+        """
+        return np.stack([refined_losses(configuration, labels) for configuration in scores])
 
     def decision_function(self, X: Any) -> Floats:
         """Scores (n, K); for two classes (n,), positive for the second."""

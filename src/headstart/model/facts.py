@@ -24,7 +24,8 @@ class DataFacts:
     duplicates: how many of the images repeat another one, exactly or nearly. claims: where many do, the accuracies of a
     linear probe in random folds and in folds that hold duplicates together. exclusions: fingerprint of the plan that
     was followed. precision: of the embeddings that the comparison measured on, `f32`, `bf16` or `f16`; held-out images
-    are scored in float32, as predictions are made.
+    are scored in float32, as predictions are made. series: how many series of photographs of one thing the images come
+    in, as far as no group of the data's own says so; 0 where none were found.
     """
 
     images: int
@@ -39,6 +40,7 @@ class DataFacts:
     claims: AccuracyClaims | None = None
     exclusions: str | None = None
     precision: str = "f32"
+    series: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,6 +84,9 @@ def _result(scores: Mapping[str, Any], data: Mapping[str, Any]) -> str:
             f"About {needed:,} images ({per_class}) would make the number worth something, give or take 5 points"
         )
     more = f". About {needed:,} images would tell it to 5 points" if needed else ""
+    if series := data.get("series", 0):
+        seen = f"{quantity(data['images'], 'image')} look like {quantity(series, 'series', 'series')}, one thing each"
+        return f"{right} on images of new things ({interval}; {seen}); {always}{more}"
     return f"{right} on new images like these ({interval}); {always}{more}"
 
 

@@ -12,18 +12,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from headstart import fingerprint
 from headstart.backbones.graph import Backbone
 from headstart.choose.score_cache import CachedStrategy
 from headstart.choose.strategy import About, Fitted, LeftOut
 from headstart.embed.features import Part, join_parts
+from headstart.heads.base import PathScores
 from headstart.heads.catalog import HEADS, make_head
+from headstart.heads.tuning import choose_crossed
 from headstart.records.arrays import Floats, Ints
 from headstart.records.embeddings import Embeddings
 from headstart.records.rows import Rows
 
 if TYPE_CHECKING:
-    from headstart.heads.base import Head, PathScores
+    from headstart.heads.base import Head
 
 MULTI_LAYER = ("probe", "ridge")
 LAYERS = 5
@@ -33,8 +37,11 @@ SLOW = ("linear-svm", "svm", "forest", "mlp")
 ALLOWANCE = 10.0
 """Modelled seconds for the whole comparison. Modelled and not clocked, so that the same data meet the same heads."""
 _UNKNOWN_COST = 1.0
-_SEVERAL_LAYERS, _SEVERAL_BACKBONES, _NOT_LINEAR = 0.02, 0.035, -0.01
-"""Gains in accuracy over a linear head on the last layer, at 20 images a class; they decide ties alone."""
+_SEVERAL_LAYERS, _SEVERAL_BACKBONES = 0.02, 0.035
+"""Gains in accuracy over the probe on the last layer, at 20 images a class; they decide ties alone."""
+_OF_HEAD = {"ridge": 0.01, "probe": 0.0, "lda": 0.0, "linear-svm": -0.005, "svm": -0.01}
+_OF_OTHERS = -0.03
+"""The same of heads; nearest neighbours and their like seldom win but by luck."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +70,20 @@ class HeadStrategy:
         return ()
 
     def path(self, rows: Rows) -> PathScores:
-        """Out-of-fold scores of every strength (or number of neighbours, …)."""
+        """Out-of-fold scores with the strength (or number of neighbours, …) that the other folds' rows choose.
+
+        It is chosen by a proper loss, which uses the margin of every row, where accuracy on few rows is mostly luck.
+        """
         head = self.make(self.fixed)
         runner = head if self.cache is None else CachedStrategy(head, self.cache[1], self.cache[0])
-        return runner.path_scores(self.X, rows.target.values, rows.folds)
+        path = runner.path_scores(self.X, rows.target.values, rows.folds)
+        if len(path.configurations) == 1:
+            return path
+        losses = head.row_losses(path.scores, rows.labels)
+        if self.class_weight == "balanced":  # a mean over classes: each row weighs as one over its class's size
+            losses = (losses / np.bincount(rows.labels)[rows.labels]).astype(np.float32)
+        choice, scores = choose_crossed(path.scores, losses, rows.folds)
+        return PathScores((path.configurations[choice],), scores)
 
     def fit(self, rows: Rows, configuration: Mapping[str, Any]) -> Fitted:
         """The head trained on all rows."""
@@ -194,9 +211,8 @@ def _several(backbone: Backbone) -> Part:
 
 def _prior(view: View, head: str) -> float:
     """What other data sets led one to expect, as a share: see docs/honesty.md."""
-    if view.several:
-        return _SEVERAL_BACKBONES if len(view.parts) > 1 else _SEVERAL_LAYERS
-    return 0.0 if HEADS[head].linear else _NOT_LINEAR
+    several = _SEVERAL_BACKBONES if len(view.parts) > 1 else _SEVERAL_LAYERS
+    return (several if view.several else 0.0) + _OF_HEAD.get(head, _OF_OTHERS)
 
 
 def prediction_cost(parts: Sequence[Part]) -> float:

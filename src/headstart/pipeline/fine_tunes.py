@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from headstart.finetune.fine_tune import FineTune
     from headstart.heads.base import PathScores
 
-_PRIOR = -0.02
-"""A fine-tune costs minutes where a head costs seconds: it must show that it is better."""
+_PRIOR = 0.045
+"""As much as the best frozen features': where the score cannot tell the two apart, the loss decides."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from headstart.backbones.names import AUTO
 from headstart.backbones.packaged import SHORT
 from headstart.choose.budget import DEFAULT, seconds_of
 from headstart.data.images.decode import FITS
+from headstart.data.series.keys import check_rule
 from headstart.data.splits import HOLDOUT
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
@@ -87,6 +88,9 @@ class Options:
     fit : str
         How an image becomes a square: 'crop' (its centre), 'squeeze' or 'pad' (the whole of it); 'auto' measures that
         where many images are long.
+    group_by : str
+        What holds images together that show one thing: 'auto' looks for series where the data name no groups, 'none'
+        does not; 'folder', 'exif-time' (taken within a minute) or 'name:REGEX' (what the expression finds in the name).
 
     Raises
     ------
@@ -122,6 +126,7 @@ class Options:
     per_class: bool = False
     exclude: str | None = None
     fit: str = AUTO
+    group_by: str = AUTO
 
     @property
     def auto(self) -> bool:
@@ -179,6 +184,7 @@ class Options:
         checks.one_of("metric", self.metric, METRICS)
         checks.one_of("class_weight", "none" if self.class_weight is None else self.class_weight, ("none", "balanced"))
         checks.one_of("fit", self.fit, (AUTO, *FITS))
+        check_rule(self.group_by)
         checks.between("folds", 2 if self.folds is None else self.folds, 2, _MOST_FOLDS)
         checks.between("repeats", 1 if self.repeats is None else self.repeats, 1, _MOST_REPEATS)
         checks.between("seed", self.seed, 0, MOST_SEED)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,8 @@ class Prepared:
     """Readable, deduplicated samples with their embeddings, one for each backbone, in the same order of rows.
 
     duplicates: which samples are duplicates of each other. thumbnails: of all images that were loaded, None for too
-    many.
+    many. alike: (m, 2) rows whose thumbnails look alike. series: how many series of photographs of one thing there are,
+    beyond what the data name.
     """
 
     samples: Samples
@@ -50,6 +51,8 @@ class Prepared:
     notes: tuple[str, ...]
     duplicates: DuplicateGroups
     thumbnails: Thumbnails | None = None
+    alike: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    series: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -98,7 +101,8 @@ def prepare(
         rows = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
         samples, embedded, duplicates = samples.take(rows), _take_rows(embedded, rows), duplicates.take(rows)
         _check_fitted(samples)
-    return Prepared(samples, tuple(embedded), networks, failures, tuple(notes), duplicates, thumbnails)
+    alike = search.pairs_among(samples)
+    return Prepared(samples, tuple(embedded), networks, failures, tuple(notes), duplicates, thumbnails, alike)
 
 
 def _make_thumbnails(samples: Samples, run: Run) -> Thumbnails | None:
@@ -151,6 +155,14 @@ class Duplicates:
             for rows, values in zip(self.near.groups, self.near.likeness, strict=True)
             for row, value in zip(rows, values, strict=True)
         }
+
+    def pairs_among(self, samples: Samples) -> Ints:
+        """The pairs that look alike among some of the samples, as their rows there: (m, 2)."""
+        row_of = {content: row for row, content in enumerate(samples.content)}
+        rows = [[row_of.get(self.samples.content[row], -1) for row in pair] for pair in self.near.pairs]
+        pairs = np.array(rows, np.int64).reshape(-1, 2)
+        usable: Ints = pairs[(pairs >= 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1])]
+        return usable
 
     def grouped(self) -> Samples:
         """The samples with duplicates in one group, all of them kept."""
@@ -250,4 +262,5 @@ def data_facts(dataset: Dataset, prepared: Prepared, division: Division) -> Data
         ignored=dict(dataset.ignored),
         cached=min(embeddings.cached for embeddings in prepared.embedded),
         duplicates=prepared.duplicates.take(division.fit).redundant,
+        series=prepared.series,
     )

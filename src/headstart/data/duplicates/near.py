@@ -32,6 +32,8 @@ ALIKE = 0.9
 """From this likeness on two images are near duplicates, if they stand out (docs/audit.md says how it was chosen)."""
 SURE = 0.993
 """From this likeness on they are, whatever else looks like them."""
+SIBLINGS = 0.85
+"""From this likeness on two images may be photographs of one thing (benchmarks/series.py)."""
 STANDS_OUT = 0.4
 """Where a crowd is alike, a duplicate's distance (1 - likeness) is at most this part of the crowd's."""
 _CROWD, _CROWDED = 4, 0.2
@@ -47,7 +49,7 @@ _BLOCK = 512
 _FLAT = 2.0
 """Standard deviation in grey levels under which a thumbnail shows nothing that could be compared."""
 _PAIRS_A_PIECE = 256
-_RESULTS_VERSION = 1
+_RESULTS_VERSION = 2
 """Raise when the same images would give other groups."""
 _RESULTS_LIMIT, _MOST_RESULTS = 64 << 20, 200
 
@@ -57,11 +59,13 @@ class NearDuplicates:
     """Groups of near duplicates.
 
     groups: rows of each group, its leading image first. likeness: of each row to its group's leading one (1 for
-    itself), in the same order.
+    itself), in the same order. pairs: of rows that look alike, whether or not they stand out among others that do: in a
+    series of photographs of one thing the siblings are the crowd (`data.series`).
     """
 
     groups: tuple[tuple[int, ...], ...]
     likeness: tuple[tuple[float, ...], ...]
+    pairs: tuple[tuple[int, int], ...] = ()
 
 
 def near_groups(samples: Samples, *, cache: bool = True) -> Ints:
@@ -80,9 +84,10 @@ def search_samples(samples: Samples, *, cache: bool = True, thumbnails: Thumbnai
     thumbnails = thumbnails or make_thumbnails(samples, cache=cache)
     among_readable = find_near_duplicates(thumbnails.grey)
     groups = tuple(tuple(int(thumbnails.rows[row]) for row in group) for group in among_readable.groups)
-    result = NearDuplicates(groups, among_readable.likeness)
+    pairs = tuple((int(thumbnails.rows[one]), int(thumbnails.rows[other])) for one, other in among_readable.pairs)
+    result = NearDuplicates(groups, among_readable.likeness, pairs)
     if cache:
-        body = json.dumps({"groups": result.groups, "likeness": result.likeness}).encode()
+        body = json.dumps({"groups": groups, "likeness": result.likeness, "pairs": pairs}).encode()
         _results().put(_result_name(samples.content), body)
     return result
 
@@ -104,8 +109,9 @@ def _read_result(content: Sequence[str]) -> NearDuplicates | None:
     result = json.loads(body)
     groups = tuple(tuple(group) for group in result["groups"])
     likeness = tuple(tuple(values) for values in result["likeness"])
-    inside = all(0 <= row < len(content) for group in groups for row in group)
-    return NearDuplicates(groups, likeness) if inside else None
+    pairs = tuple((int(one), int(other)) for one, other in result.get("pairs", ()))
+    inside = all(0 <= row < len(content) for rows in (*groups, *pairs) for row in rows)
+    return NearDuplicates(groups, likeness, pairs) if inside else None
 
 
 def merge_groups(samples: Samples, groups: tuple[tuple[int, ...], ...]) -> Ints:
@@ -144,7 +150,8 @@ def find_near_duplicates(grey: NDArray[np.uint8]) -> NearDuplicates:
             groups.append(group)
             likenesses.append(tuple(min(round(value, 4), 1.0) for value in values))
     order = sorted(range(len(groups)), key=lambda i: min(groups[i]))
-    return NearDuplicates(tuple(groups[i] for i in order), tuple(likenesses[i] for i in order))
+    alike = tuple((int(one), int(other)) for one, other in pairs[likely >= SIBLINGS])
+    return NearDuplicates(tuple(groups[i] for i in order), tuple(likenesses[i] for i in order), alike)
 
 
 def _low_frequencies(grey: NDArray[np.generic]) -> Floats:

@@ -34,6 +34,8 @@ from headstart.pipeline.comparison import rows_of, run_race
 from headstart.pipeline.fine_tunes import FineTuneStrategy
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, data_facts, prepare
+from headstart.pipeline.series import group_by as group_by_rule
+from headstart.pipeline.series import hold_series
 from headstart.pipeline.shortlist import narrow_backbones
 from headstart.pipeline.strategies import plan_strategies, settle_options
 from headstart.pipeline.trust import calibrate_scores, fit_trust
@@ -64,6 +66,7 @@ def train(
     per_class: bool = False,
     metric: str = "accuracy",
     fit: str = "auto",
+    group_by: str = "auto",
     class_weight: str | None = None,
     min_gain: float | str = 0.005,
     folds: int | None = None,
@@ -112,6 +115,8 @@ def train(
         'accuracy', 'balanced-accuracy' or 'macro-f1'.
     fit : str
         How an image becomes a square: 'crop', 'squeeze' or 'pad'; 'auto' measures that where many images are long.
+    group_by : str
+        What shows one thing and is held together: 'auto' looks for series, 'none', 'folder', 'exif-time', 'name:REGEX'.
     class_weight : str, optional
         'balanced' weighs every class alike.
     min_gain : float or str
@@ -158,6 +163,7 @@ def train(
     options = _settled(options, arguments)
     clock, budget_left = _Clock(), Budget(options.seconds)
     loaded, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
+    loaded = group_by_rule(loaded, options.group_by)
     options = settle_options(options, loaded, budget_left)
     return _train(loaded, exclusions, options, clock, budget_left)
 
@@ -313,7 +319,8 @@ class _Clock:
 
 
 def _prepared(loaded: Dataset, options: Options) -> Prepared:
-    return prepare(loaded, options.backbones, options.run, weights=options.weights, fit=options.fit)
+    prepared = prepare(loaded, options.backbones, options.run, weights=options.weights, fit=options.fit)
+    return hold_series(prepared, options.group_by)
 
 
 def _not_begun(strategies: Sequence[Strategy], race: RaceResult) -> list[LeftOut]:
