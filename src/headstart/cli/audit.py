@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headstart.cli import show
-from headstart.cli.options import ColumnOptions, Place, columns, run_options
+from headstart.cli.options import ColumnOptions, Place, columns, group_by, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
 
@@ -57,6 +57,7 @@ class _Files:
 )
 @click.option("--shown", default=24, show_default=True, help="The most images of each kind on the page.")
 @columns
+@group_by
 @run_options("seed", "device", "cache")
 @click.option("--json", "as_json", is_flag=True, help="Print every finding as JSON.")
 def command(
@@ -67,6 +68,7 @@ def command(
     html: Path | None,
     shown: int,
     columns: ColumnOptions,
+    group_by: str,
     run: Run,
     as_json: bool,
 ) -> None:
@@ -80,7 +82,7 @@ def command(
 
     files = _Files(listing, fix, html, plan_duplicates)
     _check(files, shown)
-    result = audit(columns.load(data), seed=run.seed, device=run.device, cache=run.cache)
+    result = audit(columns.load(data), group_by=group_by, seed=run.seed, device=run.device, cache=run.cache)
     try:
         _print(result, as_json)
     finally:  # a disk that is full costs the files, not what was found; a reader that has gone costs no file

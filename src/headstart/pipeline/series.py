@@ -41,7 +41,7 @@ def group_by(dataset: Dataset, rule: str) -> Dataset:
     samples = dataset.samples
     words = keys_by(rule, samples.names, samples.items)
     numbers = np.unique([word or f"\0{row}" for row, word in enumerate(words)], return_inverse=True)[1]
-    groups = numbers if samples.groups is None else join_groups(samples.groups, _as_tuples(numbers))
+    groups = numbers if samples.groups is None else join_groups(samples.groups, rows_of_groups(numbers))
     note = (
         f"{quantity(len(samples), 'image')} are {quantity(len(np.unique(numbers)), 'group')} by {rule}; folds hold "
         "each together."
@@ -59,12 +59,11 @@ def hold_series(prepared: Prepared, rule: str) -> Prepared:
     series = find_series(*_views(prepared), samples.labels, samples.names, samples.items, prepared.alike)
     if series is None or UNLABELLED in samples.labels:
         return prepared
-    groups = join_groups(series.groups, _as_tuples(duplicates))
-    known, joined = np.bincount(duplicates), np.bincount(groups)
-    if (joined[groups] > known[duplicates]).mean() < _NEWS:
+    groups = join_duplicates(series, duplicates)
+    if groups is None:
         return prepared
     before = np.arange(len(samples)) if samples.groups is None else samples.groups
-    whole, lone = _divisible(samples, before, join_groups(before, _as_tuples(groups)))
+    whole, lone = _divisible(samples, before, join_groups(before, rows_of_groups(groups)))
     note = series_note(replace(series, groups=groups), len(samples))
     if whole is None:
         return _with_note(
@@ -77,6 +76,20 @@ def hold_series(prepared: Prepared, rule: str) -> Prepared:
         note += f" Of {join_words(lone)} all images seem to be of one thing: there they were not kept together."
     crossing = _crossing(samples, groups)
     return _with_note(prepared, replace(samples, groups=whole), note + crossing, series.count)
+
+
+def join_duplicates(series: Series, duplicates: Ints) -> Ints | None:
+    """Series and duplicates in one numbering (n,); None where the duplicates alone say nearly as much."""
+    groups = join_groups(series.groups, rows_of_groups(duplicates))
+    known, joined = np.bincount(duplicates), np.bincount(groups)
+    return groups if (joined[groups] > known[duplicates]).mean() >= _NEWS else None
+
+
+def rows_of_groups(numbers: Ints) -> tuple[tuple[int, ...], ...]:
+    """The rows of each number that several rows have."""
+    order = np.argsort(numbers, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
+    return tuple(tuple(part.tolist()) for part in parts if len(part) > 1)
 
 
 def series_note(series: Series, images: int) -> str:
@@ -106,13 +119,6 @@ def _views(prepared: Prepared) -> tuple[Floats, Floats]:
     pairs = list(zip(prepared.backbones, prepared.embedded, strict=True))[:_BACKBONES]
     X = np.concatenate([e.joined([tap.name for tap in b.taps[-LAYERS:]]) for b, e in pairs], axis=1)
     return np.sign(X) * np.sqrt(np.abs(X)), prepared.embedded[0].last
-
-
-def _as_tuples(numbers: Ints) -> tuple[tuple[int, ...], ...]:
-    """The rows of each number that several rows have."""
-    order = np.argsort(numbers, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
-    return tuple(tuple(part.tolist()) for part in parts if len(part) > 1)
 
 
 def _divisible(samples: Samples, before: Ints, groups: Ints) -> tuple[Ints | None, list[str]]:

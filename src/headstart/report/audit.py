@@ -26,6 +26,7 @@ from headstart.verbs.audit.findings import (
     LEAK,
     MISLABEL,
     NEAR,
+    SERIES,
     UNREADABLE,
     Audit,
     Count,
@@ -51,6 +52,8 @@ _MEANING = {
     "come from; 'exclude' in the plan leaves the image out.",
     EXACT: "The same bytes more than once, drawn once with every name; images in one frame are near duplicates of one "
     "another besides. Folds hold them together.",
+    SERIES: "Photographs of one thing, as it seems: each series is kept together, so that the accuracy is for new "
+    "things. Where that is wrong, say so with --group-by, or edit the plan that --fix FILE --plan-duplicates writes.",
     NEAR: f"One image {ALTERATIONS}; 'alike' is 1 for a perfect duplicate. Folds hold them together.",
     IMBALANCE: "Classes with a fifth of the images of the largest, or fewer.",
 }
@@ -117,7 +120,7 @@ def _section(result: Audit, count: Count, shown: int) -> dict[str, Any]:
     findings = result.of(count.kind)
     first, left = findings[:shown], len(findings[shown:])
     content: Sequence[Any]
-    if count.kind in (CONTRADICTION, LEAK, EXACT, NEAR):
+    if count.kind in (CONTRADICTION, LEAK, EXACT, NEAR, SERIES):
         layout = "duplicates"
         content, left = _duplicates(result, count.kind, findings, shown)
     elif count.kind in (UNREADABLE, CLASSES):

@@ -16,23 +16,27 @@ import numpy as np
 
 from headstart.checks import quantity
 from headstart.data.cleaning_plan import EXCLUDE
+from headstart.data.duplicates.near import join_groups
 from headstart.data.duplicates.resolve import exact_duplicates
 from headstart.data.duplicates.thumbnails import Thumbnails, make_thumbnails
 from headstart.data.images.remarks import remark_notes
+from headstart.data.series.keys import check_rule
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import check_enough
 from headstart.device import Device
 from headstart.errors import DataError
 from headstart.model.facts import AccuracyClaims
 from headstart.pipeline.candidates import LAYERS
-from headstart.pipeline.prepare import find_duplicates
+from headstart.pipeline.prepare import Duplicates, find_duplicates
 from headstart.pipeline.probe import MANY_DUPLICATES, accuracy_claims, probe_probabilities
+from headstart.pipeline.series import group_by as group_by_rule
 from headstart.pipeline.squares import AUTO, choose_fit
 from headstart.records.arrays import Floats, Ints
 from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Failure, Samples
 from headstart.verbs.audit.duplicates import duplicate_findings
 from headstart.verbs.audit.findings import IMBALANCE, LOOK, UNREADABLE, Audit, Finding, sort_findings
+from headstart.verbs.audit.series import SeriesSearch, look_for_series
 from headstart.verbs.audit.suspects import label_issues, quality_issues
 
 BACKBONE = "efficientnet_lite0"
@@ -47,6 +51,7 @@ def audit(
     labels: Any = None,
     *,
     groups: Any = None,
+    group_by: str = AUTO,
     backbone: str = BACKBONE,
     seed: int = 0,
     device: str | Device = "auto",
@@ -62,6 +67,9 @@ def audit(
         For a sequence of n images.
     groups : sequence of n values, optional
         For a sequence of n images: equal values belong together (one patient, site or video).
+    group_by : str
+        What shows one thing: 'auto' looks for series where no groups are named, 'none', 'folder', 'exif-time',
+        'name:REGEX'.
     backbone : str
         Whose embeddings the search for label issues uses.
     seed : int
@@ -95,12 +103,13 @@ def audit(
     [('contradictory labels', 2), ('exact duplicate', 1), ('near-black', 2), ('even', 1)]
     """
     run = Run(seed=seed, device=device, cache=cache)
-    dataset = load_dataset(data, labels=labels, groups=groups)
+    dataset = group_by_rule(load_dataset(data, labels=labels, groups=groups), check_rule(group_by))
     samples = dataset.samples
     thumbnails = make_thumbnails(samples, cache=cache)
     duplicates = find_duplicates(samples, run, thumbnails=thumbnails, limit=len(samples))
     families, groups_of_rows = duplicates.families(), duplicates.groups()
-    label_check = _check_labels(samples, families, groups_of_rows, thumbnails, backbone, run)
+    label_check = _check_labels(samples, duplicates, thumbnails, backbone, run, series=group_by == AUTO)
+    groups_of_rows = join_groups(groups_of_rows, label_check.series)
     findings = [
         *_unreadable(thumbnails.failures),
         *duplicate_findings(samples, families, duplicates.likeness()),
@@ -117,7 +126,7 @@ def audit(
         notes=(
             *dataset.notes,
             *remark_notes(thumbnails.fact("remarks").astype(int).tolist()),
-            _group_note(samples),
+            *([] if label_check.series else [_group_note(samples)]),
             *label_check.notes,
         ),
         samples=samples,
@@ -164,17 +173,18 @@ class _LabelCheck:
     notes: tuple[str, ...] = ()
     typical: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     hindrance: str = ""
+    series: tuple[tuple[int, ...], ...] = ()
 
 
 def _check_labels(
-    samples: Samples, families: Ints, groups: Ints, thumbnails: Thumbnails, backbone: str, run: Run
+    samples: Samples, duplicates: Duplicates, thumbnails: Thumbnails, backbone: str, run: Run, *, series: bool
 ) -> _LabelCheck:
-    """Label issues by confident learning, and the accuracies with and without duplicate leakage.
+    """Series, label issues by confident learning, and the accuracies with and without leakage.
 
-    families, groups: (n,). thumbnails: of the readable samples.
+    thumbnails: of the readable samples. series: whether to look for some.
     """
     rows = _certain_rows(samples, thumbnails.rows)
-    samples, families, groups = samples.take(rows), families[rows], groups[rows]
+    samples, families, groups = samples.take(rows), duplicates.families()[rows], duplicates.groups()[rows]
     try:
         if not len(samples):
             raise DataError(
@@ -185,17 +195,21 @@ def _check_labels(
         return _LabelCheck(notes=(f"Labels were not checked: {error}",), hindrance=str(error))
     try:
         square = choose_fit(samples, thumbnails, AUTO, run)
-        X = _embed_layers(samples, backbone, square.fit, run)
+        X, last = _embed_layers(samples, backbone, square.fit, run)
+        search = look_for_series(samples, X, last, duplicates, families, rows) if series else SeriesSearch()
+        groups = join_groups(groups, search.groups)
         probabilities = probe_probabilities(X, samples.labels, groups, run)
     except DataError as error:
         return _LabelCheck(notes=(f"Labels were not checked: {error}",))
     claims = None
-    if len(rows) - len(np.unique(families)) >= MANY_DUPLICATES * len(rows):
+    if search.groups or len(rows) - len(np.unique(families)) >= MANY_DUPLICATES * len(rows):
         leaky = probe_probabilities(X, samples.labels, samples.groups, run)
         claims = accuracy_claims(leaky, probabilities, samples.labels)
     findings, issues = label_issues(samples, probabilities, rows)
     typical = {name: tuple(rows[places].tolist()) for name, places in _typical(samples, probabilities, groups, issues)}
-    return _LabelCheck(findings, claims, (square.note,) if square.note else (), typical)
+    series_of_rows = tuple(tuple(rows[list(members)].tolist()) for members in search.groups)
+    notes = tuple(note for note in (search.note, square.note) if note)
+    return _LabelCheck((*search.findings, *findings), claims, notes, typical, series=series_of_rows)
 
 
 def _typical(samples: Samples, probabilities: Floats, groups: Ints, issues: Ints) -> Iterator[tuple[str, list[int]]]:
@@ -220,8 +234,8 @@ def _certain_rows(samples: Samples, readable: Ints) -> Ints:
     return np.flatnonzero(certain)
 
 
-def _embed_layers(samples: Samples, name: str, fit: str, run: Run) -> Floats:
-    """Several layers of the backbone side by side: (n, d)."""
+def _embed_layers(samples: Samples, name: str, fit: str, run: Run) -> tuple[Floats, Floats]:
+    """Several layers of the backbone side by side, (n, d), and the last one alone."""
     from headstart.backbones.opening import open_backbone
     from headstart.embed.features import embed_backbone
 
@@ -230,4 +244,4 @@ def _embed_layers(samples: Samples, name: str, fit: str, run: Run) -> Floats:
     embeddings = embed_backbone(samples, backbone, run)
     if embeddings.failures:
         raise DataError(f"{embeddings.failures[0].name} could be read at first and then no more; run the audit again.")
-    return embeddings.joined([tap.name for tap in backbone.taps[-LAYERS:]])
+    return embeddings.joined([tap.name for tap in backbone.taps[-LAYERS:]]), embeddings.last

@@ -28,7 +28,9 @@ UNREADABLE, CONTRADICTION, LEAK = "unreadable", "contradictory labels", "leak ac
 EXACT, NEAR, MISLABEL, IMBALANCE = "exact duplicate", "near duplicate", "label issue", "class imbalance"
 CLASSES = "classes or groups"
 """More labels look wrong than can be: what is wrong are the classes, or the groups."""
-KINDS = (UNREADABLE, CONTRADICTION, LEAK, CLASSES, MISLABEL, EXACT, NEAR, *quality.KINDS, IMBALANCE)
+SERIES = "series"
+"""One thing photographed several times."""
+KINDS = (UNREADABLE, CONTRADICTION, LEAK, CLASSES, SERIES, MISLABEL, EXACT, NEAR, *quality.KINDS, IMBALANCE)
 """In the order in which they matter."""
 LOOK = "look at"
 _STRONGEST = (EXCLUDE, GROUP, LOOK)
