@@ -13,15 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.heads.forms.arrays import signed_root
 from headstart.heads.forms.linear import Linear
 from headstart.heads.solvers.basis import Standard, basis, standardise
 from headstart.records.arrays import Floats, Ints, require
 
 MOST_AXES = 256
 """Principal axes that are kept: what a linear head on a few hundred images can use, and quick to solve in."""
-_MOST_FOR_AXES = 2000
+_MOST_FOR_AXES = 1000
 """Rows that the axes are taken from."""
 
+Reals = NDArray[np.float64]
 Tables = NDArray[np.float64]
 """(m, K) probabilities, rows sum to one."""
 
@@ -84,19 +86,34 @@ def alike(domains: Domains, *, most_axes: int = MOST_AXES) -> Space:
     return _project(standard.apply(domains.source), standard.apply(domains.target), standard, most_axes)
 
 
-def apart(domains: Domains, *, most_axes: int = MOST_AXES) -> Space:
-    """Every domain standardised by itself: the target, and each of the sources."""
+def apart(domains: Domains, *, shares: Reals | None = None, most_axes: int = MOST_AXES) -> Space:
+    """Every domain standardised by itself: the target, and each of the sources.
+
+    shares: (K,) the classes' shares that the target is taken to have; the source's mean and deviation are then those of a
+    source with these shares, or else a class that is more frequent in the target would be taken for a shift.
+    """
     standard = standardise(domains.target, signed_sqrt=True)
-    return _project(standardised_source(domains), standard.apply(domains.target), standard, most_axes)
+    weights = None if shares is None else class_ratios(domains, shares)[domains.labels]
+    return _project(standardised_source(domains, weights), standard.apply(domains.target), standard, most_axes)
 
 
-def standardised_source(domains: Domains) -> Floats:
-    """(n, d): the source rows, each of its domains standardised by itself."""
+def class_ratios(domains: Domains, shares: Reals) -> Reals:
+    """(K,): how often a source row of each class is to count, so that the source has these shares; 1/20 to 20."""
+    ratios: Reals = np.clip(shares / np.maximum(domains.shares, 1e-6), 0.05, 20)
+    return ratios
+
+
+def standardised_source(domains: Domains, weights: Reals | None = None) -> Floats:
+    """(n, d): the source rows, each of its domains standardised by itself. weights: (n,) how often each row counts."""
     origins = np.zeros(len(domains.source), np.int64) if domains.origins is None else domains.origins
-    rows = np.empty(domains.source.shape, np.float32)
+    counts = np.ones(len(origins)) if weights is None else weights
+    rows = signed_root(domains.source).astype(np.float32)
     for origin in np.unique(origins):
         members = origins == origin
-        rows[members] = standardise(domains.source[members], signed_sqrt=True).apply(domains.source[members])
+        mass = (counts[members] / counts[members].sum()).astype(np.float32)
+        centred = rows[members] - mass @ rows[members]
+        spread = np.sqrt(mass @ centred**2)
+        rows[members] = centred / np.where(spread > 1e-6, spread, 1.0)
     return rows
 
 
