@@ -2,10 +2,10 @@
 
 Nothing is done where a classifier cannot tell the domains apart. Else the vote is taken only where images of the target
 that look alike agree more on its answers than on those of the source's head: by a clear step of plain agreement between
-neighbours the cautious mean of all votes; by a very clear step of agreement beyond chance (Cohen 1960), which a head that
-has collapsed into few classes cannot feign, the revised vote. Thresholds were set on dogs and rice leaves under drawn
-styles, with natural and with shifted class shares; docs/evidence/adapt.md says how they held elsewhere. It never looks at
-a label of the target.
+neighbours the cautious mean of all votes; by a very clear step of agreement beyond chance (Cohen 1960), which a head
+that has collapsed into few classes cannot feign, the revised vote. Thresholds were set on dogs and rice leaves under
+drawn styles, with natural and with shifted class shares; docs/evidence/adapt.md says how they held elsewhere. It never
+looks at a label of the target.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from headstart.adapt.distance import DomainDistance
 from headstart.adapt.domains import Domains, Tables
 from headstart.adapt.graph import consistency, neighbours
-from headstart.adapt.vote import SAME_REVISED, Votes, cast_votes
+from headstart.adapt.vote import SAME, SAME_REVISED, Votes, cast_votes
 from headstart.records.arrays import Ints
 
 APART = 0.70
@@ -37,10 +37,10 @@ class Choice:
     """What to do.
 
     verdict: 'same domain', 'adapted' or 'unsure' (the domains differ, but that adapting helps cannot be seen).
-    table: (m, K) the answers to be taken; the source's head's own, but where the verdict is 'adapted'. distance: how well
-    the domains are told apart. agreement: the share of images on which the source's head and the vote agree; harmony: how
-    well the votes agree with each other; both None in the same domain. before, after: the neighbours' agreement on the
-    answers of the source's head and of the vote.
+    table: (m, K) the answers to be taken; the source's head's own, but where the verdict is 'adapted'. distance: how
+    well the domains are told apart. agreement: the share of images on which the source's head and the vote under its
+    own shares agree; harmony: how well the votes agree with each other; both None in the same domain. before, after:
+    the neighbours' agreement on the answers of the source's head and of the vote.
     """
 
     verdict: str
@@ -68,7 +68,8 @@ def choose(domains: Domains, source_only: Tables, distance: DomainDistance) -> C
         verdict, table = ADAPTED, votes.mean
     else:
         verdict, table = UNSURE, source_only
-    return Choice(verdict, table, distance, float((mine == theirs).mean()), votes.harmony, before, after, votes)
+    agreement = float((mine == votes.tables[SAME].argmax(axis=1)).mean())
+    return Choice(verdict, table, distance, agreement, votes.harmony, before, after, votes)
 
 
 def beyond_chance(nearest: Ints, answers: NDArray[np.int64]) -> float:

@@ -1,8 +1,8 @@
 """Moving the source's rows so that their mean and covariance are the target's: CORAL and linear optimal transport.
 
 `coral` whitens the source and colours it as the target (Sun, Feng and Saenko 2016, https://arxiv.org/abs/1511.05547);
-`transport` is the optimal map between two Gaussians (Peyré and Cuturi 2019, equation 2.40), the shortest of all maps that
-do so. References: on real shifts both gained less than standardising each domain by itself, and harmed more often
+`transport` is the optimal map between two Gaussians (Peyré and Cuturi 2019, equation 2.40), the shortest of all maps
+that do so. References: on real shifts both gained less than standardising each domain by itself, and harmed more often
 (docs/evidence/adapt.md); they are never chosen by themselves.
 """
 

@@ -1,8 +1,8 @@
 """Whether two domains differ at all: how well a classifier tells them apart, out of fold (the proxy A-distance).
 
-Ben-David et al. 2010 ("A theory of learning from different domains"): with ε the domain classifier's error, the distance is
-2 (1 - 2ε). Half of the images right is chance and no distance; every image right is 2. Ridge regression on the domains, the
-strength fixed, five folds that never part a group, both domains weighed alike.
+Ben-David et al. 2010 ("A theory of learning from different domains"): with ε the domain classifier's error, the
+distance is 2 (1 - 2ε). Half of the images right is chance and no distance; every image right is 2. Ridge regression on
+the domains, the strength fixed, five folds that never part a group, both domains weighed alike.
 """
 
 from __future__ import annotations

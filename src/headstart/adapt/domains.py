@@ -1,9 +1,10 @@
 """A labelled source and an unlabelled target in one space of few dimensions.
 
-`alike` standardises both domains by the source's mean and deviation, as a head that knows the source alone does; `apart`
-standardises each domain by its own, which takes away every shift of single features: the analogue, on embeddings, of
-batch-norm statistics taken anew for each domain (AdaBN, Li et al. 2016, https://arxiv.org/abs/1603.04779). Both then turn
-the rows onto the first principal axes. Nothing is learnt from labels here.
+`alike` standardises both domains by the source's mean and deviation, as a head that knows the source alone does;
+`apart` standardises each domain by its own, which takes away every shift of single features: the analogue, on
+embeddings, of batch-norm statistics taken anew for each domain (AdaBN, Li et al. 2016,
+https://arxiv.org/abs/1603.04779). Both then turn the rows onto the first principal axes. Nothing is learnt from labels
+here.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ def alike(domains: Domains, *, most_axes: int = MOST_AXES) -> Space:
 def apart(domains: Domains, *, shares: Reals | None = None, most_axes: int = MOST_AXES) -> Space:
     """Every domain standardised by itself: the target, and each of the sources.
 
-    shares: (K,) the classes' shares that the target is taken to have; the source's mean and deviation are then those of a
-    source with these shares, or else a class that is more frequent in the target would be taken for a shift.
+    shares: (K,) the classes' shares that the target is taken to have; the source's mean and deviation are then those of
+    a source with these shares, or else a class that is more frequent in the target would be taken for a shift.
     """
     standard = standardise(domains.target, signed_sqrt=True)
     weights = None if shares is None else class_ratios(domains, shares)[domains.labels]

@@ -1,8 +1,8 @@
 """What accuracy to expect on a target without labels, with a band that is honest.
 
 Confidences were 20 to 40 points too high on real shifts, temperature-scaled or not; how often the source's head agrees
-with the adapted answers was nearly free of bias (docs/evidence/adapt.md; the idea is that of Jiang et al. 2022, "Assessing
-generalization of SGD via disagreement"). The bands are wide because they held for nine pairs of ten.
+with the adapted answers was nearly free of bias (docs/evidence/adapt.md; the idea is that of Jiang et al. 2022,
+"Assessing generalization of SGD via disagreement"). The bands are wide because they held for nine pairs of ten.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ def expected_before(choice: Choice, source_accuracy: float) -> Estimate:
     return _band(min(_SLOPE * choice.agreement, source_accuracy), BAND)
 
 
-def expected_after(choice: Choice, source_accuracy: float) -> Estimate | None:
+def expected_after(choice: Choice) -> Estimate | None:
     """The accuracy to expect of the adapted answers; None where nothing was adapted."""
     if choice.verdict != ADAPTED or choice.harmony is None:
         return None
-    return _band(min(_OFFSET + _GAIN * choice.harmony, source_accuracy), ADAPTED_BAND)
+    return _band(_OFFSET + _GAIN * choice.harmony, ADAPTED_BAND)
 
 
 def _band(value: float, half: float) -> Estimate:

@@ -1,7 +1,8 @@
-"""The graph of nearest neighbours by cosine: what label propagation walks on, and how well answers agree with neighbours.
+"""The graph of nearest neighbours by cosine: what label propagation walks on, and how well answers agree with
+neighbours.
 
-`neighbours` gives each row's nearest rows; `symmetric_graph` makes a sparse matrix of them; `consistency` is the share of
-neighbours with the same answer. Quadratic in the rows, in blocks, so that memory stays small.
+`neighbours` gives each row's nearest rows; `symmetric_graph` makes a sparse matrix of them; `consistency` is the share
+of neighbours with the same answer. Quadratic in the rows, in blocks, so that memory stays small.
 """
 
 from __future__ import annotations

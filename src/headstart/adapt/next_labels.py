@@ -1,8 +1,8 @@
 """Which images of the target to label first: unsure ones, spread over all kinds of images.
 
 Clustering weighted by uncertainty (CLUE, Prabhu et al. 2021, https://arxiv.org/abs/2010.08666): k-means on the target's
-rows where an image weighs as much as its answer's entropy, then the image nearest each centre. Seven chosen so were worth
-fourteen drawn at random (docs/evidence/adapt.md).
+rows where an image weighs as much as its answer's entropy, then the image nearest each centre. Seven chosen so were
+worth fourteen drawn at random (docs/evidence/adapt.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Label propagation on the joint graph of both domains (Zhou et al. 2004, "Learning with local and global consistency").
+"""Label propagation on the joint graph of both domains (Zhou et al. 2004, "Learning with local and global
+consistency").
 
-Labels flow from the source's rows along nearest neighbours to the target's: with S the normalised graph and Y the labels,
-F = (1 - α) Σ (αS)ᵗ Y, by iteration.
+Labels flow from the source's rows along nearest neighbours to the target's: with S the normalised graph and Y the
+labels, F = (1 - α) Σ (αS)ᵗ Y, by iteration.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Prototypes: the target's own class means, found by going back and forth between means and answers.
 
-As SHOT labels its target (Liang, Hu and Feng 2020, equations 4 to 6, https://arxiv.org/abs/2002.08546): means weighted by
-the present answers, then the nearest mean by cosine, twice.
+As SHOT labels its target (Liang, Hu and Feng 2020, equations 4 to 6, https://arxiv.org/abs/2002.08546): means weighted
+by the present answers, then the nearest mean by cosine, twice.
 """
 
 from __future__ import annotations

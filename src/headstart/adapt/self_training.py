@@ -1,7 +1,7 @@
 """Class-balanced self-training: the surest answers of every class become labels, in rounds (CBST, Zou et al. 2018).
 
-A growing share of the images predicted as each class, the surest first, joins the labelled ones, which count three times.
-No class is asked for more images than are predicted as it, so other class shares in the pool are followed, not
+A growing share of the images predicted as each class, the surest first, joins the labelled ones, which count three
+times. No class is asked for more images than are predicted as it, so other class shares in the pool are followed, not
 levelled. https://arxiv.org/abs/1810.07911
 """
 

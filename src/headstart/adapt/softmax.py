@@ -1,8 +1,9 @@
-"""The softmax head that every way of adapting fits: cross-entropy on labelled rows, and what is wanted on unlabelled ones.
+"""The softmax head that every way of adapting fits: cross-entropy on labelled rows, and what is wanted on unlabelled
+ones.
 
-`fit_softmax` takes rows in a space of few dimensions with soft labels, and, where it is wanted, unlabelled rows on which
-the answers shall be sure and in given shares (information maximisation); it returns weights. Dense numpy and scipy's
-L-BFGS: a few hundred columns, a few thousand rows, a tenth of a second.
+`fit_softmax` takes rows in a space of few dimensions with soft labels, and, where it is wanted, unlabelled rows on
+which the answers shall be sure and in given shares (information maximisation); it returns weights. Dense numpy and
+scipy's L-BFGS: a few hundred columns, a few thousand rows, a tenth of a second.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def fit_softmax(
 
 def answers(rows: Floats, weights: Reals) -> Reals:
     """(m, K) probabilities of rows (m, r) by a head of `weights` (r + 1, K)."""
-    return np.exp(_log_softmax(rows @ weights[:-1] + weights[-1]))  # type: ignore[no-any-return]
+    return np.exp(_log_softmax(rows @ weights[:-1] + weights[-1]))
 
 
 def one_hot(labels: Ints, classes: int) -> Reals:
@@ -87,7 +88,7 @@ def _with_ones(rows: Floats) -> Reals:
 
 def _log_softmax(scores: Reals) -> Reals:
     shifted = scores - scores.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # type: ignore[no-any-return]
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def _cross_entropy(X: Reals, W: Reals, targets: Reals, mass: Reals) -> tuple[float, Reals]:

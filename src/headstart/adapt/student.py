@@ -1,7 +1,8 @@
-"""From answers on a batch to a head for new images: a linear head that learns the source's labels and the taken answers.
+"""From answers on a batch to a head for new images: a linear head that learns the source's labels and the taken
+answers.
 
-A vote and a walk on a graph are of the images they saw. The student sees the source's labelled rows and the target's rows
-with their soft answers, each domain standardised by itself, and is an ordinary linear head on raw target rows.
+A vote and a walk on a graph are of the images they saw. The student sees the source's labelled rows and the target's
+rows with their soft answers, each domain standardised by itself, and is an ordinary linear head on raw target rows.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _LABEL_WEIGHT = 3.0
 def teach(domains: Domains, table: Tables, *, labelled: tuple[Ints, Ints] | None = None) -> tuple[Linear, Tables]:
     """The head, and its probabilities (m, K) on the target.
 
-    table: (m, K) the answers to learn. labelled: target rows with labels, and their class numbers; they replace the answers
-    and count three times.
+    table: (m, K) the answers to learn. labelled: target rows with labels, and their class numbers; they replace the
+    answers and count three times.
     """
     targets, mass = table.copy(), np.ones(len(table))
     if labelled is not None:

@@ -1,9 +1,9 @@
 """The vote: what six ways of answering say together, under a guess of the target's class shares.
 
-One table of probabilities each: the source's own head, two heads on rows that were standardised per domain (a weak and a
-strong penalty), two that also maximise information on the target, and label propagation. None of them is right
-everywhere, and their mean is steadier than any. `cast_votes` makes the vote under four guesses of the shares, because to
-take other shares for another look (or the other way) is the way to lose: the source's, those that the source's head
+One table of probabilities each: the source's own head, two heads on rows that were standardised per domain (a weak and
+a strong penalty), two that also maximise information on the target, and label propagation. None of them is right
+everywhere, and their mean is steadier than any. `cast_votes` makes the vote under four guesses of the shares, because
+to take other shares for another look (or the other way) is the way to lose: the source's, those that the source's head
 predicts, and what either vote then says itself.
 """
 

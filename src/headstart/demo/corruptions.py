@@ -1,9 +1,9 @@
 """Photographs as a bad day would have made them: rain, night, fog, blur, noise and JPEG, in five severities.
 
-`corrupt` takes an image, the name of a corruption and a severity of 1 to 5 and gives an image of the same size; the same
-seed gives the same image. The kinds and the idea of five severities are those of ImageNet-C (Hendrycks and Dietterich
-2019, https://arxiv.org/abs/1903.12261); the formulas are simple ones of our own, so the numbers are not comparable with
-published ones. Nothing is loaded, saved or scored here.
+`corrupt` takes an image, the name of a corruption and a severity of 1 to 5 and gives an image of the same size; the
+same seed gives the same image. The kinds and the idea of five severities are those of ImageNet-C (Hendrycks and
+Dietterich 2019, https://arxiv.org/abs/1903.12261); the formulas are simple ones of our own, so the numbers are not
+comparable with published ones. Nothing is loaded, saved or scored here.
 """
 
 from __future__ import annotations
@@ -66,20 +66,24 @@ def _to_image(pixels: Pixels) -> Image.Image:
 
 
 def _scale(pixels: Pixels) -> float:
-    return min(pixels.shape[:2]) / _SIDE
+    return float(min(pixels.shape[:2])) / _SIDE
 
 
 def _rain(pixels: Pixels, level: int, random: np.random.Generator) -> Pixels:
     """Bright slanted streaks over a duller picture."""
     height, width = pixels.shape[:2]
-    share, length = (0.003, 0.006, 0.010, 0.015, 0.022)[level], max(3, round((8, 10, 13, 16, 20)[level] * _scale(pixels)))
+    share, length = (
+        (0.003, 0.006, 0.010, 0.015, 0.022)[level],
+        max(3, round((8, 10, 13, 16, 20)[level] * _scale(pixels))),
+    )
     drops = (random.random((height, width)) < share).astype(np.float64)
     slant = random.uniform(-0.4, 0.4)
     # A drop falls while the shutter is open: the mean of the drops moved along its path.
     streaks = sum(np.roll(drops, (step, round(slant * step)), axis=(0, 1)) for step in range(length))
     dull = (0.95, 0.9, 0.85, 0.78, 0.7)[level]
     veil = pixels * dull + 0.06 * (1 - dull)
-    return veil + np.minimum(streaks, 1.0)[..., None] * (0.75 - veil) * 0.7
+    wet: Pixels = veil + np.minimum(streaks, 1.0)[..., None] * (0.75 - veil) * 0.7
+    return wet
 
 
 def _night(pixels: Pixels, level: int, random: np.random.Generator) -> Pixels:
@@ -87,14 +91,17 @@ def _night(pixels: Pixels, level: int, random: np.random.Generator) -> Pixels:
     gain, gamma = (0.6, 0.45, 0.33, 0.24, 0.17)[level], (1.1, 1.2, 1.3, 1.4, 1.5)[level]
     grey = pixels.mean(axis=2, keepdims=True)
     dark = (0.6 * pixels + 0.4 * grey) ** gamma * gain * np.array([0.9, 0.95, 1.1])
-    return dark + random.normal(0, 0.01 + 0.005 * level, pixels.shape)
+    grainy: Pixels = dark + random.normal(0, 0.01 + 0.005 * level, pixels.shape)
+    return grainy
 
 
 def _fog(pixels: Pixels, level: int, random: np.random.Generator) -> Pixels:
-    """A white veil, thicker in some places: Koschmieder's law I = J t + A (1 - t) with a transmission t of many scales."""
+    """A white veil, thicker in some places: Koschmieder's law I = J t + A (1 - t) with a transmission t of many
+    scales."""
     thickness = (0.35, 0.47, 0.58, 0.68, 0.78)[level] * (0.75 + 0.5 * _clouds(pixels.shape[0], pixels.shape[1], random))
     transmission = 1 - np.minimum(thickness, 0.95)[..., None]
-    return pixels * transmission + 0.85 * (1 - transmission)
+    foggy: Pixels = pixels * transmission + 0.85 * (1 - transmission)
+    return foggy
 
 
 def _clouds(height: int, width: int, random: np.random.Generator) -> NDArray[np.float64]:
@@ -105,7 +112,8 @@ def _clouds(height: int, width: int, random: np.random.Generator) -> NDArray[np.
         layer = Image.fromarray(cells).resize((width, height), Image.Resampling.BICUBIC)
         total += np.asarray(layer, np.float64) / 2**octave
     low, high = total.min(), total.max()
-    return (total - low) / max(high - low, 1e-9)  # type: ignore[no-any-return]
+    clouds: Pixels = (total - low) / max(high - low, 1e-9)
+    return clouds
 
 
 def _blur(pixels: Pixels, level: int, random: np.random.Generator) -> Pixels:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import checks
-from headstart.errors import BundleError
+from headstart.errors import BundleError, OptionError
 from headstart.heads.catalog import HEADS, make_head
 from headstart.metrics.classes import METRICS
 from headstart.records.run import MOST_SEED
@@ -73,6 +73,11 @@ class HeadRecipe:
 
 def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRecipe:
     """The recipe of a bundle's head; `BundleError` where the manifest does not tell it."""
+    if "adaptation" in saved.manifest:
+        raise OptionError(
+            f"{saved.folder} was adapted to another domain, and its head is not made of its training rows alone: "
+            "extend the model that it was adapted from, and adapt that again (headstart adapt)."
+        )
     try:
         head, training = saved.manifest["head"], saved.manifest["training"]
         tuned = any(part.backbone.delta is not None for part in predictor.parts)
