@@ -94,8 +94,8 @@ from headstart.records.run import Run
 @click.option(
     "--target",
     type=Place(),
-    help="Images of another domain, where the model is to work (a folder; at least 30, no labels needed): it is adapted
-    " "to them where something speaks for it.",
+    help="Images of another domain, where the model is to work (a folder; at least 30, no labels needed): it is "
+    "adapted to them where something speaks for it.",
 )
 @click.option("--target-labels", type=Place(), help="A few labelled images of --target's domain.")
 @click.option("--details", is_flag=True, help="Print the contest between the ways, calibration and all notes too.")
