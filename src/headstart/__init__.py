@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from headstart.verbs.forgetting import forgetting
     from headstart.verbs.predict import predict
     from headstart.verbs.rank import rank
+    from headstart.verbs.robustness import robustness
     from headstart.verbs.train.train import train
 
 _HOMES = {
@@ -62,6 +63,7 @@ _HOMES = {
     "load": "headstart.model.load:load_model",
     "predict": "headstart.verbs.predict",
     "rank": "headstart.verbs.rank",
+    "robustness": "headstart.verbs.robustness",
     "shift": "headstart.verbs.adapt.shift",
     "train": "headstart.verbs.train.train",
     "write_report": "headstart.report.write",
@@ -86,6 +88,7 @@ __all__ = [
     "load",
     "predict",
     "rank",
+    "robustness",
     "shift",
     "train",
     "write_report",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.adapt.test_ways import accuracy, clouds, shifted
 
 from headstart.adapt.choice import ADAPTED, SAME_DOMAIN, UNSURE, Choice, beyond_chance, choose
 from headstart.adapt.distance import DomainDistance, domain_distance
@@ -14,7 +15,6 @@ from headstart.adapt.softmax import one_hot
 from headstart.adapt.student import teach
 from headstart.adapt.vote import cast_votes
 from headstart.metrics.intervals import Estimate
-from tests.adapt.test_ways import accuracy, clouds, shifted
 
 
 def collapsed(n: int) -> np.ndarray:

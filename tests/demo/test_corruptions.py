@@ -1,5 +1,7 @@
 """Drawn corruptions: the same for a seed, of the same size, worse by every severity."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,7 +27,7 @@ def test_it_is_the_same_for_a_seed_and_worse_by_every_severity(kind: str, pictur
     assert all(image.size == (96, 80) and image.mode == "RGB" for image in images)
     assert corrupt(picture, kind, 2, seed=3).tobytes() == images[1].tobytes()
     away = [distance(image, picture) for image in images]
-    assert all(later > earlier for earlier, later in zip(away, away[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(away))
 
 
 def test_any_mode_and_a_wrong_word() -> None:

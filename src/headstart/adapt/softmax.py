@@ -88,7 +88,8 @@ def _with_ones(rows: Floats) -> Reals:
 
 def _log_softmax(scores: Reals) -> Reals:
     shifted = scores - scores.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    logs: Reals = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return logs
 
 
 def _cross_entropy(X: Reals, W: Reals, targets: Reals, mass: Reals) -> tuple[float, Reals]:

@@ -45,6 +45,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "curve": "Forecast what more labels would bring.",
         "rank": "Rank pretrained networks for these data, in seconds.",
         "depth": "Show how good each layer of a network is for these data.",
+        "robustness": "Score a model under rain, night, fog, blur, noise, JPEG.",
         "forgetting": "Show what a fine-tune has changed in a network.",
         "cache": "Show or empty what is kept on disk for the next run.",
     },

@@ -77,8 +77,10 @@ def next_lines(result: Shift, source: str, target: str) -> list[tuple[str, str]]
     first = ", ".join(result.label_first[:_SHOWN_IMAGES])
     more = len(result.label_first)
     label = f"label these {more} first, such as {first} (all: --details), then {command} --target-labels FEW"
+    if not more:
+        return [("next", command if result.adapts else "nothing: adapting measured no better; label more images")]
     if result.adapts:
-        return [("next", command), ("better", label)] if more else [("next", command)]
+        return [("next", command), ("better", label)]
     return [("next", f"cannot tell without labels whether adapting would help, so nothing is to be done yet: {label}")]
 
 

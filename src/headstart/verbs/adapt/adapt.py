@@ -132,7 +132,7 @@ def _model(origin: Origin, target: Target, shift: Shift, domains: Domains) -> Mo
         failures=target.failures,
         data=origin.data,
         training=origin.training,
-        notes=(_SCORES, *shift.notes),
+        notes=(_SCORES, *shift.notes, *(() if trust is None else trust.notes)),
         seconds={"adapting": shift.seconds},
         extension={
             "adapted_from": {"name": origin.name, "manifest": origin.mark, "images": len(origin.rows)},

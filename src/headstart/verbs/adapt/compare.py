@@ -98,6 +98,8 @@ def _label_first(domains: Domains, choice: Choice, target: Target, count: int) -
     if choice.votes is None or not count:
         return ()
     free = np.setdiff1d(np.arange(len(target.X)), target.rows)
+    if not len(free):
+        return ()
     table = choice.votes.mean if choice.verdict == UNSURE else choice.table
     chosen = next_labels(choice.votes.space.target[free], table[free], count)
     return tuple(target.samples.names[row] for row in free[chosen].tolist())
