@@ -122,3 +122,35 @@ def test_a_labelled_folder_stands_for_a_model(watched: Path, night: Path) -> Non
     assert result.shifted
     assert result.source.value > 0.9
     assert result.to_dict()["source_accuracy"]["value"] == result.source.value
+
+
+def test_predict_adapts_a_batch_only_when_asked_and_never_a_few_images(watched: Path, night: Path) -> None:
+    model = watched / "model"
+    done = headstart("predict", model, night, "--adapt", "--csv")
+    assert done.returncode == 0, done.stderr
+    assert "The 70 images were standardised by their own statistics (--adapt)" in done.stderr
+    assert done.stdout != headstart("predict", model, night, "--csv").stdout
+    one = next(night.rglob("*.png"))
+    assert "--adapt needs at least 30 images in the batch that can be read; found 1" in refused(
+        "predict", model, one, "--adapt"
+    )
+    assert "--adapt voids guarantees and sets" in refused("predict", model, night, "--adapt", "--max-error", "0.1")
+
+
+def test_a_pool_joins_in_training_and_test_images_in_it_are_refused(watched: Path, night: Path, tmp_path: Path) -> None:
+    pool = tmp_path / "pool"
+    shutil.copytree(watched / "new", pool)
+    place = tmp_path / "model"
+    quick = ("--heads", "ridge", "--backbones", "lite0", "--repeats", "1")
+    done = headstart("train", watched / "train", "-o", place, *quick, "--unlabelled", pool, "--details")
+    assert done.returncode == 0, done.stderr
+    assert "self-trained\tlite0, 5 layers and 40 unlabelled images" in done.stdout
+    assert "A pool of 40 unlabelled images took part in training" in done.stderr
+    assert len(toolkit.predict(place, night).labels) == 70
+    assert "a pool needs at least 30 unlabelled images that are not among the labelled ones" in refused(
+        "train", watched / "train", "-o", tmp_path / "x", *quick, "--unlabelled", watched / "train"
+    )
+    sentence = refused(
+        "train", watched / "train", "-o", tmp_path / "x", *quick, "--holdout", "20%", "--unlabelled", watched / "train"
+    )
+    assert "of the test part, whose score would then mean nothing" in sentence

@@ -92,6 +92,11 @@ from headstart.records.run import Run
 @click.option("--per-class", is_flag=True, help="Guarantee it for each predicted class, not only for all together.")
 @recipe
 @click.option(
+    "--unlabelled",
+    type=Place(),
+    help="Unlabelled images of the same kind (a folder; at least 30): training with them joins the comparison.",
+)
+@click.option(
     "--target",
     type=Place(),
     help="Images of another domain, where the model is to work (a folder; at least 30, no labels needed): it is "
@@ -125,6 +130,7 @@ def command(
     confidence: float | None,
     per_class: bool,
     recipe: Recipe,
+    unlabelled: Path | None,
     target: Path | None,
     target_labels: Path | None,
     details: bool,
@@ -167,6 +173,7 @@ def command(
         confidence=0.95 if confidence is None else confidence,
         per_class=per_class,
         exclude=None if exclude is None else str(exclude),
+        unlabelled=None if unlabelled is None else str(unlabelled),
     )
     check_destination(output, overwrite=overwrite)
     _check_outside(output, data)

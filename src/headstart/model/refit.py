@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 CLOSED_FORM = ("ridge", "lda", "class-mean", "knn")
 _TUNED_HEAD = "ridge"
+SELF_TRAINED = "self-trained"
+"""A head that unlabelled images helped to train, which are not kept: a ridge head on the labelled rows takes its
+place."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
     try:
         head, training = saved.manifest["head"], saved.manifest["training"]
         tuned = any(part.backbone.delta is not None for part in predictor.parts)
-        name = _TUNED_HEAD if tuned else checks.one_of("head", head["name"], list(HEADS))
+        pooled = head["name"] == SELF_TRAINED
+        name = _TUNED_HEAD if tuned or pooled else checks.one_of("head", head["name"], list(HEADS))
         recipe = HeadRecipe(
             name,
             tuple(dict.fromkeys(part.backbone.name for part in predictor.parts)),
@@ -89,7 +93,7 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
             training["class_weight"],
             training["metric"],
             int(training["seed"]),
-            None if tuned else dict(head["configuration"]),
+            None if tuned or pooled else dict(head["configuration"]),
             tuned,
             retune,
         )
