@@ -100,7 +100,7 @@ def _pair(family: str, name: str, source: tuple, target: tuple) -> Pair:
     return Pair(family, name, Domains(source[0], source[1], target[0], classes), target[1])
 
 
-def _drawn(rows: tuple, seed: int) -> tuple:
+def drawn(rows: tuple, seed: int) -> tuple:
     """Some of the rows, the classes in drawn shares (Dirichlet, 1)."""
     random = np.random.default_rng(seed)
     X, y = rows
@@ -127,7 +127,7 @@ def pairs(family: str, sets: Sets) -> Iterator[Pair]:
                 family,
                 f"{one} → {other}",
                 sets.of(f"pacs/{one}"),
-                target if family == "pacs" else _drawn(target, 100 + number),
+                target if family == "pacs" else drawn(target, 100 + number),
             )
     elif family == "solar":
         for one, other in permutations(("mono", "poly"), 2):
