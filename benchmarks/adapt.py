@@ -21,18 +21,18 @@ import numpy as np
 from PIL import Image
 
 from common import arguments, heading, machine, row, samples_of, words
-from headstart.adapt.choice import ADAPTED, UNSURE, choose
-from headstart.adapt.covariances import coral, transport
-from headstart.adapt.distance import domain_distance
-from headstart.adapt.domains import Domains, alike
-from headstart.adapt.few_labels import answer_with_labels
-from headstart.adapt.forecast import expected_after, expected_before
-from headstart.adapt.next_labels import next_labels
-from headstart.adapt.prototypes import assign_prototypes
-from headstart.adapt.self_training import self_train
-from headstart.adapt.softmax import answers, fit_softmax, one_hot
-from headstart.adapt.student import teach
-from headstart.adapt.vote import SAME, cast_votes
+from headstart.adaptation.choice import ADAPTED, UNSURE, choose
+from headstart.adaptation.covariances import coral, transport
+from headstart.adaptation.distance import domain_distance
+from headstart.adaptation.domains import Domains, alike
+from headstart.adaptation.few_labels import answer_with_labels
+from headstart.adaptation.forecast import expected_after, expected_before
+from headstart.adaptation.next_labels import next_labels
+from headstart.adaptation.prototypes import assign_prototypes
+from headstart.adaptation.self_training import self_train
+from headstart.adaptation.softmax import answers, fit_softmax, one_hot
+from headstart.adaptation.student import teach
+from headstart.adaptation.vote import SAME, cast_votes
 from headstart.backbones.opening import open_backbone
 from headstart.data.sources.in_memory import unlabelled_samples
 from headstart.demo.corruptions import corrupt

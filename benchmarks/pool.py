@@ -14,7 +14,7 @@ import numpy as np
 
 from adapt import Sets, drawn
 from common import arguments, heading, machine, numbers, row, words
-from headstart.adapt.pool import train_with_pool
+from headstart.adaptation.pool import train_with_pool
 from headstart.data.splits import assign_folds, folds_for
 from headstart.heads.base import iterate_folds
 from headstart.heads.ridge import RidgeProbe

@@ -154,3 +154,8 @@ def test_a_pool_joins_in_training_and_test_images_in_it_are_refused(watched: Pat
         "train", watched / "train", "-o", tmp_path / "x", *quick, "--holdout", "20%", "--unlabelled", watched / "train"
     )
     assert "of the test part, whose score would then mean nothing" in sentence
+
+
+def test_the_function_s_name_is_not_a_room_s(watched: Path, night: Path) -> None:
+    assert toolkit.shift(watched / "model", night).images == 70
+    assert callable(toolkit.adapt)

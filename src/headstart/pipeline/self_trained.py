@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.adapt.pool import train_with_pool
+from headstart.adaptation.pool import train_with_pool
 from headstart.checks import quantity
 from headstart.choose.strategy import About, Fitted
 from headstart.data.sampling import random_rows

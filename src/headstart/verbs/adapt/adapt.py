@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.adapt.few_labels import FOLDS, answer_with_labels
-from headstart.adapt.student import teach
+from headstart.adaptation.few_labels import FOLDS, answer_with_labels
+from headstart.adaptation.student import teach
 from headstart.metrics.probability import softmax
 from headstart.model.model import Model
 from headstart.model.predictor import Predictor
@@ -29,7 +29,7 @@ from headstart.verbs.adapt.result import Shift
 from headstart.verbs.adapt.target import Target, embed_target
 
 if TYPE_CHECKING:
-    from headstart.adapt.domains import Domains, Tables
+    from headstart.adaptation.domains import Domains, Tables
     from headstart.records.arrays import Floats
 
 ADAPTED_HEAD = "adapted"

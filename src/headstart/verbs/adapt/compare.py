@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.adapt.choice import ADAPTED, UNSURE, Choice, choose
-from headstart.adapt.distance import DomainDistance, domain_distance
-from headstart.adapt.domains import Domains
-from headstart.adapt.few_labels import answer_with_labels, cross_fitted
-from headstart.adapt.forecast import expected_after, expected_before
-from headstart.adapt.label_shift import estimate_shares
-from headstart.adapt.next_labels import next_labels
-from headstart.adapt.vote import SAME_REVISED
+from headstart.adaptation.choice import ADAPTED, UNSURE, Choice, choose
+from headstart.adaptation.distance import DomainDistance, domain_distance
+from headstart.adaptation.domains import Domains
+from headstart.adaptation.few_labels import answer_with_labels, cross_fitted
+from headstart.adaptation.forecast import expected_after, expected_before
+from headstart.adaptation.label_shift import estimate_shares
+from headstart.adaptation.next_labels import next_labels
+from headstart.adaptation.vote import SAME_REVISED
 from headstart.heads.side_by_side import blas_threads
 from headstart.metrics.intervals import Estimate, wilson
 from headstart.records.arrays import Floats, Ints
 from headstart.verbs.adapt.result import Shift
 
 if TYPE_CHECKING:
-    from headstart.adapt.domains import Tables
+    from headstart.adaptation.domains import Tables
     from headstart.embed.features import Part
     from headstart.verbs.adapt.origin import Origin
     from headstart.verbs.adapt.target import Target

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from headstart.adapt.choice import ADAPTED, SAME_DOMAIN, Choice
+from headstart.adaptation.choice import ADAPTED, SAME_DOMAIN, Choice
 from headstart.metrics.intervals import Estimate
 from headstart.records.samples import Failure
 

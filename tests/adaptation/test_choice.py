@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-from tests.adapt.test_ways import accuracy, clouds, shifted
+from tests.adaptation.test_ways import accuracy, clouds, shifted
 
-from headstart.adapt.choice import ADAPTED, SAME_DOMAIN, UNSURE, Choice, beyond_chance, choose
-from headstart.adapt.distance import DomainDistance, domain_distance
-from headstart.adapt.domains import Domains
-from headstart.adapt.few_labels import answer_with_labels, cross_fitted
-from headstart.adapt.forecast import expected_after, expected_before
-from headstart.adapt.graph import neighbours
-from headstart.adapt.next_labels import next_labels
-from headstart.adapt.softmax import one_hot
-from headstart.adapt.student import teach
-from headstart.adapt.vote import cast_votes
+from headstart.adaptation.choice import ADAPTED, SAME_DOMAIN, UNSURE, Choice, beyond_chance, choose
+from headstart.adaptation.distance import DomainDistance, domain_distance
+from headstart.adaptation.domains import Domains
+from headstart.adaptation.few_labels import answer_with_labels, cross_fitted
+from headstart.adaptation.forecast import expected_after, expected_before
+from headstart.adaptation.graph import neighbours
+from headstart.adaptation.next_labels import next_labels
+from headstart.adaptation.softmax import one_hot
+from headstart.adaptation.student import teach
+from headstart.adaptation.vote import cast_votes
 from headstart.metrics.intervals import Estimate
 
 

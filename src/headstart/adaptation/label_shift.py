@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.adapt.domains import Tables
+from headstart.adaptation.domains import Tables
 from headstart.records.arrays import Ints
 
 Reals = NDArray[np.float64]

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
-from headstart.adapt.covariances import coral, covariance, transport
-from headstart.adapt.domains import Domains, alike, apart
-from headstart.adapt.graph import consistency, neighbours, symmetric_graph
-from headstart.adapt.label_shift import correct_shares, estimate_shares
-from headstart.adapt.propagate import propagate_labels
-from headstart.adapt.prototypes import assign_prototypes
-from headstart.adapt.self_training import self_train, surest
-from headstart.adapt.softmax import Wanted, _uncertainty, _with_ones, answers, fit_softmax, one_hot
+from headstart.adaptation.covariances import coral, covariance, transport
+from headstart.adaptation.domains import Domains, alike, apart
+from headstart.adaptation.graph import consistency, neighbours, symmetric_graph
+from headstart.adaptation.label_shift import correct_shares, estimate_shares
+from headstart.adaptation.propagate import propagate_labels
+from headstart.adaptation.prototypes import assign_prototypes
+from headstart.adaptation.self_training import self_train, surest
+from headstart.adaptation.softmax import Wanted, _uncertainty, _with_ones, answers, fit_softmax, one_hot
 from headstart.records.arrays import Floats, Ints
 
 

@@ -7,7 +7,7 @@ with the adapted answers was nearly free of bias (docs/evidence/adapt.md; the id
 
 from __future__ import annotations
 
-from headstart.adapt.choice import ADAPTED, SAME_DOMAIN, Choice
+from headstart.adaptation.choice import ADAPTED, SAME_DOMAIN, Choice
 from headstart.metrics.intervals import Estimate
 
 BAND, ADAPTED_BAND = 0.19, 0.14

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.adapt.domains import Tables
+from headstart.adaptation.domains import Tables
 from headstart.records.arrays import Floats, Ints
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.adapt.domains import Domains, Tables, apart
-from headstart.adapt.self_training import LABELLED_WEIGHT, surest
-from headstart.adapt.softmax import answers, fit_softmax, one_hot
+from headstart.adaptation.domains import Domains, Tables, apart
+from headstart.adaptation.self_training import LABELLED_WEIGHT, surest
+from headstart.adaptation.softmax import answers, fit_softmax, one_hot
 from headstart.records.arrays import Ints
 
 FOLDS = 5

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.adapt.domains import Tables
-from headstart.adapt.softmax import answers, fit_softmax, one_hot
+from headstart.adaptation.domains import Tables
+from headstart.adaptation.softmax import answers, fit_softmax, one_hot
 from headstart.records.arrays import Floats, Ints
 
 ROUNDS = (0.3, 0.5, 0.7)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.adapt.domains import Tables
-from headstart.adapt.graph import symmetric_graph
-from headstart.adapt.softmax import one_hot
+from headstart.adaptation.domains import Tables
+from headstart.adaptation.graph import symmetric_graph
+from headstart.adaptation.softmax import one_hot
 from headstart.records.arrays import Floats, Ints
 
 ALPHA = 0.8

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.adapt.distance import DomainDistance
-from headstart.adapt.domains import Domains, Tables
-from headstart.adapt.graph import consistency, neighbours
-from headstart.adapt.vote import SAME, SAME_REVISED, Votes, cast_votes
+from headstart.adaptation.distance import DomainDistance
+from headstart.adaptation.domains import Domains, Tables
+from headstart.adaptation.graph import consistency, neighbours
+from headstart.adaptation.vote import SAME, SAME_REVISED, Votes, cast_votes
 from headstart.records.arrays import Ints
 
 APART = 0.70

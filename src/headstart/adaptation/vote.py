@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.adapt.domains import Domains, Reals, Space, Tables, apart, class_ratios
-from headstart.adapt.propagate import propagate_labels
-from headstart.adapt.softmax import Wanted, answers, fit_softmax, one_hot
+from headstart.adaptation.domains import Domains, Reals, Space, Tables, apart, class_ratios
+from headstart.adaptation.propagate import propagate_labels
+from headstart.adaptation.softmax import Wanted, answers, fit_softmax, one_hot
 
 WEAK, MIDDLE, STRONG = 0.05, 0.2, 0.5
 """Penalties, per row."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.adapt.domains import Domains, Space, joint
-from headstart.adapt.self_training import self_train
+from headstart.adaptation.domains import Domains, Space, joint
+from headstart.adaptation.self_training import self_train
 from headstart.heads.forms.arrays import unit_rows
 from headstart.heads.forms.linear import Linear
 from headstart.records.arrays import Floats, Ints

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.adapt.domains import Tables
+from headstart.adaptation.domains import Tables
 from headstart.heads.forms.arrays import unit_rows
 from headstart.records.arrays import Floats
 
