@@ -2,7 +2,8 @@
 
 Confidences were 20 to 40 points too high on real shifts, temperature-scaled or not; how often the source's head agrees
 with the adapted answers was nearly free of bias (docs/evidence/adapt.md; the idea is that of Jiang et al. 2022,
-"Assessing generalization of SGD via disagreement"). The bands are wide because narrower ones held less often than nine times of ten.
+"Assessing generalization of SGD via disagreement"). The bands are wide because narrower ones held less often than nine
+times of ten.
 """
 
 from __future__ import annotations
