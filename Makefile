@@ -68,6 +68,7 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/guarantee.py
 	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python benchmarks/novelty.py
+	$(BIN)/python benchmarks/adapt.py
 	$(BIN)/python benchmarks/embed.py --memory
 
 $(BIN)/python:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
     from headstart.pipeline.options import Options
     from headstart.report.write import write_report
+    from headstart.verbs.adapt.adapt import adapt
+    from headstart.verbs.adapt.shift import shift
     from headstart.verbs.advise.advise import advise
     from headstart.verbs.audit.audit import audit
     from headstart.verbs.curve.curve import learning_curve
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from headstart.verbs.forgetting import forgetting
     from headstart.verbs.predict import predict
     from headstart.verbs.rank import rank
+    from headstart.verbs.robustness import robustness
     from headstart.verbs.train.train import train
 
 _HOMES = {
@@ -47,6 +50,7 @@ _HOMES = {
     "Predictor": "headstart.model.predictor",
     "Recipe": "headstart.finetune.recipe",
     "TransferClassifier": "headstart.verbs.estimator",
+    "adapt": "headstart.verbs.adapt.adapt",
     "advise": "headstart.verbs.advise.advise",
     "audit": "headstart.verbs.audit.audit",
     "depth": "headstart.verbs.depth",
@@ -59,6 +63,8 @@ _HOMES = {
     "load": "headstart.model.load:load_model",
     "predict": "headstart.verbs.predict",
     "rank": "headstart.verbs.rank",
+    "robustness": "headstart.verbs.robustness",
+    "shift": "headstart.verbs.adapt.shift",
     "train": "headstart.verbs.train.train",
     "write_report": "headstart.report.write",
 }
@@ -69,6 +75,7 @@ __all__ = [
     "Recipe",
     "TransferClassifier",
     "__version__",
+    "adapt",
     "advise",
     "audit",
     "depth",
@@ -81,6 +88,8 @@ __all__ = [
     "load",
     "predict",
     "rank",
+    "robustness",
+    "shift",
     "train",
     "write_report",
 ]

@@ -24,6 +24,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Make a model": {
         "train": "Measure ways to learn from labelled images, save the best.",
         "extend": "Add classes or images to a saved model in seconds.",
+        "adapt": "Fit a saved model to another domain, without its labels.",
         "backbones": "List the pretrained networks that are at hand.",
         "demo": "Train on 2,624 real photographs of solar cells, to see it work.",
     },
@@ -32,6 +33,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "evaluate": "Score a saved model on labelled images it has not seen.",
         "info": "Say how good a saved model is and what it confuses.",
         "drift": "Tell whether new images differ from the training ones.",
+        "shift": "Say what another domain would cost, and what to do.",
     },
     "Look at the data": {
         "audit": "Find doubtful labels, duplicates, leaks and bad images.",
@@ -43,6 +45,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "curve": "Forecast what more labels would bring.",
         "rank": "Rank pretrained networks for these data, in seconds.",
         "depth": "Show how good each layer of a network is for these data.",
+        "robustness": "Score a model under rain, night, fog, blur, noise, JPEG.",
         "forgetting": "Show what a fine-tune has changed in a network.",
         "cache": "Show or empty what is kept on disk for the next run.",
     },

@@ -58,6 +58,12 @@ _VOID = "the guarantee is void here"
     type=ShareType(0.5, 0.9999),
     help="Add the classes that each image may be, the true one among them in this share of cases, such as 0.95.",
 )
+@click.option(
+    "--adapt",
+    is_flag=True,
+    help="Bring the mean and deviation of every feature of a batch (30 images or more, of one place) to those of "
+    "training first: for another light or camera, not for other shares of the classes; without a guarantee.",
+)
 @click.option("--by-class", is_flag=True, help="With --sets: in that share of the cases of every class.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV: image, class, confidence…, then one column a class.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
@@ -79,6 +85,7 @@ def command(
     per_class: bool | None,
     on_shift: str,
     sets: float | None,
+    adapt: bool,
     by_class: bool,
     form: str | None,
     precision: str,
@@ -110,10 +117,22 @@ def command(
     limits = None if sets is None else predictor.sets(sets, by_class=by_class)
     if guarantee:
         predictor.triage(_number(max_error), confidence=confidence, per_class=per_class)  # refused before any work
+    if adapt and (guarantee or sets is not None):
+        raise OptionError(
+            "--adapt voids guarantees and sets: leave one out (--max-error none turns a trained one off)."
+        )
     samples = find_images(images)
-    predictions = predictor.predict(
-        samples.items, names=samples.names, device=choose_device(str(run.device), precision=precision), cache=cache
-    )
+    device = choose_device(str(run.device), precision=precision)
+    features = predictor.features(samples.items, names=samples.names, device=device, cache=cache)
+    if adapt:
+        from headstart.verbs.adapt.batch import adapt_batch
+
+        features = adapt_batch(predictor, features)
+        show.note(
+            f"The {len(features.X):,} images were standardised by their own statistics (--adapt): their answers "
+            "depend on each other, and no guarantee holds."
+        )
+    predictions = predictor.answer(features)
     show.failures(predictions.failures)
     for sentence in remark_notes(find_remarks(samples.items)):
         show.note(sentence)

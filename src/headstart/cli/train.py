@@ -91,6 +91,18 @@ from headstart.records.run import Run
 )
 @click.option("--per-class", is_flag=True, help="Guarantee it for each predicted class, not only for all together.")
 @recipe
+@click.option(
+    "--unlabelled",
+    type=Place(),
+    help="Unlabelled images of the same kind (a folder; at least 30): training with them joins the comparison.",
+)
+@click.option(
+    "--target",
+    type=Place(),
+    help="Images of another domain, where the model is to work (a folder; at least 30, no labels needed): it is "
+    "adapted to them where something speaks for it.",
+)
+@click.option("--target-labels", type=Place(), help="A few labelled images of --target's domain.")
 @click.option("--details", is_flag=True, help="Print the contest between the ways, calibration and all notes too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
 def command(
@@ -118,6 +130,9 @@ def command(
     confidence: float | None,
     per_class: bool,
     recipe: Recipe,
+    unlabelled: Path | None,
+    target: Path | None,
+    target_labels: Path | None,
     details: bool,
     as_json: bool,
 ) -> None:
@@ -158,12 +173,20 @@ def command(
         confidence=0.95 if confidence is None else confidence,
         per_class=per_class,
         exclude=None if exclude is None else str(exclude),
+        unlabelled=None if unlabelled is None else str(unlabelled),
     )
     check_destination(output, overwrite=overwrite)
     _check_outside(output, data)
     loaded = columns.load(data)
     show.dataset(loaded, str(data))
+    if target_labels is not None and target is None:
+        raise OptionError("--target-labels are of the images of --target: give these too.")
     result = train(loaded, options=options)
+    if target is not None:
+        from headstart.cli.adapt import adapt_trained
+
+        adapt_trained(result, target, target_labels, output, run, overwrite=overwrite, as_json=as_json)
+        return
     result.save(output, overwrite=overwrite, command=["headstart", *sys.argv[1:]])
     show_training(result, output, as_json, data=str(data), details=details)
 

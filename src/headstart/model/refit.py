@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import checks
-from headstart.errors import BundleError
+from headstart.errors import BundleError, OptionError
 from headstart.heads.catalog import HEADS, make_head
 from headstart.metrics.classes import METRICS
 from headstart.records.run import MOST_SEED
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 CLOSED_FORM = ("ridge", "lda", "class-mean", "knn")
 _TUNED_HEAD = "ridge"
+SELF_TRAINED = "self-trained"
+"""A head that unlabelled images helped to train, which are not kept: a ridge head on the labelled rows takes its
+place."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,16 @@ class HeadRecipe:
 
 def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRecipe:
     """The recipe of a bundle's head; `BundleError` where the manifest does not tell it."""
+    if "adaptation" in saved.manifest:
+        raise OptionError(
+            f"{saved.folder} was adapted to another domain, and its head is not made of its training rows alone: "
+            "extend the model that it was adapted from, and adapt that again (headstart adapt)."
+        )
     try:
         head, training = saved.manifest["head"], saved.manifest["training"]
         tuned = any(part.backbone.delta is not None for part in predictor.parts)
-        name = _TUNED_HEAD if tuned else checks.one_of("head", head["name"], list(HEADS))
+        pooled = head["name"] == SELF_TRAINED
+        name = _TUNED_HEAD if tuned or pooled else checks.one_of("head", head["name"], list(HEADS))
         recipe = HeadRecipe(
             name,
             tuple(dict.fromkeys(part.backbone.name for part in predictor.parts)),
@@ -84,7 +93,7 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
             training["class_weight"],
             training["metric"],
             int(training["seed"]),
-            None if tuned else dict(head["configuration"]),
+            None if tuned or pooled else dict(head["configuration"]),
             tuned,
             retune,
         )

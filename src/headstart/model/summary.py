@@ -15,6 +15,7 @@ from typing import Any
 from headstart.checks import printable, quantity
 from headstart.layout import USUAL, named_lines
 from headstart.metrics.intervals import Estimate
+from headstart.model.adaptation_words import adaptation_answer
 from headstart.model.details import detail_lines, short_features
 from headstart.model.trust_words import guarantee_answer
 
@@ -52,6 +53,8 @@ def summary(
 
 def answer_lines(manifest: Mapping[str, Any], *, model: str = "MODEL", data: str = "DATA") -> list[Line]:
     """Lines, each with its name: the result, the confusions, what needs no person if asked, what next, where."""
+    if "adaptation" in manifest:
+        return adaptation_answer(manifest, model)
     scores = manifest["scores"]
     few, _ = too_few(Estimate(**scores["estimate"]), manifest["data"])
     return [

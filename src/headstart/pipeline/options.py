@@ -91,6 +91,8 @@ class Options:
     group_by : str
         What holds images together that show one thing: 'auto' looks for series where the data name no groups, 'none'
         does not; 'folder', 'exif-time' (taken within a minute) or 'name:REGEX' (what the expression finds in the name).
+    unlabelled : str, optional
+        A folder (or table) of unlabelled images of the same kind: self-training with it takes part in the comparison.
 
     Raises
     ------
@@ -127,6 +129,7 @@ class Options:
     exclude: str | None = None
     fit: str = AUTO
     group_by: str = AUTO
+    unlabelled: str | None = None
 
     @property
     def auto(self) -> bool:

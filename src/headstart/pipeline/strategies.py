@@ -20,6 +20,7 @@ from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy, last_layer_vi
 from headstart.pipeline.comparison import plan_candidates, score_folder
 from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones, expected_gain
 from headstart.pipeline.fine_tunes import FineTuneStrategy, check_fine_tunes, feasible_fine_tunes, plan_fine_tunes
+from headstart.pipeline.self_trained import SelfTrainedStrategy, plan_self_trained
 
 if TYPE_CHECKING:
     from headstart.choose.budget import Budget
@@ -60,11 +61,12 @@ def _check_named(options: Options, images: int) -> None:
 
 def plan_strategies(
     prepared: Prepared, division: Division, options: Options, *, left: float = math.inf
-) -> tuple[list[HeadStrategy | FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
+) -> tuple[list[HeadStrategy | SelfTrainedStrategy | FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
     """What is compared: heads, then fine-tunes; what is left out, and notes on that. left: seconds of the budget."""
     heads, left_out = _heads(prepared, division, options)
     fine_tunes, impossible, notes = _fine_tunes(prepared, division, options, left)
-    return [*heads, *fine_tunes], left_out + impossible, notes
+    pooled = plan_self_trained(prepared, division, options, heads)
+    return [*heads, *pooled, *fine_tunes], left_out + impossible, notes
 
 
 def _heads(prepared: Prepared, division: Division, options: Options) -> tuple[list[HeadStrategy], list[LeftOut]]:

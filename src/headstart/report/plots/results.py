@@ -15,6 +15,7 @@ from headstart.verbs.curve.from_scratch import SCRATCH
 from headstart.verbs.curve.series import Series
 from headstart.verbs.depth import Depths
 from headstart.verbs.drift.result import BatchDrift
+from headstart.verbs.robustness import Robustness
 
 
 def curve_plot(result: Curve, data: str = "") -> str:
@@ -50,3 +51,16 @@ def scores_plot(result: BatchDrift) -> str:
     """How foreign the images of a batch are, beside those compared with."""
     title = f"How foreign the images are to {result.model.resolve().name}"
     return scores_svg(result.reference_scores, result.scores, title=title, name=result.comparison.name)
+
+
+def robustness_plot(result: Robustness) -> str:
+    """The accuracy under each corruption by severity, one panel a kind, the clean images' as a line."""
+    kinds = dict.fromkeys(condition.kind for condition in result.conditions[1:])
+    panels = []
+    for kind in kinds:
+        points = [condition for condition in result.conditions if condition.kind == kind]
+        worst = min(range(len(points)), key=lambda i: points[i].accuracy.value)
+        labels = tuple(f"severity {condition.severity}" for condition in points)
+        panels.append(Panel(kind, labels, tuple(condition.accuracy for condition in points), worst))
+    clean = result.clean.accuracy.value
+    return panels_svg(panels, title="Accuracy under corruptions, with 95 % intervals", baseline=clean, words="clean")

@@ -31,5 +31,7 @@ def advice_sentences(test: BatchTest, most_foreign: str) -> tuple[str, ...]:
     return (
         void,
         f"Label some of the most foreign images (such as {most_foreign}) and some at random, then 'headstart extend' "
-        "(the head alone, in seconds) or 'headstart train' on old and new images together.",
+        "(the head alone, in seconds) or 'headstart train' on old and new images together. "
+        "Without labels 'headstart adapt' fits the head to such images where something speaks for it; 'headstart "
+        "shift' says what to expect.",
     )

@@ -273,7 +273,7 @@ def _groups(rows: Rows, added: NewRows) -> Ints | None:
 def _strategy(recipe: HeadRecipe, rows: Rows, predictor: Predictor, saved: bundle.Bundle) -> HeadStrategy:
     """The old model's head, or the one that a fine-tuned model gets, over all rows."""
     head = saved.manifest["head"]
-    name = recipe.name if recipe.tuned else str(head["candidate"])
+    name = recipe.name if recipe.former is None else str(head["candidate"])
     return HeadStrategy(
         About(name, str(head["features"]), prediction_cost(predictor.parts)),
         recipe.name,

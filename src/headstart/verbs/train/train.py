@@ -34,6 +34,7 @@ from headstart.pipeline.comparison import rows_of, run_race
 from headstart.pipeline.fine_tunes import FineTuneStrategy
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, data_facts, prepare
+from headstart.pipeline.self_trained import SelfTrainedStrategy
 from headstart.pipeline.series import group_by as group_by_rule
 from headstart.pipeline.series import hold_series
 from headstart.pipeline.shortlist import narrow_backbones
@@ -74,6 +75,7 @@ def train(
     recipe: Recipe | None = None,
     weights: str | None = None,
     exclude: str | None = None,
+    unlabelled: str | None = None,
     max_unreadable: float | str = 0.05,
     keep_training: bool = True,
     seed: int = 0,
@@ -129,6 +131,8 @@ def train(
         A checkpoint for the one backbone that is named.
     exclude : str, optional
         A plan that `audit` has written and a person has read.
+    unlabelled : str, optional
+        A folder of unlabelled images of the same kind, which may join in training.
     max_unreadable : float or str
         The share of unreadable images above which the run stops.
     keep_training : bool
@@ -235,7 +239,7 @@ class _Contest:
     claims: AccuracyClaims | None
     rows: Rows
     race: RaceResult
-    winner: HeadStrategy | FineTuneStrategy
+    winner: HeadStrategy | SelfTrainedStrategy | FineTuneStrategy
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
 
