@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from headstart.verbs.embeddings import embeddings
     from headstart.verbs.estimator import TransferClassifier
     from headstart.verbs.evaluate import evaluate
+    from headstart.verbs.export import export, verify
     from headstart.verbs.extend.extend import extend
     from headstart.verbs.forgetting import forgetting
     from headstart.verbs.predict import predict
@@ -53,6 +54,7 @@ _HOMES = {
     "drift": "headstart.verbs.drift.drift",
     "embeddings": "headstart.verbs.embeddings",
     "evaluate": "headstart.verbs.evaluate",
+    "export": "headstart.verbs.export",
     "extend": "headstart.verbs.extend.extend",
     "forgetting": "headstart.verbs.forgetting",
     "learning_curve": "headstart.verbs.curve.curve",
@@ -60,6 +62,7 @@ _HOMES = {
     "predict": "headstart.verbs.predict",
     "rank": "headstart.verbs.rank",
     "train": "headstart.verbs.train.train",
+    "verify": "headstart.verbs.export",
     "write_report": "headstart.report.write",
 }
 
@@ -75,6 +78,7 @@ __all__ = [
     "drift",
     "embeddings",
     "evaluate",
+    "export",
     "extend",
     "forgetting",
     "learning_curve",
@@ -82,6 +86,7 @@ __all__ = [
     "predict",
     "rank",
     "train",
+    "verify",
     "write_report",
 ]
 

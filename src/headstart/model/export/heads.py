@@ -83,7 +83,7 @@ def _pair_scores(graph: Graph, decisions: Value, K: int) -> Value:
 
 
 def _trees(graph: Graph, X: Value, form: Trees) -> Value:
-    """Every tree walked level by level: leaves lead to themselves, so that all rows take as many steps as the deepest."""
+    """Every tree walked level by level; leaves lead to themselves, so that all rows take as many steps."""
     inner = form.feature >= 0
     here = np.arange(len(form.feature))
     left, right = (np.where(inner, side, here) for side in (form.left, form.right))

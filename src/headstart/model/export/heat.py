@@ -1,8 +1,8 @@
 """Where in the image a linear head's scores come from, as an output of the graph: heat (N, K, 16, 16).
 
 A linear score of pooled taps is a sum over positions, so this map is the score itself, taken apart, and no heuristic:
-its mean over the tiles is the score. With the signed root, √|m| = |m| / √|m|, so each channel's weight is divided by the
-root of its mean (class activation maps: Zhou et al. 2016). Only for taps that are means over positions.
+the mean over its tiles is the score. With the signed root, √|m| = |m| / √|m|, so each channel's weight is divided by
+the root of its mean (class activation maps: Zhou et al. 2016). Only for taps that are means over positions.
 """
 
 from __future__ import annotations

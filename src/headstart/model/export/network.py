@@ -1,4 +1,4 @@
-"""A backbone's graph as a piece of another graph: named apart, cut down to what is wanted, with what fine-tuning changed.
+"""A backbone's graph as a piece of another graph: cut down to what is wanted, with what fine-tuning changed.
 
 Weights stay in half precision as the backbone's file has them, and are computed with in single precision. Needs onnx.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def open_network(backbone: Backbone) -> Any:
-    """The ONNX model of a backbone with the tensors that fine-tuning changed. Raises `BackboneError` for a damaged one."""
+    """The ONNX model of a backbone with the tensors that fine-tuning changed; `BackboneError` for a damaged one."""
     import onnx
 
     try:

@@ -7,7 +7,7 @@ constants. Nothing is checked or run here. Needs onnx.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from headstart.records.arrays import Floats
 OPSET = 17
 Value = str
 """The name of a tensor in the graph."""
+Operand: TypeAlias = "Value | NDArray[Any] | np.generic | float"
 
 
 @dataclass(eq=False)
@@ -27,7 +28,7 @@ class Graph:
     constants: list[Any] = field(default_factory=list)
     count: int = 0
 
-    def op(self, kind: str, *inputs: Value | NDArray[Any] | float | int, name: str = "", **attributes: Any) -> Value:
+    def op(self, kind: str, *inputs: Operand, name: str = "", **attributes: Any) -> Value:
         """Add a node with one result; its name is given back. name: of the result, else a new one."""
         from onnx import helper
 
@@ -47,11 +48,12 @@ class Graph:
         )
         return outputs[0], outputs[1]
 
-    def constant(self, value: NDArray[Any] | float | int) -> Value:
+    def constant(self, value: NDArray[Any] | np.generic | float) -> Value:
         """A constant; Python's whole numbers are int64, its fractions float32."""
         from onnx import numpy_helper
 
-        array = np.asarray(value, {int: np.int64, float: np.float32}.get(type(value)))
+        kinds: dict[type, type] = {int: np.int64, float: np.float32}
+        array = np.asarray(value, kinds.get(type(value)))
         name = self._name("constant")
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
         return name

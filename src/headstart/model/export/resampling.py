@@ -1,9 +1,9 @@
 """The decode's resampling as two matrix products: uint8 images of any size → the squares that a network takes.
 
-The weights are `data.images.resample`'s closed formula: Pillow's cubic (a = -1/2) or triangle about centres on a grid of
-1/256 pixel, whose coordinates are exact in integers. After each product values are rounded and clipped to eight bits,
-as Pillow does. No runtime's own Resize is used: they differ from one another and from Pillow. Sides up to about 16,000
-pixels (at 260 a side) stay within 32 bits, which some runtimes compute in.
+The weights are `data.images.resample`'s closed formula: Pillow's cubic (a = -1/2) or triangle about centres on a grid
+of 1/256 pixel, whose coordinates are exact in integers. After each product values are rounded and clipped to eight
+bits, as Pillow does. No runtime's own Resize is used: they differ from one another and from Pillow. Sides up to about
+16,000 pixels (at 260 a side) stay within 32 bits, which some runtimes compute in.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def _filter(graph: Graph, t: Value, interpolation: str) -> Value:
     below_two = graph.op("Sub", np.float32(2), graph.op("Min", t, np.float32(2)))
     # -½ (t³ - 5 t² + 8 t - 4) = ½ (1 - t) (2 - t)²
     far = graph.op(
-        "Mul", graph.op("Sub", np.float32(0.5), graph.op("Mul", t, np.float32(0.5))), graph.op("Mul", below_two, below_two)
+        "Mul",
+        graph.op("Sub", np.float32(0.5), graph.op("Mul", t, np.float32(0.5))),
+        graph.op("Mul", below_two, below_two),
     )
     return graph.op("Where", graph.op("Less", t, np.float32(1)), near, far)
 

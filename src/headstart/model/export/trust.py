@@ -19,6 +19,7 @@ from headstart.trust.novelty.score import Novelty
 
 _SMALL = np.float32(1e-12)
 _FAR = np.float32(1e30)
+_TINY = np.float32(1e-30)
 
 
 def add_calibration(graph: Graph, scores: Value, calibration: Calibration, classes: int) -> Value:
@@ -28,9 +29,7 @@ def add_calibration(graph: Graph, scores: Value, calibration: Calibration, class
         return plain
     mean = graph.op("ReduceMean", scores, axes=[1], keepdims=1)
     weight, bias = (np.asarray(calibration.parameters[name], np.float64) for name in ("weight", "bias"))
-    stretched = graph.op(
-        "Mul", graph.op("Sub", scores, mean), (weight / calibration.temperature).astype(np.float32)
-    )
+    stretched = graph.op("Mul", graph.op("Sub", scores, mean), (weight / calibration.temperature).astype(np.float32))
     scaled = graph.op("Softmax", graph.op("Add", stretched, bias.astype(np.float32)), axis=1)
     ordered = graph.op("Mul", _keep_order(graph, scaled, scores, classes), np.float32(1 - calibration.blend))
     return graph.op("Add", ordered, graph.op("Mul", plain, np.float32(calibration.blend)))
@@ -51,9 +50,7 @@ def _keep_order(graph: Graph, calibrated: Value, scores: Value, K: int) -> Value
     means = graph.op("Div", graph.op("Sub", through, until), np.maximum(b - a + 1, 1).astype(np.float32))
     step = 1
     while step < K:  # the largest mean over all ends from b on, in log₂ K steps
-        shifted = graph.op(
-            "Slice", means, *(np.array([value], np.int64) for value in (step, K, 2))
-        )
+        shifted = graph.op("Slice", means, *(np.array([value], np.int64) for value in (step, K, 2)))
         padded = graph.op("Pad", shifted, np.array([0, 0, 0, 0, 0, step], np.int64), -_FAR)
         means, step = graph.op("Max", means, padded), 2 * step
     masked = graph.op("Add", means, np.where(a > b, _FAR, np.float32(0)))
@@ -99,8 +96,10 @@ def _mean_log_tail(graph: Graph, values: Value, scale: LayerScale) -> Value:
     knots = scale.knots
     heights = scale.heights.astype(np.float32)
     columns = graph.op("Unsqueeze", values, np.array([2], np.int64))
-    widths = np.maximum(np.diff(knots, axis=1), np.float32(1e-30))
-    ramps = graph.op("Clip", graph.op("Div", graph.op("Sub", columns, knots[:, :-1]), widths), np.float32(0), np.float32(1))
+    widths = np.maximum(np.diff(knots, axis=1), _TINY)
+    # As np.interp has it, a value on several equal knots is past them all: the tiny number makes their step 1 there.
+    past = graph.op("Add", graph.op("Sub", columns, knots[:, :-1]), _TINY)
+    ramps = graph.op("Clip", graph.op("Div", past, widths), np.float32(0), np.float32(1))
     rise = graph.sum(graph.op("Mul", ramps, np.diff(heights)), 2, keep=False)
     beyond = graph.op("Max", graph.op("Sub", values, knots[:, -1]), np.float32(0))
     log_tails = graph.op("Add", rise, graph.op("Div", beyond, scale.tails))

@@ -55,7 +55,7 @@ class LayerScale:
 
     def mean_log_tail(self, values: Floats) -> Floats:
         """(n, c) → (n,): the mean over the values of -log(share of known rows that lie as high)."""
-        # Above the last knot the tail is taken for exponential, whose -log probability rises by 1 for every mean excess.
+        # Above the last knot the tail is taken for exponential: -log probability rises by 1 for every mean excess.
         heights = self.heights
         log_tails = [
             np.interp(column, knots, heights) + np.maximum(column - knots[-1], 0) / tail
