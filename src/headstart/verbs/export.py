@@ -25,6 +25,7 @@ from headstart.model.export import formats, runtimes
 from headstart.model.export.graph import ExportGraph, build_graph, require_onnx
 from headstart.model.export.parity import Check, Parity, check_parity
 from headstart.model.export.reading import form_of, read_exported
+from headstart.model.export.site import take_runtime, write_site
 from headstart.model.golden import read_golden
 from headstart.model.load import load_with_bundle
 
@@ -65,6 +66,7 @@ def export(
     to: str = "onnx",
     check: Any = None,
     max_error: float | None = None,
+    web_runtime: Path | str | None = None,
     overwrite: bool = False,
 ) -> ExportResult:
     """Export a saved model as one graph, from pixels of any size to calibrated probabilities.
@@ -81,6 +83,8 @@ def export(
         Images to compare with besides the golden images that the bundle keeps; needed where it keeps none.
     max_error : float, optional
         The guarantee behind the output `decision`; default: what the model was trained with.
+    web_runtime : path, optional
+        For 'web', the first time: the archive that `npm pack onnxruntime-web` fetches.
     overwrite : bool
         Replace what is there.
 
@@ -109,6 +113,7 @@ def export(
     _check_place(path, to, overwrite=overwrite)
     form = "onnx" if to == "web" else to
     require_onnx()
+    page_runtime = take_runtime(None if web_runtime is None else Path(web_runtime)) if to == "web" else {}
     runtimes.require_runtimes(form)
     predictor, saved = load_with_bundle(model)
     pictures = _pictures(read_golden(saved), check)
@@ -117,14 +122,13 @@ def export(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", suffix=".partial", dir=path.parent) as partial:
         if to == "web":
-            from headstart.model.export.site import write_site
-
-            files = write_site(exported, Path(partial), predictor)
+            files = write_site(exported, Path(partial), predictor, page_runtime)
         else:
             files = formats.write_files(exported, to, Path(partial), path.stem)
         parity = _compare(predictor, exported, files[0], form, pictures)
         if not parity.passed:
             raise DataError(f"nothing was exported: {failure_words(parity.failed[0])}.")
+        files = files[1:] if to == "web" else files
         size = sum(file.stat().st_size for file in files)
         _publish(files, Path(partial), path, to)
     return ExportResult(path, to, size, exported.outputs, parity, exported.notes)
