@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from headstart.verbs.extend.extend import extend
     from headstart.verbs.forgetting import forgetting
     from headstart.verbs.predict import predict
+    from headstart.verbs.predict_list import predict_list
     from headstart.verbs.rank import rank
     from headstart.verbs.train.train import train
 
@@ -60,6 +61,7 @@ _HOMES = {
     "learning_curve": "headstart.verbs.curve.curve",
     "load": "headstart.model.load:load_model",
     "predict": "headstart.verbs.predict",
+    "predict_list": "headstart.verbs.predict_list",
     "rank": "headstart.verbs.rank",
     "train": "headstart.verbs.train.train",
     "verify": "headstart.verbs.export",
@@ -84,6 +86,7 @@ __all__ = [
     "learning_curve",
     "load",
     "predict",
+    "predict_list",
     "rank",
     "train",
     "verify",

@@ -41,8 +41,8 @@ def take_runtime(archive: Path | None) -> dict[str, bytes]:
             write_atomically(folder / name, content)
     if not all((folder / name).is_file() for name in (_SCRIPT, _WASM)):
         raise OptionError(
-            f"a page needs ONNX Runtime Web, which is not on this machine yet: run  npm pack onnxruntime-web@{VERSION}  "
-            f"once, and say --web-runtime {ARCHIVE} (it is kept for the next time)."
+            "a page needs ONNX Runtime Web, which is not on this machine yet: run  "
+            f"npm pack onnxruntime-web@{VERSION}  once, and say --web-runtime {ARCHIVE} (it is kept for the next time)."
         )
     return {name: (folder / name).read_bytes() for name in (_SCRIPT, _WASM)}
 
