@@ -82,6 +82,27 @@ def test_openvino_reads_its_own_format_and_answers_alike(saved_model: Path, tmp_
     assert api.verify(tmp_path / "m.xml", saved_model).passed
 
 
+def test_torch_carries_out_the_same_graph(saved_model: Path, photographs: list[Path]) -> None:
+    torch = pytest.importorskip("torch")
+    from headstart.model.export.torch_program import graph_module
+
+    predictor = load_model(saved_model)
+    module = graph_module(graphs.build_graph(predictor))
+    expected = predictor.predict(photographs).probabilities
+    with torch.no_grad():
+        for path, row in zip(photographs, expected, strict=True):
+            found = module(torch.from_numpy(np.array(Image.open(path))[None]))["probabilities"]
+            assert np.abs(found.numpy()[0] - row).max() < 2e-3
+
+
+@pytest.mark.slow
+def test_a_torch_program_is_proved_and_verified(saved_model: Path, watched: Path, tmp_path: Path) -> None:
+    assert api.export(saved_model, tmp_path / "m.pt2", to="torch").parity.passed
+    assert api.verify(tmp_path / "m.pt2", saved_model).passed
+    with pytest.raises(BundleError, match="was exported from another model"):
+        api.verify(tmp_path / "m.pt2", watched / "model")
+
+
 def test_decisions_are_those_of_the_model(saved_model: Path, tmp_path: Path, photographs: list[Path]) -> None:
     import onnxruntime
 

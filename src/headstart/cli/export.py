@@ -11,12 +11,14 @@ from headstart.cli.options import Place, ShareType
 
 @click.command("export")
 @click.argument("model", type=Place())
-@click.option("-o", "--output", type=Place(), required=True, help="model.onnx, model.xml, or a folder for --to web.")
+@click.option(
+    "-o", "--output", type=Place(), required=True, help="model.onnx, model.xml, model.pt2, or a folder for --to web."
+)
 @click.option(
     "--to",
-    type=click.Choice(["onnx", "openvino", "web"]),
-    help="onnx for ONNX Runtime and most others, openvino for OpenVINO's IR, web for a page that runs in the browser; "
-    "default: by the ending of -o.",
+    type=click.Choice(["onnx", "openvino", "torch", "web"]),
+    help="onnx for ONNX Runtime and most others, openvino for OpenVINO's IR, torch for a torch.export program (needs "
+    "headstart[finetune]), web for a page that runs in the browser; default: by the ending of -o.",
 )
 @click.option(
     "--check",
@@ -52,7 +54,7 @@ def command(
     from headstart.cli import show
     from headstart.verbs.export import export
 
-    to = to or {".onnx": "onnx", ".xml": "openvino"}.get(output.suffix, "web")
+    to = to or {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}.get(output.suffix, "web")
     result = export(
         model,
         output,

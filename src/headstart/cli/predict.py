@@ -124,7 +124,7 @@ def command(
             listed,
             output,
             max_error=_number(max_error),
-            device=run.device,
+            device=str(run.device),
             precision=precision,
             cache=cache,
             again=overwrite,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
     from headstart.trust.triage.records import Triage
 
-FORMATS = ("onnx", "openvino", "web")
+FORMATS = ("onnx", "openvino", "torch", "web")
 MOST_CHECKED = 200
 """Images of --check that are run, evenly drawn: a comparison of more says no more."""
 
@@ -76,9 +76,9 @@ def export(
     model : path or Predictor
         The folder of a saved model, or a model that was loaded from one.
     output : path
-        The file to write: model.onnx, model.xml (OpenVINO), or a folder for 'web'.
+        The file to write: model.onnx, model.xml (OpenVINO), model.pt2 (torch.export), or a folder for 'web'.
     to : str
-        'onnx', 'openvino' or 'web'.
+        'onnx', 'openvino', 'torch' or 'web'.
     check : path or sequence of paths, optional
         Images to compare with besides the golden images that the bundle keeps; needed where it keeps none.
     max_error : float, optional
@@ -140,7 +140,7 @@ def verify(file: Path | str, model: Path | str | Predictor, images: Any = None) 
     Parameters
     ----------
     file : path
-        What `export` wrote: model.onnx or model.xml.
+        What `export` wrote: model.onnx, model.xml or model.pt2.
     model : path or Predictor
         The saved model that it was made of.
     images : path or sequence of paths, optional

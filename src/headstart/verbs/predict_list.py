@@ -24,7 +24,6 @@ from headstart.device import FULL, choose_device
 from headstart.errors import DataError, MissingExtra, OptionError
 from headstart.model.export.graph import model_fingerprint
 from headstart.progress import bar
-from headstart.records.run import Run
 from headstart.storage.resumable import ResumableFile, open_resumable
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def predict_list(
         *("list", fingerprint.hash_file(listed), model_fingerprint(predictor), path.suffix, precision),
         None if thresholds is None else list(thresholds),
     )
-    chosen = choose_device(Run(device=device).choose_device().kind, precision=precision)
+    chosen = choose_device(device, precision=precision)
     begun = time.perf_counter()
     with open_resumable(path, identity, restart=overwrite) as growing:
         before = int(growing.state.get("rows", 0))

@@ -1,6 +1,7 @@
 """Turns a model's graph into the files of a format, in a folder where they can be tried before they get their names.
 
-ONNX is the graph itself; OpenVINO's IR is made of it by OpenVINO's own reader. `site.py` makes a page.
+ONNX is the graph itself; OpenVINO's IR is made of it by OpenVINO's own reader, torch's program by tracing it.
+`site.py` makes a page.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import warnings
 from pathlib import Path
 
 from headstart.model.export.graph import ExportGraph
+from headstart.model.export.torch_program import write_program
 
-SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
 """Format → ending of its main file."""
 
 
@@ -19,6 +21,9 @@ def write_files(exported: ExportGraph, form: str, folder: Path, stem: str) -> li
     main = folder / f"{stem}{SUFFIXES[form]}"
     if form == "onnx":
         main.write_bytes(exported.model.SerializeToString(deterministic=True))
+        return [main]
+    if form == "torch":
+        write_program(exported, main)
         return [main]
     return _write_openvino(exported, main)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ def form_of(path: Path) -> str:
     """The format of an exported file, by its ending. Raises `OptionError` for another, and where there is no file."""
     form = next((form for form, suffix in SUFFIXES.items() if path.suffix == suffix), None)
     if form is None:
-        raise OptionError(f"{path} is no exported model that can be run here: give a file ending in .onnx or .xml.")
+        raise OptionError(
+            f"{path} is no exported model that can be run here: give a file ending in .onnx, .xml or .pt2."
+        )
     if not path.is_file():
         raise OptionError(f"there is no file {path}: give what 'headstart export' wrote.")
     return form
@@ -30,8 +33,9 @@ def read_exported(path: Path, predictor: Predictor) -> ExportGraph | None:
 
     Raises `BundleError` for a damaged file, a stranger's graph, or another model's.
     """
-    if form_of(path) == "openvino":
-        _check_origin(path, _openvino_metadata(path), predictor)
+    form = form_of(path)
+    if form != "onnx":
+        _check_origin(path, _openvino_metadata(path) if form == "openvino" else _torch_metadata(path), predictor)
         return None
     require_onnx("verifying an exported model")
     import onnx
@@ -55,6 +59,16 @@ def _openvino_metadata(path: Path) -> str:
         model = openvino.Core().read_model(path)
         return str(model.get_rt_info(["headstart", "metadata"]).astype(str))
     except RuntimeError as error:
+        raise BundleError(f"{path} is damaged, or was not exported by Headstart: export the model again.") from error
+
+
+def _torch_metadata(path: Path) -> str:
+    """Read from the archive itself: nothing in it is loaded before its origin is known."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next((name for name in archive.namelist() if name.endswith(f"/{METADATA}")), "")
+            return archive.read(name).decode()
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} is damaged, or was not exported by Headstart: export the model again.") from error
 
 

@@ -1,4 +1,4 @@
-"""Runs exported files in their own runtimes: ONNX Runtime and OpenVINO.
+"""Runs exported files in their own runtimes: ONNX Runtime, OpenVINO, torch.
 
 `open_runtime` gives a function from arrays by input name to arrays by output name. The answer is computed in single
 precision on this machine's CPU. Nothing is compared here.
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from headstart.device import threads
 from headstart.errors import BundleError, MissingExtra
+from headstart.model.export.torch_program import open_program, require_torch
 
 Run: TypeAlias = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
-ONNXRUNTIME, OPENVINO = "ONNX Runtime", "OpenVINO"
-RUNTIMES = {"onnx": (ONNXRUNTIME, OPENVINO), "openvino": (OPENVINO,)}
+ONNXRUNTIME, OPENVINO, TORCH = "ONNX Runtime", "OpenVINO", "torch"
+RUNTIMES = {"onnx": (ONNXRUNTIME, OPENVINO), "openvino": (OPENVINO,), "torch": (TORCH,)}
 """Format → the runtimes that it is meant for."""
 
 
@@ -28,11 +29,15 @@ def require_runtimes(form: str, work: str = "exporting a model") -> None:
     """Raise `MissingExtra` where a runtime of this format is not installed."""
     if ONNXRUNTIME in RUNTIMES.get(form, ()) and find_spec("onnxruntime") is None:
         raise MissingExtra(work, "export", "onnxruntime")
+    if form == "torch":
+        require_torch()
 
 
 def open_runtime(runtime: str, model: Path | bytes) -> Run:
     """A file, or the bytes of an ONNX graph, ready to run. Raises `BundleError` where the runtime refuses it."""
     try:
+        if runtime == TORCH and isinstance(model, Path):
+            return open_program(model)
         return _open_onnxruntime(model) if runtime == ONNXRUNTIME else _open_openvino(model)
     except Exception as error:  # each runtime has errors of its own
         lines = str(error).strip().splitlines() or [type(error).__name__]
