@@ -26,7 +26,7 @@ from headstart.finetune.recipe import Recipe
 from headstart.heads.side_by_side import blas_threads
 from headstart.model.details import short_features
 from headstart.model.facts import AccuracyClaims
-from headstart.model.golden import GoldenImages, golden_images
+from headstart.model.golden import golden_images
 from headstart.model.model import Model
 from headstart.model.predictor import Predictor
 from headstart.model.rows import rows_to_save, weight_fingerprints
@@ -226,7 +226,9 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, bu
         notes=tuple(dict.fromkeys(notes)),
         seconds=clock.laps,
         rows=saved_rows,
-        golden=_golden(prepared, division, calibration) if options.keep_images else None,
+        golden=golden_images(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0))
+        if options.keep_images
+        else None,
         suspects=tuple(issue for issue in issues if issue.row >= 0),
     )
 
@@ -294,11 +296,6 @@ def _suspects(
     quality = tuple(issue for issue in issues if issue.name in names)
     labels, _ = label_issues(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
     return (*labels, *quality)
-
-
-def _golden(prepared: Prepared, division: Division, calibration: CalibrationChoice) -> GoldenImages:
-    """A few of the images that were trained on, spread over classes and out-of-fold confidences."""
-    return golden_images(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0))
 
 
 def _choice(strategy: Strategy) -> str:
