@@ -67,6 +67,8 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/triage.py
 	$(BIN)/python benchmarks/guarantee.py
 	$(BIN)/python benchmarks/batches.py
+	$(BIN)/python benchmarks/runtime.py
+	$(BIN)/python benchmarks/listed.py
 	$(BIN)/python benchmarks/novelty.py
 	$(BIN)/python benchmarks/adapt.py
 	$(BIN)/python benchmarks/embed.py --memory

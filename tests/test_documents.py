@@ -161,12 +161,13 @@ def test_the_public_names_are_these() -> None:
             "drift",
             "embeddings",
             "evaluate",
+            "export",
             "extend",
             "forgetting",
             "learning_curve",
             "load",
         ),
-        *("predict", "rank", "train", "write_report"),
+        *("predict", "predict_list", "rank", "train", "verify", "write_report"),
     ]
     for name in headstart.__all__:
         assert getattr(headstart, name) is not None

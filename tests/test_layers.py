@@ -36,7 +36,7 @@ BESIDE = {
     "pipeline": {"model", "cluster"},
     "serve": {"report"},
 }
-TORCH = {"torch", "torchvision", "timm", "onnx", "peft"}
+TORCH = {"torch", "torchvision", "timm", "onnx", "onnxruntime", "peft"}
 HEAVY = TORCH | {"pyarrow", "datasets", "pandas"}  # scikit-learn itself loads the last three where they are installed
 MOST_LINES = 350
 

@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from headstart.verbs.embeddings import embeddings
     from headstart.verbs.estimator import TransferClassifier
     from headstart.verbs.evaluate import evaluate
+    from headstart.verbs.export import export, verify
     from headstart.verbs.extend.extend import extend
     from headstart.verbs.forgetting import forgetting
     from headstart.verbs.predict import predict
+    from headstart.verbs.predict_list import predict_list
     from headstart.verbs.rank import rank
     from headstart.verbs.robustness import robustness
     from headstart.verbs.train.train import train
@@ -57,15 +59,18 @@ _HOMES = {
     "drift": "headstart.verbs.drift.drift",
     "embeddings": "headstart.verbs.embeddings",
     "evaluate": "headstart.verbs.evaluate",
+    "export": "headstart.verbs.export",
     "extend": "headstart.verbs.extend.extend",
     "forgetting": "headstart.verbs.forgetting",
     "learning_curve": "headstart.verbs.curve.curve",
     "load": "headstart.model.load:load_model",
     "predict": "headstart.verbs.predict",
+    "predict_list": "headstart.verbs.predict_list",
     "rank": "headstart.verbs.rank",
     "robustness": "headstart.verbs.robustness",
     "shift": "headstart.verbs.adapt.shift",
     "train": "headstart.verbs.train.train",
+    "verify": "headstart.verbs.export",
     "write_report": "headstart.report.write",
 }
 
@@ -82,15 +87,18 @@ __all__ = [
     "drift",
     "embeddings",
     "evaluate",
+    "export",
     "extend",
     "forgetting",
     "learning_curve",
     "load",
     "predict",
+    "predict_list",
     "rank",
     "robustness",
     "shift",
     "train",
+    "verify",
     "write_report",
 ]
 

@@ -14,7 +14,21 @@ from tests.conftest import headstart, refused
 from headstart.cli import main
 
 VERBS = (
-    *("train", "extend", "backbones", "demo", "predict", "evaluate", "info", "drift", "audit", "advise", "embed"),
+    *(
+        "train",
+        "extend",
+        "backbones",
+        "demo",
+        "predict",
+        "export",
+        "verify",
+        "evaluate",
+        "info",
+        "drift",
+        "audit",
+        "advise",
+        "embed",
+    ),
     *("sample", "curve", "rank", "depth", "forgetting", "cache"),
 )
 QUICK = ("--backbones", "lite0", "--heads", "ridge", "--repeats", "1")

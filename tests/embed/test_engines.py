@@ -213,3 +213,7 @@ def test_threads_that_meet_at_the_first_call_of_a_process_do_not_wait_for_ever()
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
         assert done.stdout == "done\n"
+
+
+def test_one_image_in_bfloat16_pays_for_one_image(lite0: Backbone) -> None:
+    assert OpenVINOEngine(lite0, precision="bf16").batch == 1

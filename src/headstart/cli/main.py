@@ -30,6 +30,8 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Use it": {
         "predict": "Classify images; say which ones need a person.",
+        "export": "Write a saved model for other runtimes, proven equal.",
+        "verify": "Tell whether an exported file answers as its model does.",
         "evaluate": "Score a saved model on labelled images it has not seen.",
         "info": "Say how good a saved model is and what it confuses.",
         "drift": "Tell whether new images differ from the training ones.",

@@ -28,7 +28,16 @@ _VOID = "the guarantee is void here"
 
 @click.command("predict")
 @click.argument("model", type=Place())
-@click.argument("images", nargs=-1, required=True)
+@click.argument("images", nargs=-1)
+@click.option(
+    "--list",
+    "listed",
+    type=Place(),
+    help="In place of IMAGES: a text file with a path in each line, of any length; answers go to -o, and a run that "
+    "was stopped goes on where it was.",
+)
+@click.option("-o", "--output", type=Place(), help="With --list: answers.csv, answers.jsonl or answers.parquet.")
+@click.option("--overwrite", is_flag=True, help="With --list: replace what is there, and begin anew.")
 @click.option(
     "--max-error",
     type=ShareType(1e-4, 0.5, none=True),
@@ -80,6 +89,9 @@ _VOID = "the guarantee is void here"
 def command(
     model: Path,
     images: tuple[str, ...],
+    listed: Path | None,
+    output: Path | None,
+    overwrite: bool,
     max_error: float | str | None,
     confidence: float | None,
     per_class: bool | None,
@@ -109,6 +121,24 @@ def command(
     from headstart.model.load import load_model
     from headstart.report.predictions import PredictionTable
 
+    if listed is not None or output is not None:
+        from headstart.cli import predict_list
+
+        further = {"--sets": sets, "--csv or --json": form, "--confidence": confidence, "--per-class": per_class}
+        predict_list.check(images, listed, output, [name for name, value in further.items() if value is not None])
+        predict_list.run(
+            model,
+            listed,
+            output,
+            max_error=_number(max_error),
+            device=str(run.device),
+            precision=precision,
+            cache=cache,
+            again=overwrite,
+        )
+        return
+    if not images:
+        raise click.UsageError("Missing argument 'IMAGES...'.")
     check_order(model, images, "predict")
     predictor = load_model(model)
     guarantee = _wants_guarantee(predictor, max_error, confidence, per_class)

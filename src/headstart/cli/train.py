@@ -79,6 +79,13 @@ from headstart.records.run import Run
     "classes without the images.",
 )
 @click.option(
+    "--keep-images/--no-keep-images",
+    default=True,
+    show_default=True,
+    help="Save up to 16 training images, as pixels, with the model, so that 'headstart export' can prove that an "
+    "exported model answers the same.",
+)
+@click.option(
     "--max-error",
     type=ShareType(1e-4, 0.5, none=True),
     help="Guarantee that at most this share of the automatically accepted predictions is wrong, such as 0.02 or 2%: "
@@ -126,6 +133,7 @@ def command(
     exclude: Path | None,
     run: Run,
     keep_training: bool,
+    keep_images: bool,
     max_error: float | str | None,
     confidence: float | None,
     per_class: bool,
@@ -169,6 +177,7 @@ def command(
         **asdict(run),
         weights=weights,
         keep_training=keep_training,
+        keep_images=keep_images,
         max_error=error_limit,
         confidence=0.95 if confidence is None else confidence,
         per_class=per_class,

@@ -29,9 +29,9 @@ from headstart.storage.folders import COMPILED, cache_folder
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
 
-# In float32 one image a request is as fast as eight, and answers a single image eight times sooner; in bfloat16 the
-# calls are so short that the cost of starting each would show.
-_BATCH = {"f32": 1, "bf16": 8}
+# One image a request is as fast as eight in either precision (docs/evidence/export.md), and answers a single image
+# eight times sooner.
+BATCH = 1
 _COMPILED_LIMIT, _MOST_COMPILED = 8 << 30, 16
 _WAKING = threading.Lock()
 
@@ -70,22 +70,16 @@ class Requests(Engine):
 
 
 class OpenVINOEngine(Requests):
-    """A graph compiled for this CPU; `precision` is `f32` or `bf16`, `batch` by default what suits it.
+    """A graph compiled for this CPU; `precision` is `f32` or `bf16`.
 
     Raises `BackboneError` when the graph cannot be read or lacks a tap.
     """
 
-    def __init__(self, backbone: Backbone, *, precision: str, batch: int | None = None) -> None:
-        batch = batch or batch_for(precision)
+    def __init__(self, backbone: Backbone, *, precision: str, batch: int = BATCH) -> None:
         buffer = backbone.spec.buffer(batch)
         made_from = (backbone.weights, [tap.name for tap in backbone.taps], list(buffer.shape[1:]))
         network = compiled_network(lambda: _pooled_model(backbone, batch), *made_from, batch=batch, precision=precision)
         super().__init__(network, buffer)
-
-
-def batch_for(precision: str) -> int:
-    """How many inputs a call takes: few enough to answer soon, many enough that starting it costs little."""
-    return _BATCH.get(precision, 1)
 
 
 @functools.cache

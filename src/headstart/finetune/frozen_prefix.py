@@ -101,12 +101,11 @@ def open_prefix(prefix: Prefix, device: Device) -> Engine:
 
 
 def _open_openvino(prefix: Prefix, precision: str) -> Engine:
-    from headstart.embed.openvino_engine import Requests, batch_for, compiled_network
+    from headstart.embed.openvino_engine import BATCH, Requests, compiled_network
 
-    batch = batch_for(precision)
     identity = ("prefix", prefix.weights, prefix.spec.to_dict())
-    network = compiled_network(lambda: _convert(prefix, batch), *identity, batch=batch, precision=precision)
-    return Requests(network, prefix.spec.buffer(batch))
+    network = compiled_network(lambda: _convert(prefix, BATCH), *identity, batch=BATCH, precision=precision)
+    return Requests(network, prefix.spec.buffer(BATCH))
 
 
 def _convert(prefix: Prefix, batch: int) -> Any:

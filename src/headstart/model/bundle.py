@@ -4,6 +4,7 @@
       manifest.json        what the model is, what it was measured to be, and the fingerprint of every other file
       head.safetensors     the trained head, as arrays
       training.safetensors the rows that the head was trained on (where they are kept)
+      golden.safetensors   a few training images as pixels, which an export is compared on (where they are kept)
       trust.safetensors    what guarantees rest on, and the novelty score (where there is one)
       unreadable.csv       images that were skipped (only where there were any)
       <backbone>.onnx/.json   only for a backbone that is not packaged with Headstart

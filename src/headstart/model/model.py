@@ -16,6 +16,7 @@ from headstart.checks import first_lines
 from headstart.choose.strategy import About, LeftOut
 from headstart.model import bundle
 from headstart.model.facts import DataFacts, TrainingFacts
+from headstart.model.golden import GOLDEN_FILE, GoldenImages
 from headstart.model.manifest import (
     Suspect,
     candidates_section,
@@ -78,6 +79,8 @@ class Model(NotebookText):
         What each step took.
     rows : Rows, optional
         The rows it was fitted to; None where they are not kept.
+    golden : GoldenImages, optional
+        A few training images as pixels, beside which an export is run; None where none are kept.
     suspects : tuple of Suspect
         Images whose quality or label is doubtful; none was left out for that.
     extension : mapping
@@ -98,6 +101,7 @@ class Model(NotebookText):
     notes: tuple[str, ...]
     seconds: Mapping[str, float]
     rows: Rows | None = None
+    golden: GoldenImages | None = None
     suspects: tuple[Suspect, ...] = ()
     extension: Mapping[str, Any] = field(default_factory=dict)
 
@@ -174,6 +178,8 @@ class Model(NotebookText):
             files[ROWS_FILE] = arrays_of(self.rows)
         if self._trust is not None:
             files[TRUST_FILE] = self._trust.record.to_arrays()
+        if self.golden is not None and self.golden.files:
+            files[GOLDEN_FILE] = self.golden.to_arrays()
         if self.failures:
             files[UNREADABLE_FILE] = unreadable_table(self.failures)
         bundle.write_bundle(Path(folder), self.manifest(command), files)

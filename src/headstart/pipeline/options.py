@@ -76,6 +76,8 @@ class Options:
         The share of the images that is kept apart as a test part, no group or duplicate on both sides.
     keep_training : bool
         Save the embeddings of the training images with the model, so that `extend` can add classes without the images.
+    keep_images : bool
+        Save up to 16 training images as pixels with the model, so that an export can be compared with it at any time.
     max_error : float, optional
         The share of accepted predictions that may be wrong, 0.0001 to 0.5, guaranteed where `predict` is asked for
         nothing else; None guarantees nothing.
@@ -123,6 +125,7 @@ class Options:
     budget: float | None = None
     holdout: float | None = None
     keep_training: bool = True
+    keep_images: bool = True
     max_error: float | None = None
     confidence: float = 0.95
     per_class: bool = False

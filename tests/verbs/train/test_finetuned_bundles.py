@@ -76,7 +76,12 @@ def pictures(cell_files: dict[str, list[Path]]) -> list[Path]:
 
 
 def test_only_the_changed_tensors_are_saved_beside_the_head(saved: Path, tuned: Model) -> None:
-    assert sorted(path.name for path in saved.iterdir()) == [FILE, "head.safetensors", "manifest.json"]
+    assert sorted(path.name for path in saved.iterdir()) == [
+        FILE,
+        "golden.safetensors",
+        "head.safetensors",
+        "manifest.json",
+    ]
     manifest = json.loads((saved / "manifest.json").read_text())
     (entry,) = manifest["backbones"]
     assert (entry["name"], entry["packaged"], entry["delta"]) == (NAME, True, FILE)
@@ -97,7 +102,7 @@ def test_the_opened_model_predicts_what_the_trained_one_does(
 
 def test_an_unchanged_model_is_saved_as_before(plain: Model, tmp_path: Path) -> None:
     plain.save(tmp_path / "model")
-    names = ["head.safetensors", "manifest.json", "training.safetensors", "trust.safetensors"]
+    names = ["golden.safetensors", "head.safetensors", "manifest.json", "training.safetensors", "trust.safetensors"]
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == names
     assert json.loads((tmp_path / "model" / "manifest.json").read_text())["backbones"][0]["delta"] is None
     assert headstart.load(tmp_path / "model").parts == plain.predictor.parts
@@ -153,7 +158,7 @@ def test_a_backbone_that_is_not_packaged_is_saved_with_its_graph_and_its_changes
     assert tuned.delta is not None
     mine = replace(own, delta=tuned.delta, weights=tuned.weights)
     on(plain, mine).save(tmp_path / "model")
-    names = ["head.safetensors", "manifest.json", "own.delta.safetensors", "own.json", "own.onnx"]
+    names = ["golden.safetensors", "head.safetensors", "manifest.json", "own.delta.safetensors", "own.json", "own.onnx"]
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == names
     found = headstart.load(tmp_path / "model").predict(pictures, device=CPU)
     wanted = on(plain, tuned).predictor.predict(pictures, device=CPU)

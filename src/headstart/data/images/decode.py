@@ -24,11 +24,12 @@ from headstart import fingerprint
 from headstart.data.images import tiff, to_rgb
 from headstart.data.images.open import check_file, check_size, open_image, reasons
 from headstart.data.images.remarks import Remark
+from headstart.data.images.resample import centre_square, resample
 from headstart.device import threads
 from headstart.errors import UnreadableImage
 from headstart.records.samples import ImageSource
 
-DECODING = 2  # Raise when `decode` returns other pixels for the same arguments: a cache must not mix the two.
+DECODING = 3  # Raise when `decode` returns other pixels for the same arguments: a cache must not mix the two.
 _MARGIN = 1.4  # JPEG decodes at the smallest scale whose shorter side is this many times the wanted one.
 FITS = ("crop", "squeeze", "pad")
 """How an image becomes a square: its centre, the whole of it squeezed, the whole of it with bands at two sides."""
@@ -43,6 +44,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_LYING = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
+"""Turns of an image that lies on its side: its columns are the upright image's rows."""
 
 
 def decode(
@@ -57,21 +60,26 @@ def decode(
     """An image as a square: (size, size, 3) uint8, RGB, read-only.
 
     resize: what the shorter side becomes before the centre is cropped, in pixels; at least `size`. Resizing and
-    cropping are one resampling, of the pixels inside the crop. fit: one of `FITS`; squeezed and padded images are shown
-    to their edges, whatever `resize` says. ground: the colour of the bands of a padded image. A JPEG is decoded at a
-    reduced scale where that leaves enough: less than one grey level away, on average, from decoding it whole. Raises
-    `UnreadableImage`.
+    cropping are one resampling of the pixels inside the crop, along the upright image's rows first. fit: one of
+    `FITS`; squeezed and padded images are shown to their edges, whatever `resize` says. ground: the colour of the bands
+    of a padded image. A JPEG is decoded at a reduced scale where that leaves enough: less than one grey level away, on
+    average, from decoding it whole. Raises `UnreadableImage`.
     """
     image = _decoded_image(source, resize)
     with reasons():
         width, height = image.extent
+        method, lying = FILTERS[interpolation], image.turn in _LYING
         if fit != "crop":
-            whole = image.pixels.resize(_whole(width, height, size, fit), FILTERS[interpolation], (0, 0, width, height))
+            whole = resample(
+                image.pixels,
+                _whole(width, height, size, fit),
+                (0, 0, width, height),
+                method,
+                columns_first=lying,
+            )
             return np.asarray(_centred(_upright(whole, image.turn).convert("RGB"), size, ground))
-        side = min(width, height) * size / resize
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-        crop = image.pixels.resize((size, size), FILTERS[interpolation], box)
+        box = centre_square(width, height, size, resize)
+        crop = resample(image.pixels, (size, size), box, method, columns_first=lying)
         return np.asarray(_upright(crop, image.turn).convert("RGB"))  # a centred square turns after as before
 
 
@@ -95,7 +103,8 @@ def make_square(image: Image.Image, side: int, fit: str, ground: tuple[int, int,
     """A whole image, as `read_image` gives it, squeezed or padded to a square of `side` pixels; cropped, it stays."""
     if fit == "crop":
         return image
-    whole = image.resize(_whole(*image.size, side, fit), Image.Resampling.BICUBIC)
+    box = (0, 0, *image.size)
+    whole = resample(image, _whole(*image.size, side, fit), box, Image.Resampling.BICUBIC)
     return _centred(whole, side, ground)
 
 

@@ -47,11 +47,16 @@ class LayerScale:
         if not self.tails.min() > 0:
             raise array_error(_WHAT, "its tails are not above 0")
 
+    @property
+    def heights(self) -> NDArray[np.float64]:
+        """(q,): -log tail probability at each knot: the q-quantile has the tail probability 1 - q."""
+        heights: NDArray[np.float64] = -np.log1p(-np.linspace(0, _TAIL_FROM, self.knots.shape[1]))
+        return heights
+
     def mean_log_tail(self, values: Floats) -> Floats:
         """(n, c) → (n,): the mean over the values of -log(share of known rows that lie as high)."""
-        # The q-quantile has the tail probability 1 - q. Above the last knot the tail is taken for exponential, whose
-        # -log probability rises by 1 for every mean excess.
-        heights = -np.log1p(-np.linspace(0, _TAIL_FROM, self.knots.shape[1]))
+        # Above the last knot the tail is taken for exponential: -log probability rises by 1 for every mean excess.
+        heights = self.heights
         log_tails = [
             np.interp(column, knots, heights) + np.maximum(column - knots[-1], 0) / tail
             for column, knots, tail in zip(values.T, self.knots, self.tails, strict=True)

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from headstart import checks, fingerprint
-from headstart.checks import join_words
 from headstart.choose.race import RaceResult, race
 from headstart.choose.strategy import About
 from headstart.data.duplicates.near import join_groups
@@ -30,6 +29,7 @@ from headstart.metrics.class_report import scorecard
 from headstart.model import bundle
 from headstart.model.evaluation import Evaluation
 from headstart.model.facts import DataFacts, TrainingFacts
+from headstart.model.golden import read_golden
 from headstart.model.load import load_with_bundle
 from headstart.model.model import Model
 from headstart.model.predictor import Predictor
@@ -169,6 +169,7 @@ def extend(
             notes=tuple(dict.fromkeys(notes)),
             seconds={"embedding": embedded - begun, "fitting": time.perf_counter() - embedded},
             rows=saved_rows,
+            golden=read_golden(saved),
             extension={
                 "extended_from": _origin(saved, old_rows),
                 "extension": _extension(recipe, report, added, new_classes),
@@ -180,12 +181,10 @@ def extend(
     )
 
 
-def _extension(
-    recipe: HeadRecipe, report: BeforeAfter, added: NewRows, new_classes: Sequence[str]
-) -> Mapping[str, Any]:
+def _extension(recipe: HeadRecipe, report: BeforeAfter, added: NewRows, new: Sequence[str]) -> Mapping[str, Any]:
     return {
         "how": recipe.words(),
-        "new_classes": list(new_classes),
+        "new_classes": list(new),
         "added": len(added.labels),
         **report.to_dict(),
     }
@@ -338,7 +337,7 @@ def _cautions(predictor: Predictor, report: BeforeAfter) -> list[str]:
     tuned = sorted({part.backbone.name for part in predictor.parts if part.backbone.delta is not None})
     if tuned:
         notes.append(
-            f"{join_words(tuned)} was fine-tuned on the old images: it was not trained on the new ones, and its "
+            f"{checks.join_words(tuned)} was fine-tuned on the old images: it was not trained on the new ones, and its "
             "features "
             "flatter the old classes, before and after alike; evaluate on images that took no part, or train again."
         )

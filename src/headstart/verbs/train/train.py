@@ -26,6 +26,7 @@ from headstart.finetune.recipe import Recipe
 from headstart.heads.side_by_side import blas_threads
 from headstart.model.details import short_features
 from headstart.model.facts import AccuracyClaims
+from headstart.model.golden import golden_images
 from headstart.model.model import Model
 from headstart.model.predictor import Predictor
 from headstart.model.rows import rows_to_save, weight_fingerprints
@@ -78,6 +79,7 @@ def train(
     unlabelled: str | None = None,
     max_unreadable: float | str = 0.05,
     keep_training: bool = True,
+    keep_images: bool = True,
     seed: int = 0,
     device: str = "auto",
     cache: bool = True,
@@ -137,6 +139,8 @@ def train(
         The share of unreadable images above which the run stops.
     keep_training : bool
         Save the embeddings of the training images with the model, so that it can be extended.
+    keep_images : bool
+        Save up to 16 training images as pixels with the model, so that an export can be compared with it.
     seed : int
         Of everything that is drawn.
     device : str
@@ -226,6 +230,9 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, bu
         notes=tuple(dict.fromkeys(notes)),
         seconds=clock.laps,
         rows=saved_rows,
+        golden=golden_images(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0))
+        if options.keep_images
+        else None,
         suspects=tuple(issue for issue in issues if issue.row >= 0),
     )
 

@@ -1,0 +1,97 @@
+"""`headstart export`: a saved model as one graph for other runtimes, with the proof that it answers the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from headstart.cli.options import Place, ShareType
+
+
+@click.command("export")
+@click.argument("model", type=Place())
+@click.option(
+    "-o", "--output", type=Place(), required=True, help="model.onnx, model.xml, model.pt2, or a folder for --to web."
+)
+@click.option(
+    "--to",
+    type=click.Choice(["onnx", "openvino", "torch", "web"]),
+    help="onnx for ONNX Runtime and most others, openvino for OpenVINO's IR, torch for a torch.export program (needs "
+    "headstart[finetune]), web for a page that runs in the browser; default: by the ending of -o.",
+)
+@click.option(
+    "--check",
+    "images",
+    multiple=True,
+    help="Images (files, folders, globs) to compare with, besides the golden images in the bundle.",
+)
+@click.option(
+    "--max-error",
+    type=ShareType(1e-4, 0.5),
+    help="The guarantee behind the output 'decision', such as 2%; default: what the model was trained with.",
+)
+@click.option(
+    "--web-runtime",
+    type=Place(),
+    help="For --to web, the first time: the archive that 'npm pack onnxruntime-web@1.30.0' fetches (14 MB of it are "
+    "used, and kept).",
+)
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
+def command(
+    model: Path,
+    output: Path,
+    to: str | None,
+    images: tuple[str, ...],
+    max_error: float | None,
+    web_runtime: Path | None,
+    overwrite: bool,
+) -> None:
+    """Write the saved MODEL as one graph: pixels of any size in, calibrated probabilities and decisions out.
+
+    The exported file is run beside the model and written only where both answer the same. Needs headstart[export].
+    """
+    from headstart.cli import show
+    from headstart.verbs.export import export
+
+    to = to or {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}.get(output.suffix, "web")
+    result = export(
+        model,
+        output,
+        to=to,
+        check=images or None,
+        max_error=max_error,
+        web_runtime=web_runtime,
+        overwrite=overwrite,
+    )
+    show.lines(
+        [
+            ("exported", f"{result.path} ({result.bytes / 1e6:.1f} MB): {', '.join(result.outputs)}"),
+            *parity_lines(result.parity.checks),
+        ]
+    )
+    for note in result.notes:
+        show.note(note)
+    if to == "openvino":
+        show.note(
+            "OpenVINO computes in bfloat16 by default where a processor has it, which moves probabilities by about a "
+            "hundredth: compile the model with INFERENCE_PRECISION_HINT f32."
+        )
+
+
+def parity_lines(checks: object) -> list[tuple[str, str]]:
+    """The comparisons in words, a line each."""
+    from headstart.model.export.parity import Check
+
+    lines: list[tuple[str, str]] = []
+    for check in checks if isinstance(checks, tuple) else ():
+        assert isinstance(check, Check)
+        same = f"{check.same_labels:,} of {check.images:,} labels the same"
+        words = f"{check.runtime}, {check.kind}: {same}, probabilities within {check.largest:.1g}"
+        if check.kind == "files":
+            words = f"{check.runtime}, files decoded whole: {same}, probabilities within {check.largest:.1g}"
+            if check.accuracy is not None:
+                words += f", right {100 * check.accuracy[1]:.1f} % (the model {100 * check.accuracy[0]:.1f} %)"
+        fault = "" if check.passed else f" — TOO FAR; worst: {check.worst}"
+        lines.append(("" if lines else "proof", words + fault))
+    return lines

@@ -1,0 +1,31 @@
+"""`headstart verify`: whether an exported file still answers as its model does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from headstart.cli.options import Place
+
+
+@click.command("verify")
+@click.argument("file", type=Place())
+@click.argument("model", type=Place())
+@click.argument("images", nargs=-1)
+def command(file: Path, model: Path, images: tuple[str, ...]) -> None:
+    """Run the exported FILE beside the saved MODEL, on the bundle's golden images and on IMAGES.
+
+    Exit code 0 where all answers agree, 1 where they do not. Needs headstart[export].
+    """
+    import sys
+
+    from headstart.cli import show
+    from headstart.cli.export import parity_lines
+    from headstart.verbs.export import failure_words, verify
+
+    parity = verify(file, model, images or None)
+    answer = f"{file} answers as {model} does" if parity.passed else f"{failure_words(parity.failed[0])}"
+    show.lines([("same" if parity.passed else "differs", answer), *parity_lines(parity.checks)])
+    if not parity.passed:
+        sys.exit(1)
