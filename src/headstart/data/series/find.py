@@ -25,16 +25,20 @@ from headstart.records.samples import ImageSource
 MOST_IMAGES = 10_000
 """Images among which series are looked for."""
 _FEWEST_IMAGES = 20
-_SHARE = 0.06
+_SHARE = 0.08
 """The share of images with a sibling by pixels and embedding from which on there are series: independent ones had up to
 0.04, series 0.1 to 0.9."""
 _EXCESS = 0.5
 """The excess of closeness that speaks for series by itself: independent images had up to 0.44, series of six 0.6 and
 more."""
+_EXCESS_OF_LOOKALIKES = 0.6
+"""The same where look-alikes are the nature of the images: solar cells had 0.49."""
 _MOST_MIXED = 0.05
 _LARGEST = 0.2
+_CONFIRMED = 0.7
 """Images alike by nature (solar cells) look alike across classes too, or all of them hang together: no sign then."""
-_ENOUGH_PAIRS = 5
+_ENOUGH_PAIRS = 10
+NO_PAIRS = np.zeros((0, 2), np.int64)
 _COVERED, _AGREES = 0.3, 0.65
 """Keys hold so many images with another one together, and in so many cases a pair of one key is the nearer one."""
 _LARGEST_KEY = 0.2
@@ -80,12 +84,14 @@ def find_series(
     F, values = spread_out(X, labels)
     chance = chance_likeness(values, labels)
     alike = _siblings(F, labels, pairs, chance)
+    natural = _alike_by_nature(labels, pairs, len(alike))
+    alike = NO_PAIRS if natural else alike
     for sign, keys in candidate_keys(names, items):
         if (numbers := _numbers(keys, labels)) is not None and _agree(F, labels, numbers):
             return Series(_joined(numbers, alike), sign)
     enough = len(alike) >= _ENOUGH_PAIRS
     by_pixels = enough and len(np.unique(alike)) >= _SHARE * len(labels)
-    if not by_pixels and excess_closeness(last, labels) < _EXCESS:
+    if not by_pixels and excess_closeness(last, labels) < (_EXCESS_OF_LOOKALIKES if natural else _EXCESS):
         return None
     # Half-way between chance and the least alike of the siblings that pixels know: these are the most alike ones.
     cut = (chance + max(chance, _least(F, alike))) / 2 if enough else chance
@@ -94,16 +100,19 @@ def find_series(
 
 
 def _siblings(F: Floats, labels: Ints, pairs: Ints, chance: float) -> Ints:
-    """The pairs within a class that the embedding confirms; none where look-alikes are the nature of these images."""
-    none = np.zeros((0, 2), np.int64)
-    if not len(pairs):
-        return none
-    together = join_groups(np.arange(len(labels)), tuple(map(tuple, pairs.tolist())))
-    same = labels[pairs[:, 0]] == labels[pairs[:, 1]]
-    if np.bincount(together).max() > _LARGEST * len(labels) or (~same).mean() > _MOST_MIXED:
-        return none
-    pairs = pairs[same]
+    """The pairs within a class that the embedding confirms."""
+    pairs = pairs[labels[pairs[:, 0]] == labels[pairs[:, 1]]]
     return pairs[_cosines(F, pairs) > chance]
+
+
+def _alike_by_nature(labels: Ints, pairs: Ints, confirmed: int) -> bool:
+    """Whether look-alikes lie across classes too, or all hang together, or the embedding confirms few of them."""
+    if not len(pairs):
+        return False
+    together = join_groups(np.arange(len(labels)), tuple(map(tuple, pairs.tolist())))
+    mixed = float((labels[pairs[:, 0]] != labels[pairs[:, 1]]).mean())
+    largest = int(np.bincount(together).max())
+    return largest > _LARGEST * len(labels) or mixed > _MOST_MIXED or confirmed < _CONFIRMED * len(pairs)
 
 
 def _least(F: Floats, pairs: Ints) -> float:
