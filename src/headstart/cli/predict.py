@@ -94,9 +94,6 @@ def command(
     could be read. Unreadable ones keep their row, marked, and are named on standard error.
     """
     from headstart.cli import show
-    from headstart.data.images.decode import find_remarks
-    from headstart.data.images.remarks import remark_notes
-    from headstart.data.sources.load import find_images
     from headstart.device import choose_device
     from headstart.errors import DataError
     from headstart.model.load import load_model
@@ -110,12 +107,13 @@ def command(
     limits = None if sets is None else predictor.sets(sets, by_class=by_class)
     if guarantee:
         predictor.triage(_number(max_error), confidence=confidence, per_class=per_class)  # refused before any work
-    samples = find_images(images)
+    spec = predictor.parts[0].backbone.spec
+    samples = spec.find(images)
     predictions = predictor.predict(
         samples.items, names=samples.names, device=choose_device(str(run.device), precision=precision), cache=cache
     )
     show.failures(predictions.failures)
-    for sentence in remark_notes(find_remarks(samples.items)):
+    for sentence in spec.notes(samples.items):
         show.note(sentence)
     if not predictions.readable.any():
         raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")
