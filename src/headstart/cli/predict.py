@@ -108,6 +108,7 @@ def command(
     if guarantee:
         predictor.triage(_number(max_error), confidence=confidence, per_class=per_class)  # refused before any work
     spec = predictor.parts[0].backbone.spec
+    show.speak_of(spec.modality)
     samples = spec.find(images)
     predictions = predictor.predict(
         samples.items, names=samples.names, device=choose_device(str(run.device), precision=precision), cache=cache

@@ -6,18 +6,16 @@ ask this record and never what an item is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from headstart.nouns import reword
 
 if TYPE_CHECKING:
     from headstart.data.duplicates.near import NearDuplicates
     from headstart.data.duplicates.thumbnails import Thumbnails
     from headstart.records.samples import Samples
-
-_QUOTED = re.compile(r"('[^']*')")
-_IMAGE = re.compile(r"\b([Ii])mage(s?)\b")
 
 
 @dataclass(frozen=True)
@@ -43,18 +41,6 @@ class Modality:
         "2 texts of 'image', 1 Text"
         """
         return reword(sentence, self.noun)
-
-
-def reword(sentence: str, noun: str) -> str:
-    """The sentence with another noun in the place of 'image', outside of quotes."""
-    if noun == "image":
-        return sentence
-
-    def other(match: re.Match[str]) -> str:
-        return (noun.capitalize() if match[1] == "I" else noun) + match[2]
-
-    parts = _QUOTED.split(sentence)
-    return "".join(part if i % 2 else _IMAGE.sub(other, part) for i, part in enumerate(parts))
 
 
 def _thumbnails(samples: Samples, cache: bool) -> Thumbnails | None:

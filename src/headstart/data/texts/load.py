@@ -37,6 +37,8 @@ from headstart.errors import DataError, OptionError
 from headstart.records.samples import Samples
 
 _TEXT_FILE = ".txt"
+_FEWEST_FILES = 4
+"""Of a folder of texts: fewer .txt files are notes beside something else."""
 _SIGNS = 20
 """Values of a column that are looked at to see what it holds."""
 
@@ -73,7 +75,14 @@ def _file_of_texts(path: Path) -> bool:
         table = read_texts(path)
     except DataError:
         return False  # the images' reader says what is wrong with it
+    if not table.heading and not _are_sentences(table.column("text")[:_SIGNS]):
+        return False
     return _names_texts(table.names, lambda name: table.column(name)[:_SIGNS], str(path))
+
+
+def _are_sentences(cells: Sequence[str]) -> bool:
+    """Whether most of these have several words."""
+    return sum(" " in cell.strip() for cell in cells) > len(cells) / 2
 
 
 def _names_texts(names: Sequence[str], values: Any, where: str) -> bool:
@@ -82,7 +91,7 @@ def _names_texts(names: Sequence[str], values: Any, where: str) -> bool:
     if column is None or find_column(LABEL_NAMES, names) is None:
         return False
     cells = [cell for cell in values(column) if not is_missing(cell)]
-    if not cells or not all(isinstance(cell, str) for cell in cells) or all(map(is_path, cells)):
+    if not cells or not all(isinstance(cell, str) for cell in cells) or sum(map(is_path, cells)) > len(cells) / 2:
         return False
     images = [name for name in names if holds_images([name])]
     images = [
@@ -100,7 +109,7 @@ def _folder_of_texts(folder: Path) -> bool:
     """Whether the first files at one or two levels down are .txt files."""
     for pattern in ("*/*", "*/*/*"):
         files = [path for path in sorted(folder.glob(pattern))[:_SIGNS] if path.is_file()]
-        if files:
+        if len(files) >= _FEWEST_FILES:
             return all(path.suffix.lower() == _TEXT_FILE for path in files)
     return False
 
@@ -237,7 +246,8 @@ def _from_folder(root: Path) -> Dataset:
         text, note = decode_text(path)
         texts.append(text)
         notes += note
-    said = (f"{quantity(len(notes), 'file')} not in UTF-8 read as Windows-1252 (the first: {notes[0].split()[0]}).",)
+    first = notes[0].split()[0] if notes else ""
+    said = (f"{quantity(len(notes), 'file')} not in UTF-8 read as Windows-1252 (the first: {first}).",)
     words, alike = unify_classes(labels)
     splits = [str(split_of(parts[0])) for parts in places] if split_first else None
     names = ["/".join(parts) for parts in places]

@@ -29,8 +29,8 @@ _FASTTEXT = re.compile(r"^((?:__label__\S+\s+)+)(.*)$")
 _KNOWN_NAMES = {
     "text": "text sentence utterance content message query question review body comment tweet post document "
     "description headline title abstract summary input prompt sms mail email email_text news article",
-    "label": "label class category intent target label_text label_name class_name category_name sentiment topic tag y "
-    "labels classes type language lang spam",
+    "label": "label class category intent target label_text label_name class_name category_name sentiment topic subject "
+    "tag y labels classes type language lang spam",
     "group": "group group_id author author_id user user_id customer customer_id thread thread_id ticket ticket_id",
     "split": "split set subset partition",
     "image": "path image_path file_path filename file image img picture photo img_path image_file",
@@ -41,11 +41,12 @@ TEXT_NAMES, LABEL_NAMES, GROUP_NAMES, SPLIT_NAMES, _IMAGE_NAMES = (tuple(v.split
 
 @dataclass(frozen=True, eq=False)
 class TextTable:
-    """names: of the columns. rows: each with its place and its values. notes: for the user."""
+    """names: of the columns. rows: each with its place and values. notes: for the user. heading: whether it has one."""
 
     names: tuple[str, ...]
     rows: tuple[tuple[str, Sequence[Any]], ...]
     notes: tuple[str, ...] = ()
+    heading: bool = True
 
     def column(self, name: str) -> list[Any]:
         """The values of a column."""
@@ -134,7 +135,7 @@ def _separated(path: Path, text: str, notes: tuple[str, ...]) -> TextTable:
     label = _label_column([row for _, row in lines])
     heading = ("text", "label") if label == 1 else ("label", "text")
     note = f"{path.name} has no heading: column {2 - label} was taken for the text, column {1 + label} for the label."
-    return TextTable(heading, tuple((f"line {number}", row) for number, row in lines), (*notes, note))
+    return TextTable(heading, tuple((f"line {number}", row) for number, row in lines), (*notes, note), heading=False)
 
 
 def _dialect(text: str) -> dict[str, Any]:
