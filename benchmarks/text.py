@@ -3,10 +3,10 @@
     python benchmarks/text.py FOLDER [--sizes 8,16,full] [--seeds 2] [--sets NAME,…] [--speed]
 
 FOLDER holds <name>_train.csv (or .tsv) and <name>_test.csv; beside them the sentences that scripts/make_demo_texts.py
-draws from Python's documentation are measured (`stdlib`, half of them kept for the test). For every size (texts a class)
-and seed: TF-IDF (words 1–2, characters 2–5, C = 10) by scikit-learn, the encoder's last layer with Headstart's probe, and
-what `headstart.train` chooses. --speed compares with the same network in torch (sentence-transformers' way: batches of 32,
-sorted by length), in texts a second of one thread. Prints Markdown.
+draws from Python's documentation are measured (`stdlib`, half of them kept for the test). For every size (texts a
+class) and seed: TF-IDF (words 1–2, characters 2–5, C = 10) by scikit-learn, the encoder's last layer with Headstart's
+probe, and what `headstart.train` chooses. --speed compares with the same network in torch (sentence-transformers' way:
+batches of 32, sorted by length), in texts a second of one thread. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def load(path: Path) -> Texts:
     from headstart.data.texts.load import load_texts
 
     samples = load_texts(path).samples
-    return list(samples.items), [samples.classes[label] for label in samples.labels]  # type: ignore[arg-type]
+    return list(samples.items), [samples.classes[label] for label in samples.labels]
 
 
 def sets(folder: Path, names: list[str]) -> Iterator[tuple[str, Texts, Texts]]:
@@ -83,7 +83,7 @@ def usual(train: Texts, test: Texts) -> float:
     from headstart.heads.catalog import make_head
 
     encoder = open_backbone("minilm")
-    X, Z = (embed(part[0], encoder, cache=open_cache(encoder)).last for part in (train, test))  # type: ignore[arg-type]
+    X, Z = (embed(part[0], encoder, cache=open_cache(encoder)).last for part in (train, test))
     return float(np.mean(make_head("probe").fit(X, train[1]).predict(Z) == np.array(test[1])))
 
 
@@ -94,7 +94,7 @@ def ours(train: Texts, test: Texts, seed: int) -> tuple[float, Any, float]:
     start = time.perf_counter()
     model = headstart.train(*train, seed=seed, budget="15m")
     seconds = time.perf_counter() - start
-    labels = model.predictor.predict(test[0], cache=True).labels  # type: ignore[arg-type]
+    labels = model.predictor.predict(test[0], cache=True).labels
     return float(np.mean(np.array(labels) == np.array(test[1]))), model, seconds
 
 
@@ -144,7 +144,7 @@ def speed(folder: Path) -> None:
         return vectors
 
     def in_openvino(texts: list[str]) -> np.ndarray[Any, Any]:
-        return embed(texts, encoder, device=choose_device("cpu", precision="f32")).last  # type: ignore[arg-type]
+        return embed(texts, encoder, device=choose_device("cpu", precision="f32")).last
 
     print(
         "\n| set | torch, texts/CPU s | Headstart, texts/CPU s | ratio | cosine, mean (least) |\n|---|---|---|---|---|"

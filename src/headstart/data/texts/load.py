@@ -136,7 +136,10 @@ def load_texts(
     """The labelled texts of a source that `recognise` takes for texts; raises `DataError` where they cannot be used."""
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        return _from_folder(path) if path.is_dir() else _from_table(read_texts(path), str(path), columns)
+        if path.is_dir():
+            return _from_folder(path)
+        named = [name for name in (columns.text, columns.label, columns.group, columns.split) if name]
+        return _from_table(read_texts(path, named), str(path), columns)
     if _is_hub(source):
         return _from_table(_hub_table(source), "the dataset", columns)
     if is_frame(source) and labels is None:

@@ -29,8 +29,8 @@ _FASTTEXT = re.compile(r"^((?:__label__\S+\s+)+)(.*)$")
 _KNOWN_NAMES = {
     "text": "text sentence utterance content message query question review body comment tweet post document "
     "description headline title abstract summary input prompt sms mail email email_text news article",
-    "label": "label class category intent target label_text label_name class_name category_name sentiment topic subject "
-    "tag y labels classes type language lang spam",
+    "label": "label class category intent target label_text label_name class_name category_name sentiment topic "
+    "subject tag y labels classes type language lang spam",
     "group": "group group_id author author_id user user_id customer customer_id thread thread_id ticket ticket_id",
     "split": "split set subset partition",
     "image": "path image_path file_path filename file image img picture photo img_path image_file",
@@ -54,8 +54,11 @@ class TextTable:
         return [values[position] for _, values in self.rows]
 
 
-def read_texts(path: Path) -> TextTable:
-    """The table in a file; raises `DataError` where it is none, `MissingExtra` for Parquet without pyarrow."""
+def read_texts(path: Path, named: Sequence[str] = ()) -> TextTable:
+    """The table in a file; raises `DataError` where it is none, `MissingExtra` for Parquet without pyarrow.
+
+    named: columns that the user named; one of them in the first line makes a heading of it.
+    """
     if path.suffix.lower() in _PARQUET:
         table = read_table(path)
         return TextTable(tuple(table.names), tuple((f"row {i}", row) for i, (_, row) in enumerate(table.rows, 1)))
@@ -67,7 +70,7 @@ def read_texts(path: Path) -> TextTable:
     first = text.lstrip().partition("\n")[0]
     if _FASTTEXT.match(first):
         return _fasttext(path, text, notes)
-    return _separated(path, text, notes)
+    return _separated(path, text, notes, named)
 
 
 def decode_text(path: Path) -> tuple[str, tuple[str, ...]]:
@@ -114,7 +117,7 @@ def _fasttext(path: Path, text: str, notes: tuple[str, ...]) -> TextTable:
     return TextTable(("text", "label"), tuple(rows), notes)
 
 
-def _separated(path: Path, text: str, notes: tuple[str, ...]) -> TextTable:
+def _separated(path: Path, text: str, notes: tuple[str, ...], named: Sequence[str]) -> TextTable:
     options = _dialect(text)
     try:
         lines = [(number, row) for number, row in _numbered(text, options) if any(cell.strip() for cell in row)]
@@ -128,7 +131,7 @@ def _separated(path: Path, text: str, notes: tuple[str, ...]) -> TextTable:
                 "separators."
             )
     names = tuple(cell.strip() or f"column {i}" for i, cell in enumerate(lines[0][1], 1))
-    if len(set(names)) == width and _is_heading(names):
+    if len(set(names)) == width and (_is_heading(names) or not set(named).isdisjoint(names)):
         return TextTable(names, tuple((f"line {number}", row) for number, row in lines[1:]), notes)
     if width != 2:
         return TextTable(names, tuple((f"line {number}", row) for number, row in lines[1:]), notes)
