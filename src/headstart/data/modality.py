@@ -24,7 +24,8 @@ class Modality:
 
     name: as a network's specification has it. noun: of one item. squares: whether items must become squares.
     thumbnails: samples, cache → what quality is seen in; None for a kind without. near: samples, cache, thumbnails →
-    near duplicates. notes: items → what a user should know of how they were read.
+    near duplicates. notes: items → what a user should know of how they were read. backbone: the usual one; '' leaves
+    that to the options.
     """
 
     name: str
@@ -33,6 +34,11 @@ class Modality:
     thumbnails: Callable[[Samples, bool], Thumbnails | None]
     near: Callable[[Samples, bool, Any], NearDuplicates]
     notes: Callable[[Sequence[Any]], tuple[str, ...]]
+    backbone: str = ""
+
+    def encoder(self, name: str, usual: str) -> str:
+        """The network of this name; of this kind's own where it is the usual one for images."""
+        return self.backbone if name == usual and self.backbone else name
 
     def say(self, sentence: str) -> str:
         """A sentence that was written of images, of this kind; what stands in quotes is the user's.
@@ -69,7 +75,7 @@ def _image_notes(items: Sequence[Any]) -> tuple[str, ...]:
 
 
 IMAGES = Modality("image", "image", True, _thumbnails, _near_images, _image_notes)
-TEXTS = Modality("text", "text", False, lambda samples, cache: None, _near_texts, lambda items: ())
+TEXTS = Modality("text", "text", False, lambda samples, cache: None, _near_texts, lambda items: (), "minilm_l6")
 
 
 def modality_of(samples: Samples) -> Modality:

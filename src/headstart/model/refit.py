@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import checks
-from headstart.errors import BundleError
+from headstart.errors import BundleError, OptionError
 from headstart.heads.catalog import HEADS, make_head
 from headstart.metrics.classes import METRICS
 from headstart.records.run import MOST_SEED
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CLOSED_FORM = ("ridge", "lda", "class-mean", "knn")
 _TUNED_HEAD = "ridge"
+NOT_REFITTED = ("ensemble", "tf-idf")
+"""What is no head of the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class HeadRecipe:
 
 def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRecipe:
     """The recipe of a bundle's head; `BundleError` where the manifest does not tell it."""
+    if saved.manifest["head"]["name"] in NOT_REFITTED:
+        raise OptionError(
+            f"{saved.folder} holds {saved.manifest['head']['name']!r}, which is made of several models and cannot be "
+            "fitted to more rows: train again with the old data and the new, or with --heads ridge."
+        )
     try:
         head, training = saved.manifest["head"], saved.manifest["training"]
         tuned = any(part.backbone.delta is not None for part in predictor.parts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.backbones.packaged import PACKAGED
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.near import MOST_COMPARED
 from headstart.data.images.remarks import remark_notes
@@ -78,7 +79,8 @@ def prepare(
     from headstart.backbones.opening import open_backbone
     from headstart.embed.features import embed_backbone
 
-    networks = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in backbones)
+    names = networks_for(dataset.samples, backbones)
+    networks = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in names)
     run.choose_device()  # an unknown device is refused before any work
     _check_train(dataset.samples)
     thumbnails = _make_thumbnails(dataset.samples, run)
@@ -106,6 +108,12 @@ def prepare(
         _check_fitted(samples)
     alike = search.pairs_among(samples)
     return Prepared(samples, tuple(embedded), networks, failures, tuple(notes), duplicates, thumbnails, alike)
+
+
+def networks_for(samples: Samples, backbones: Sequence[str]) -> Sequence[str]:
+    """The names of these backbones; of a kind of data with a network of its own, that in the place of the packaged."""
+    usual = modality_of(samples).backbone
+    return [name for name in backbones if name not in PACKAGED] or [usual] if usual else backbones
 
 
 def _make_thumbnails(samples: Samples, run: Run) -> Thumbnails | None:

@@ -66,7 +66,19 @@ def recognise(source: Any, labels: Any = None) -> bool:
     return labels is not None and are_texts(source)
 
 
-def _file_of_texts(path: Path) -> bool:
+def find_unlabelled(source: Any) -> Samples | None:
+    """The texts in a source whose labels do not matter; None where it holds none."""
+    if isinstance(source, Samples | bytes) or not isinstance(source, str | os.PathLike | Sequence):
+        return None
+    items = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    paths = [Path(item) for item in items if isinstance(item, os.PathLike) or (isinstance(item, str) and is_path(item))]
+    if len(paths) < len(items):
+        return find_texts(items) if are_texts(items) and isinstance(source, Sequence) else None
+    texts = [_folder_of_texts(path) if path.is_dir() else _file_of_texts(path, labelled=False) for path in paths]
+    return find_texts(items) if texts and all(texts) else None
+
+
+def _file_of_texts(path: Path, *, labelled: bool = True) -> bool:
     if path.suffix.lower() not in ENDINGS:
         return False
     if path.suffix.lower() in (".jsonl", ".ndjson"):
@@ -77,7 +89,7 @@ def _file_of_texts(path: Path) -> bool:
         return False  # the images' reader says what is wrong with it
     if not table.heading and not _are_sentences(table.column("text")[:_SIGNS]):
         return False
-    return _names_texts(table.names, lambda name: table.column(name)[:_SIGNS], str(path))
+    return _names_texts(table.names, lambda name: table.column(name)[:_SIGNS], str(path), labelled=labelled)
 
 
 def _are_sentences(cells: Sequence[str]) -> bool:
@@ -85,10 +97,10 @@ def _are_sentences(cells: Sequence[str]) -> bool:
     return sum(" " in cell.strip() for cell in cells) > len(cells) / 2
 
 
-def _names_texts(names: Sequence[str], values: Any, where: str) -> bool:
+def _names_texts(names: Sequence[str], values: Any, where: str, *, labelled: bool = True) -> bool:
     """Whether a column of texts is among these, and none of images; `DataError` where both are."""
     column = find_column(TEXT_NAMES, names)
-    if column is None or find_column(LABEL_NAMES, names) is None:
+    if column is None or (labelled and find_column(LABEL_NAMES, names) is None):
         return False
     cells = [cell for cell in values(column) if not is_missing(cell)]
     if not cells or not all(isinstance(cell, str) for cell in cells) or sum(map(is_path, cells)) > len(cells) / 2:
