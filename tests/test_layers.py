@@ -10,7 +10,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "headstart"
 
 LEVELS = (
-    {"_version", "errors", "checks", "fingerprint", "device", "progress", "layout"},
+    {"_version", "errors", "checks", "fingerprint", "device", "progress", "layout", "nouns"},
     {"records", "storage", "metrics"},
     {"data", "demo"},
     {"backbones"},

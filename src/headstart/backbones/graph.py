@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from headstart import fingerprint
-from headstart.backbones.packaged import PACKAGED_FOLDER
+from headstart.backbones.packaged import is_packaged
 from headstart.checks import join_words
-from headstart.data.images.spec import ImageSpec
+from headstart.data.read_spec import read_spec
+from headstart.data.spec import InputSpec
 from headstart.errors import BackboneError, BundleError
 from headstart.storage.files import write_atomically
 
@@ -37,17 +38,20 @@ class Tap:
 
     name: the stage it follows. width: length of its pooled vector. depth: position among the taps, 0 the earliest.
     kind: `last` for the usual embedding (the network's own pooling), `stage` for the mean over positions of any other;
-    `logits` for what the original head makes of the last (no file's own tap: see `imagenet.with_head`).
+    `first` for the mean over a text's first words; `logits` for what the original head makes of the last (no file's own
+    tap: see `imagenet.with_head`).
     """
 
     name: str
     width: int
     depth: int
-    kind: Literal["stage", "last", "logits"]
+    kind: Literal["stage", "last", "logits", "first"]
 
     @property
     def pooled(self) -> str:
         """The graph's output (N, width)."""
+        if self.kind == "first":
+            return self.name
         return LOGITS if self.kind == "logits" else f"{self.name}.pooled"
 
     @property
@@ -63,12 +67,13 @@ class Backbone:
     name: what it is called. graph: the .onnx file. spec: what it expects of its input. taps: earliest first, the usual
     embedding last. weights: fingerprint of the graph file, with that of the delta where there is one. licence,
     source: of the weights. facts: what is known of the network (parameters, accuracy, ...). packaged: whether its graph
-    came with Headstart. delta: tensors that fine-tuning changed (see `deltas.py`), None as published.
+    came with Headstart. delta: tensors that fine-tuning changed (see `deltas.py`), None as published. content: of what
+    is no file yet, such as words that were weighed on the user's texts.
     """
 
     name: str
     graph: Path
-    spec: ImageSpec
+    spec: Any
     taps: tuple[Tap, ...]
     weights: str
     licence: str
@@ -76,6 +81,16 @@ class Backbone:
     facts: Mapping[str, object] = field(default_factory=dict, hash=False)
     packaged: bool = False
     delta: WeightDelta | None = None
+    content: bytes | None = field(default=None, repr=False)
+
+    def files(self) -> dict[str, bytes | Path]:
+        """What a saved model must hold of it, by name: nothing where it is packaged."""
+        if self.packaged:
+            return {}
+        if self.content is not None:
+            return {self.graph.name: self.content}
+        beside = [self.graph.with_suffix(suffix) for suffix in (".json", ".tokenizer.json")]
+        return {path.name: path for path in (self.graph, *beside) if path == self.graph or path.exists()}
 
     def tap(self, name: str) -> Tap:
         """The tap of this name; raises `BackboneError` with the names there are."""
@@ -113,7 +128,7 @@ def read_backbone(folder: Path, name: str) -> Backbone:
         raise BundleError(
             f"the graph {graph} is damaged: its bytes are not those that {name}.json names; copy or convert it again."
         )
-    return _backbone(values, graph, packaged=folder == PACKAGED_FOLDER)
+    return _backbone(values, graph, packaged=is_packaged(folder))
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
@@ -139,7 +154,7 @@ def _backbone(values: Mapping[str, Any], graph: Path, *, packaged: bool) -> Back
         texts = {key: values[key] for key in ("name", "weights", "licence", "source")}
         if not all(isinstance(text, str) for text in texts.values()) or not isinstance(values["facts"], dict):
             raise TypeError("a text or object was expected")
-        spec = ImageSpec.from_dict(values["spec"])
+        spec = read_spec(values["spec"], graph)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"the description of the backbone {graph} is damaged: {error}.") from error
     return Backbone(**texts, graph=graph, spec=spec, taps=taps, facts=values["facts"], packaged=packaged)
@@ -148,9 +163,9 @@ def _backbone(values: Mapping[str, Any], graph: Path, *, packaged: bool) -> Back
 def _tap(values: Mapping[str, Any], depth: int) -> Tap:
     name, width, kind = values["name"], values["width"], values["kind"]
     wide = type(width) is int and 1 <= width <= _MOST_WIDTH
-    if not isinstance(name, str) or not wide or kind not in ("stage", "last"):
+    if not isinstance(name, str) or not wide or kind not in ("stage", "last", "first"):
         raise ValueError(f"tap {depth} is {dict(values)!r}")
-    return Tap(name, width, depth, cast(Literal["stage", "last"], kind))
+    return Tap(name, width, depth, cast(Literal["stage", "last", "first"], kind))
 
 
 def write_backbone(
@@ -158,7 +173,7 @@ def write_backbone(
     name: str,
     graph: bytes,
     *,
-    spec: ImageSpec,
+    spec: InputSpec,
     taps: tuple[Tap, ...],
     licence: str,
     source: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headstart.backbones.graph import Backbone, read_backbone
-from headstart.backbones.packaged import PACKAGED, PACKAGED_FOLDER, SHORT
+from headstart.backbones.packaged import PACKAGED, PACKAGED_FOLDER, SHORT, TEXTS, text_folder
 
 
 def open_backbone(name: str, *, weights: Path | None = None) -> Backbone:
@@ -21,6 +21,8 @@ def open_backbone(name: str, *, weights: Path | None = None) -> Backbone:
     name = SHORT.get(name, name)
     if name in PACKAGED and weights is None:
         return read_backbone(PACKAGED_FOLDER, name)
+    if name in TEXTS and weights is None:
+        return read_backbone(text_folder(), name)
     from headstart.backbones.conversion.convert import convert, find_converted
 
     return find_converted(name, weights=weights) or convert(name, weights=weights)

@@ -76,14 +76,17 @@ def command(
 
     Exit code 0 whether or not there is drift; with --fail-on-drift 1 where there is. 2: it could not be tested.
     """
+    from headstart.cli import show
     from headstart.data.sources.unlabelled import load_unlabelled
     from headstart.model.load import load_model
     from headstart.verbs.drift.drift import drift
 
     check_order(model, images, "drift")
     _check(html, svg)
+    predictor = load_model(model)
+    show.speak_of(predictor.parts[0].backbone.spec.modality)
     result = drift(
-        load_model(model),
+        predictor,
         load_unlabelled(list(images), path_column=path_column, group_column=group_column),
         reference=reference,
         level=level,

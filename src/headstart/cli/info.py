@@ -18,8 +18,10 @@ def command(model: Path, details: bool, as_json: bool) -> None:
     from headstart.cli import show
     from headstart.errors import BundleError, InternalError
     from headstart.model.load import load_model
+    from headstart.model.summary import noun_of
 
     manifest = load_model(model).manifest
+    show.speak_of(noun_of(manifest))
     if as_json:
         show.as_json(manifest)
         return

@@ -71,6 +71,7 @@ _COLUMNS = (
         "--group-column",
         "Column naming what belongs together: patient, site, video (default: found by its name).",
     ),
+    ("--text-column", "Column with the text (default: found by its name)."),
     ("--split-column", "Column with train, val or test; 'none' for no split (default: found by its name)."),
 )
 
@@ -82,24 +83,35 @@ class ColumnOptions:
     path_column: str | None
     label_column: str | None
     group_column: str | None
+    text_column: str | None
     split_column: str | None
+    modality: str | None
 
     def load(self, data: Path) -> Dataset:
-        """The labelled images in a folder or table."""
+        """The labelled images or texts in a folder or table."""
+        from headstart.cli import show
+        from headstart.data.modality import modality_of
         from headstart.data.sources.load import load_dataset
 
-        return load_dataset(
+        dataset = load_dataset(
             data,
             path_column=self.path_column,
             label_column=self.label_column,
             group_column=self.group_column,
             split_column=self.split_column,
+            text_column=self.text_column,
+            modality=self.modality,
         )
+        show.speak_of(modality_of(dataset.samples).noun)
+        return dataset
 
 
 def columns(function: Verb) -> Verb:
     """Add the options that name a table's columns; the function gets them as one, `columns`."""
     options = [click.option(name, help=f"In a table: {text[0].lower()}{text[1:]}") for name, text in _COLUMNS]
+    options.append(
+        click.option("--modality", type=click.Choice(("image", "text")), help="What DATA holds, where it holds both.")
+    )
     return as_record(function, "columns", options, ColumnOptions)
 
 

@@ -113,9 +113,6 @@ def command(
     could be read. Unreadable ones keep their row, marked, and are named on standard error.
     """
     from headstart.cli import show
-    from headstart.data.images.decode import find_remarks
-    from headstart.data.images.remarks import remark_notes
-    from headstart.data.sources.load import find_images
     from headstart.device import choose_device
     from headstart.errors import DataError
     from headstart.model.load import load_model
@@ -151,7 +148,9 @@ def command(
         raise OptionError(
             "--adapt voids guarantees and sets: leave one out (--max-error none turns a trained one off)."
         )
-    samples = find_images(images)
+    spec = predictor.parts[0].backbone.spec
+    show.speak_of(spec.modality)
+    samples = spec.find(images)
     device = choose_device(str(run.device), precision=precision)
     features = predictor.features(samples.items, names=samples.names, device=device, cache=cache)
     if adapt:
@@ -164,7 +163,7 @@ def command(
         )
     predictions = predictor.answer(features)
     show.failures(predictions.failures)
-    for sentence in remark_notes(find_remarks(samples.items)):
+    for sentence in spec.notes(samples.items):
         show.note(sentence)
     if not predictions.readable.any():
         raise DataError(f"no image could be read, of {len(samples):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF files.")

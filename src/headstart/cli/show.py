@@ -12,6 +12,7 @@ import click
 
 from headstart import layout
 from headstart.checks import printable, quantity
+from headstart.nouns import IMAGE, reword
 from headstart.report.numbers import percent
 
 if TYPE_CHECKING:
@@ -22,11 +23,22 @@ if TYPE_CHECKING:
 
 _CLASSES = 12
 _MANNER = {"quiet": False, "verbose": False}
+_NOUN = {"item": IMAGE}
 
 
 def set_manner(*, quiet: bool = False, verbose: bool = False) -> None:
     """Whether notes are left out from now on, or all are told."""
     _MANNER.update(quiet=quiet, verbose=verbose)
+    speak_of(IMAGE)
+
+
+def speak_of(noun: str) -> None:
+    """What an item of the data at hand is called from now on."""
+    _NOUN["item"] = noun
+
+
+def _say(text: str) -> str:
+    return reword(printable(text), _NOUN["item"])
 
 
 def table(
@@ -43,6 +55,7 @@ def table(
     right: columns of numbers. paths: columns whose end is kept where they are cut. optional: left out where not all
     columns fit, in this order.
     """
+    headers, title = [_say(header) for header in headers], _say(title)
     rows = [[printable(cell) for cell in row] for row in rows]
     width = layout.columns_of(sys.stdout)
     if width is None:
@@ -55,7 +68,7 @@ def table(
 def lines(pairs: Iterable[tuple[str, str]], *, indent: int = 11, err: bool = False) -> None:
     """Print lines 'name  text', wrapped to a terminal's width with the text in a column of its own."""
     width = layout.columns_of(sys.stderr if err else sys.stdout)
-    printed = layout.named_lines([(name, printable(text)) for name, text in pairs], width, indent=indent)
+    printed = layout.named_lines([(name, _say(text)) for name, text in pairs], width, indent=indent)
     click.echo("\n".join(printed), err=err)
 
 
@@ -71,7 +84,7 @@ def echo(text: str = "") -> None:
 
 def wrapped(text: str, *, err: bool = False) -> list[str]:
     """A sentence as lines that fit a terminal's width; err: that of standard error."""
-    return layout.wrap(printable(text), layout.columns_of(sys.stderr if err else sys.stdout))
+    return layout.wrap(_say(text), layout.columns_of(sys.stderr if err else sys.stdout))
 
 
 def is_quiet() -> bool:
@@ -81,7 +94,7 @@ def is_quiet() -> bool:
 
 def paragraph(text: str, *, indent: int = 0) -> None:
     """Print a sentence, wrapped to a terminal's width; its later lines are indented."""
-    click.echo("\n".join(layout.wrap(printable(text), layout.columns_of(sys.stdout), indent=indent)))
+    click.echo("\n".join(layout.wrap(_say(text), layout.columns_of(sys.stdout), indent=indent)))
 
 
 def candidates(manifest: Mapping[str, Any]) -> None:
@@ -149,7 +162,7 @@ def note(sentence: str) -> None:
         return
     click.secho("note: ", fg="yellow", nl=False, err=True)
     width = layout.columns_of(sys.stderr)
-    click.echo("\n".join(layout.wrap(printable(sentence), width, indent=6, first=" " * 6))[6:], err=True)
+    click.echo("\n".join(layout.wrap(_say(sentence), width, indent=6, first=" " * 6))[6:], err=True)
 
 
 def few_notes(sentences: Sequence[str], where: str, most: int = 3) -> None:

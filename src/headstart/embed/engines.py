@@ -57,6 +57,10 @@ def open_engine(backbone: Backbone, device: Device) -> Engine:
 
 
 def _build(backbone: Backbone, device: Device) -> Engine:
+    if backbone.spec.modality == "text":
+        from headstart.embed.text_engines import open_text_engine
+
+        return open_text_engine(backbone, device)
     if engine_for(device) == "openvino":
         from headstart.embed.openvino_engine import OpenVINOEngine
 

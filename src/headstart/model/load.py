@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.checks import join_words
-from headstart.data.images.spec import ImageSpec
 from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError, OptionError
 from headstart.heads.forms.linear import form_from_arrays
@@ -132,18 +131,20 @@ def _classes(saved: bundle.Bundle) -> tuple[str, ...]:
 
 
 def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
-    from headstart.backbones import deltas
+    from headstart.backbones import deltas, words
     from headstart.backbones.graph import read_backbone
     from headstart.backbones.opening import open_backbone
-    from headstart.backbones.packaged import PACKAGED
+    from headstart.backbones.packaged import PACKAGED, TEXTS
 
     if entry["packaged"]:
-        if entry["name"] not in PACKAGED:  # any other name would be fetched and converted: a stranger's code
+        if entry["name"] not in (*PACKAGED, *TEXTS):  # any other name would be fetched and converted: a stranger's code
             raise BundleError(
                 f"{saved.folder} asks for the packaged backbone {entry['name']!r}, and this Headstart carries "
                 f"{join_words(PACKAGED)}: upgrade Headstart if you trust the model."
             )
         backbone = open_backbone(entry["name"])
+    elif entry["spec"] == {"kind": words.NAME}:
+        backbone = words.read_words(saved.file(words.FILE))
     else:
         saved.file(f"{entry['file']}.json")
         saved.file(f"{entry['file']}.onnx")
@@ -155,10 +156,10 @@ def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
             f"{saved.folder} was trained on other weights of {entry['name']} than this Headstart carries: "
             "install the version that trained it (see 'headstart info'), or train again."
         )
-    spec = replace(backbone.spec, fit=ImageSpec.from_dict(entry["spec"]).fit)  # chosen on the data, not by the weights
+    spec = backbone.spec.chosen_as(entry["spec"])
     if spec.to_dict() != entry["spec"]:
         raise BundleError(
-            f"the manifest of {saved.folder} is damaged: it says that {entry['name']} takes other images than its "
+            f"the manifest of {saved.folder} is damaged: it says that {entry['name']} takes another input than its "
             "weights do: train the model again."
         )
     return Part(replace(backbone, spec=spec), _taps(saved, entry["taps"], backbone, entry["name"]))

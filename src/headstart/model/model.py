@@ -168,10 +168,7 @@ class Model(NotebookText):
         parts = self.predictor.parts
         files: dict[str, bytes | Path | bundle.Arrays] = {HEAD_FILE: self.predictor.form.to_arrays()}
         for part in parts:
-            if not part.backbone.packaged:
-                graph = part.backbone.graph
-                files[graph.name] = graph
-                files[f"{graph.stem}.json"] = graph.with_suffix(".json")
+            files |= part.backbone.files()
             if part.backbone.delta is not None:
                 files[str(delta_file(part, parts))] = part.backbone.delta.content
         if self.rows is not None and self.rows.weights == self._weights:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.checks import first_lines, join_words, printable, quantity
-from headstart.data.sources.image_list import image_list
 from headstart.device import FULL, choose_device
 from headstart.embed.features import Part, embed_images, join_parts
 from headstart.errors import DataError, OptionError
@@ -143,8 +142,9 @@ class Predictor(NotebookText):
         cache: bool = False,
     ) -> Features:
         """What the head and the novelty score look at: the first half of `predict`, with the same arguments."""
-        sources, taps = image_list(images), self.novelty_taps
-        names = list(names) if names is not None else [image_name(p, i) for i, p in enumerate(sources)]
+        spec, taps = self.parts[0].backbone.spec, self.novelty_taps
+        sources = spec.items(images)
+        names = list(names) if names is not None else [spec.name(item, i) for i, item in enumerate(sources)]
         if len(names) != len(sources):
             raise OptionError(f"names must be one for each of the {len(sources):,} images; found {len(names):,}.")
         run = Run(device=choose_device(precision=FULL) if device is None else device, cache=cache)

@@ -28,6 +28,8 @@ _TUNED_HEAD = "ridge"
 SELF_TRAINED = "self-trained"
 """A head that unlabelled images helped to train, which are not kept: a ridge head on the labelled rows takes its
 place."""
+NOT_REFITTED = ("ensemble", "tf-idf")
+"""What is no head of the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
         raise OptionError(
             f"{saved.folder} was adapted to another domain, and its head is not made of its training rows alone: "
             "extend the model that it was adapted from, and adapt that again (headstart adapt)."
+        )
+    if saved.manifest["head"]["name"] in NOT_REFITTED:
+        raise OptionError(
+            f"{saved.folder} holds {saved.manifest['head']['name']!r}, which is made of several models and cannot be "
+            "fitted to more rows: train again with the old data and the new, or with --heads ridge."
         )
     try:
         head, training = saved.manifest["head"], saved.manifest["training"]

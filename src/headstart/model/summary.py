@@ -18,6 +18,7 @@ from headstart.metrics.intervals import Estimate
 from headstart.model.adaptation_words import adaptation_answer
 from headstart.model.details import detail_lines, short_features
 from headstart.model.trust_words import guarantee_answer
+from headstart.nouns import IMAGE, reword
 
 Line = tuple[str, str]
 _CONFUSIONS = 3
@@ -48,7 +49,13 @@ def summary(
     lines = answer_lines(manifest, model=model, data=data)
     if details:
         lines += [("", ""), *detail_lines(manifest)]
-    return "\n".join(named_lines([(name, printable(text)) for name, text in lines], width))
+    noun = noun_of(manifest)
+    return "\n".join(named_lines([(name, reword(printable(text), noun)) for name, text in lines], width))
+
+
+def noun_of(manifest: Mapping[str, Any]) -> str:
+    """What an item of a model's data is called: an image has no kind in its network's specification."""
+    return str(manifest["backbones"][0]["spec"].get("kind", IMAGE))
 
 
 def answer_lines(manifest: Mapping[str, Any], *, model: str = "MODEL", data: str = "DATA") -> list[Line]:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.backbones.packaged import PACKAGED
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.near import MOST_COMPARED
-from headstart.data.images.decode import find_remarks
 from headstart.data.images.remarks import remark_notes
+from headstart.data.modality import modality_of
 from headstart.data.splits import Division, held_out_rows
 from headstart.embed.features import with_fit
 from headstart.errors import DataError
@@ -78,7 +79,8 @@ def prepare(
     from headstart.backbones.opening import open_backbone
     from headstart.embed.features import embed_backbone
 
-    networks = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in backbones)
+    names = networks_for(dataset.samples, backbones)
+    networks = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in names)
     run.choose_device()  # an unknown device is refused before any work
     _check_train(dataset.samples)
     thumbnails = _make_thumbnails(dataset.samples, run)
@@ -86,8 +88,11 @@ def prepare(
     samples, resolution = search.resolve(dataset.together)
     _check_left(samples, resolution.notes)
     _check_fitted(samples, resolution.notes)
-    square = choose_fit(samples, thumbnails, fit, run)
-    networks = tuple(with_fit(backbone, square.fit) for backbone in networks)
+    squares: tuple[str, ...] = ()
+    if modality_of(samples).squares:
+        square = choose_fit(samples, thumbnails, fit, run)
+        networks = tuple(with_fit(backbone, square.fit) for backbone in networks)
+        squares = (square.note,) if square.note else ()
     embedded = [
         embed_backbone(samples, backbone, run, taps=[backbone.last.name] if last_only else None)
         for backbone in networks
@@ -95,7 +100,7 @@ def prepare(
     failures = tuple({failure.row: failure for result in embedded for failure in result.failures}.values())
     check_share(failures, len(samples), run.max_unreadable)
     notes = [*dataset.notes, *_remark_notes(dataset.samples, thumbnails), *resolution.notes, *search.notes]
-    notes, duplicates = [*notes, *([square.note] if square.note else [])], resolution.duplicates
+    notes, duplicates = [*notes, *squares], resolution.duplicates
     if failures:
         notes.append(unreadable_note(failures))
         rows = np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures])
@@ -105,17 +110,21 @@ def prepare(
     return Prepared(samples, tuple(embedded), networks, failures, tuple(notes), duplicates, thumbnails, alike)
 
 
+def networks_for(samples: Samples, backbones: Sequence[str]) -> Sequence[str]:
+    """The names of these backbones; of a kind of data with a network of its own, that in the place of the packaged."""
+    usual = modality_of(samples).backbone
+    return [name for name in backbones if name not in PACKAGED] or [usual] if usual else backbones
+
+
 def _make_thumbnails(samples: Samples, run: Run) -> Thumbnails | None:
     """Thumbnails and quality facts; None for so many images that only a user who asks for it should wait."""
-    from headstart.data.duplicates.thumbnails import make_thumbnails
-
-    return make_thumbnails(samples, cache=run.cache) if len(samples) <= MOST_COMPARED else None
+    return modality_of(samples).thumbnails(samples, run.cache) if len(samples) <= MOST_COMPARED else None
 
 
 def _remark_notes(samples: Samples, thumbnails: Thumbnails | None) -> tuple[str, ...]:
     """What a user should know of how the images were read."""
     if thumbnails is None:
-        return remark_notes(find_remarks(samples.items))
+        return modality_of(samples).notes(samples.items)
     return remark_notes(thumbnails.fact("remarks").astype(int).tolist())
 
 
@@ -185,13 +194,13 @@ def find_duplicates(
 
     thumbnails: of the samples, where they are at hand.
     """
-    from headstart.data.duplicates.near import NearDuplicates, search_samples
+    from headstart.data.duplicates.near import NearDuplicates
     from headstart.data.duplicates.resolve import exact_duplicates
 
     limit = MOST_COMPARED if limit is None else limit
     exact = tuple(map(tuple, exact_duplicates(samples.content)))
     if len(samples) <= limit:
-        return Duplicates(samples, search_samples(samples, cache=run.cache, thumbnails=thumbnails), exact)
+        return Duplicates(samples, modality_of(samples).near(samples, run.cache, thumbnails), exact)
     note = (
         f"Near duplicates were not searched among more than {limit:,} images: where there may be some, name "
         "what belongs together in a group column."

@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.backbones.packaged import TEXTS as ENCODERS
 from headstart.choose.budgeted import FIT, HOPE, format_time
 from headstart.choose.strategy import LeftOut
+from headstart.data.modality import TEXTS, modality_of
 from headstart.data.splits import FOLDS_OF_FINE_TUNES
 from headstart.errors import MissingExtra
 from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy, last_layer_views
@@ -21,6 +23,7 @@ from headstart.pipeline.comparison import plan_candidates, score_folder
 from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones, expected_gain
 from headstart.pipeline.fine_tunes import FineTuneStrategy, check_fine_tunes, feasible_fine_tunes, plan_fine_tunes
 from headstart.pipeline.self_trained import SelfTrainedStrategy, plan_self_trained
+from headstart.pipeline.texts import plan_texts, settle_texts
 
 if TYPE_CHECKING:
     from headstart.choose.budget import Budget
@@ -40,6 +43,8 @@ def settle_options(options: Options, loaded: Dataset, budget: Budget) -> Options
 
     Raises before any image is touched where a fine-tune that was named cannot be done.
     """
+    if modality_of(loaded.samples) is TEXTS:
+        return settle_texts(options, ENCODERS[0])
     options = replace(options, backbones=default_backbones(options, len(loaded.samples), budget.left))
     if not options.named and not (options.auto and can_fine_tune()):
         return options
@@ -63,6 +68,8 @@ def plan_strategies(
     prepared: Prepared, division: Division, options: Options, *, left: float = math.inf
 ) -> tuple[list[HeadStrategy | SelfTrainedStrategy | FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
     """What is compared: heads, then fine-tunes; what is left out, and notes on that. left: seconds of the budget."""
+    if modality_of(prepared.samples) is TEXTS:
+        return plan_texts(prepared, division, options)
     heads, left_out = _heads(prepared, division, options)
     fine_tunes, impossible, notes = _fine_tunes(prepared, division, options, left)
     pooled = plan_self_trained(prepared, division, options, heads)

@@ -27,6 +27,7 @@ from headstart.verbs.audit.findings import (
     MISLABEL,
     NEAR,
     SERIES,
+    TEMPLATE,
     UNREADABLE,
     Audit,
     Count,
@@ -55,6 +56,7 @@ _MEANING = {
     SERIES: "Photographs of one thing, as it seems: each series is kept together, so that the accuracy is for new "
     "things. Where that is wrong, say so with --group-by, or edit the plan that --fix FILE --plan-duplicates writes.",
     NEAR: f"One image {ALTERATIONS}; 'alike' is 1 for a perfect duplicate. Folds hold them together.",
+    TEMPLATE: "The same first words in many texts of one class and hardly any of the others.",
     IMBALANCE: "Classes with a fifth of the images of the largest, or fewer.",
 }
 _QUALITY = "Look at them: 'exclude' in the plan leaves an image out."

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from headstart.data.images.decode import read_image
 from headstart.errors import UnreadableImage
 from headstart.records.samples import ImageSource
+from headstart.report.inline_texts import text_uri
 
 _QUALITY = 82
 
@@ -25,6 +26,8 @@ class InlineImage(NamedTuple):
 
 def inline_image(source: ImageSource, side: int) -> InlineImage:
     """An image with its longer side at most `side` pixels, or the reason why there is none."""
+    if isinstance(source, str):
+        return InlineImage(text_uri(source))
     try:
         return InlineImage(data_uri(source, side))
     except UnreadableImage as error:

@@ -50,7 +50,8 @@ def predict(model: Path | str | Predictor, images: Any, *, device: str = "auto",
     from headstart.model.load import load_model
 
     predictor = load_model(model) if isinstance(model, (str, os.PathLike)) else model
-    samples = images_of(images)
+    spec = predictor.parts[0].backbone.spec
+    samples = images_of(images) if spec.modality == "image" else spec.find(images)
     return predictor.predict(samples.items, names=samples.names, device=Run(device=device).choose_device(), cache=cache)
 
 

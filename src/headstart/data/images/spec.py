@@ -7,17 +7,20 @@ caches. It holds the normalisation for the graph, which applies it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
-from headstart.data.images.decode import DECODING, FILTERS, FITS, decode
+from headstart.data.images.decode import DECODING, FILTERS, FITS, decode, find_remarks
+from headstart.data.images.remarks import remark_notes
+from headstart.data.sources.image_list import image_list
 from headstart.errors import BundleError, OptionError
-from headstart.records.samples import ImageSource
+from headstart.records.samples import ImageSource, Samples
 
 _MOST_SIDE = 8192
 
@@ -47,6 +50,8 @@ class ImageSpec:
     std: Channels
     interpolation: str = "bicubic"
     fit: str = "crop"
+
+    modality: ClassVar[str] = "image"
 
     def __post_init__(self) -> None:
         if fault := _fault(self):
@@ -92,6 +97,28 @@ class ImageSpec:
             return cls(**checked)
         except OptionError as error:
             raise BundleError(f"{error} The saved model is damaged or foreign.") from error
+
+    def chosen_as(self, values: object) -> ImageSpec:
+        """With what was chosen on the data, not by the weights, as a saved model has it."""
+        return replace(self, fit=ImageSpec.from_dict(values).fit)
+
+    def items(self, values: Any) -> list[ImageSource]:
+        """Images from whatever holds them in Python."""
+        return image_list(values)
+
+    def name(self, item: ImageSource, position: int) -> str:
+        """What to call an image in tables and messages: its path, or its position."""
+        return str(item) if isinstance(item, Path) else f"image {position}"
+
+    def find(self, places: Any) -> Samples:
+        """The unlabelled images in files, folders and tables."""
+        from headstart.data.sources.load import find_images
+
+        return find_images(places)
+
+    def notes(self, items: Sequence[ImageSource]) -> tuple[str, ...]:
+        """What a user should know of how images were read."""
+        return remark_notes(find_remarks(items))
 
     def fingerprint(self) -> str:
         """Names the pixels that `load` makes and the normalisation after it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from headstart import fingerprint
 from headstart.checks import join_words
 from headstart.data.images.decode import hash_content
 from headstart.data.sources.class_names import likeness_hint
+from headstart.data.texts.items import hash_text
 from headstart.device import threads
 from headstart.errors import DataError, UnreadableImage
 from headstart.progress import bar
@@ -44,7 +46,7 @@ class Dataset:
 
 
 def assemble_dataset(
-    images: Sequence[ImageSource],
+    images: Sequence[Any],
     names: Sequence[str],
     labels: Sequence[str] | None,
     *,
@@ -89,7 +91,7 @@ def hash_contents(images: Sequence[ImageSource], names: Sequence[str]) -> tuple[
 
 def _content(image: ImageSource, row: int, name: str) -> str:
     try:
-        return hash_content(image)
+        return hash_text(image) if isinstance(image, str) else hash_content(image)
     except UnreadableImage:
         return fingerprint.hash_parts("unreadable", row, name)
 

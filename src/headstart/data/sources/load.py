@@ -25,6 +25,7 @@ from headstart.data.sources.shards import find_shards
 from headstart.data.sources.table import list_table_images, load_frame, load_table
 from headstart.data.sources.table_text import ENDINGS
 from headstart.data.sources.values import is_frame
+from headstart.data.texts.load import TextColumns, load_texts, recognise
 from headstart.errors import DataError, OptionError
 from headstart.records.samples import ImageSource, Samples
 
@@ -40,14 +41,17 @@ def load_dataset(
     label_column: str | None = None,
     group_column: str | None = None,
     split_column: str | None = None,
+    text_column: str | None = None,
+    modality: str | None = None,
 ) -> Dataset:
-    """The labelled images of a source.
+    """The labelled images, or texts, of a source.
 
     source: a folder of class folders (with or without train/val/test); a CSV, TSV or Parquet table, a folder of Parquet
         shards, or a data frame; a `datasets.Dataset` or `DatasetDict`; a sequence of paths, PIL images or arrays; or a
         `Dataset`, which is returned as it is.
     labels: of a sequence, one for each image: names or whole numbers.
     groups: of a sequence, one for each image; images of one group are never split between folds.
+    modality: 'image' or 'text', where a source holds both. text_column: a table's column of texts.
     path_column, label_column, group_column, split_column: a table's or dataset's columns, where their names do not
         tell; 'none' takes no column for groups or splits.
 
@@ -63,6 +67,9 @@ def load_dataset(
     if isinstance(source, Dataset):
         _refuse({"labels": labels, "groups": groups, **columns}, "a Dataset, which is loaded already")
         return source
+    if modality == "text" or text_column or (modality is None and path_column is None and recognise(source, labels)):
+        wanted = TextColumns(text_column, label_column, group_column, split_column)
+        return load_texts(source, labels, groups=groups, columns=wanted)
     if is_hub_dataset(source):
         _refuse({"labels": labels, "groups": groups}, "a dataset, which has them as columns")
         return load_hub(source, **columns)

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from headstart.checks import quantity
+from headstart.data.modality import TEXTS
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import existing_path, find_images
 from headstart.data.sources.table import load_unlabelled_table
 from headstart.data.sources.table_text import ENDINGS
+from headstart.data.texts.load import find_unlabelled
 from headstart.errors import OptionError
 from headstart.records.samples import UNLABELLED, Samples
 from headstart.records.targets import Classes
@@ -31,6 +33,10 @@ def load_unlabelled(source: Any, *, path_column: str | None = None, group_column
     Exact duplicates (equal bytes) are left out with a note: they would count as more than they are.
     Raises `DataError` where no image is found, `OptionError` for a column where there is no table.
     """
+    texts = None if path_column else find_unlabelled(source)
+    if texts is not None:
+        samples, notes = _drop_duplicates(texts)
+        return Dataset(samples, {}, tuple(TEXTS.say(note) for note in notes))
     table = _table(source)
     if table is not None:
         dataset = load_unlabelled_table(table, path_column=path_column, group_column=group_column)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from headstart.checks import join_words
 from headstart.errors import BundleError
 from headstart.heads.forms.arrays import SavedForm, centre_rows, unit_rows
+from headstart.heads.forms.blend import Blend
 from headstart.heads.forms.stored_rows import Kernel, Neighbours
 from headstart.heads.forms.trees import Trees
 from headstart.records.arrays import Floats
@@ -109,7 +110,7 @@ class Layered(SavedForm):
         return np.maximum(hidden, 0) @ self.outer + self.outer_bias
 
 
-_KINDS: dict[str, Any] = {form.kind: form for form in (Linear, Cosine, Neighbours, Kernel, Layered, Trees)}
+_KINDS: dict[str, Any] = {form.kind: form for form in (Linear, Cosine, Neighbours, Kernel, Layered, Trees, Blend)}
 
 
 def form_from_arrays(kind: str, arrays: Mapping[str, Any]) -> Form:

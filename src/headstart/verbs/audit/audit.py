@@ -18,8 +18,9 @@ from headstart.checks import quantity
 from headstart.data.cleaning_plan import EXCLUDE
 from headstart.data.duplicates.near import join_groups
 from headstart.data.duplicates.resolve import exact_duplicates
-from headstart.data.duplicates.thumbnails import Thumbnails, make_thumbnails
+from headstart.data.duplicates.thumbnails import Thumbnails
 from headstart.data.images.remarks import remark_notes
+from headstart.data.modality import modality_of
 from headstart.data.series.keys import check_rule
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import check_enough
@@ -38,6 +39,7 @@ from headstart.verbs.audit.duplicates import duplicate_findings
 from headstart.verbs.audit.findings import IMBALANCE, LOOK, UNREADABLE, Audit, Finding, sort_findings
 from headstart.verbs.audit.series import SeriesSearch, look_for_series
 from headstart.verbs.audit.suspects import label_issues, quality_issues
+from headstart.verbs.audit.texts import template_findings, text_failures
 
 BACKBONE = "efficientnet_lite0"
 _IMBALANCE = 5
@@ -105,16 +107,19 @@ def audit(
     run = Run(seed=seed, device=device, cache=cache)
     dataset = group_by_rule(load_dataset(data, labels=labels, groups=groups), check_rule(group_by))
     samples = dataset.samples
-    thumbnails = make_thumbnails(samples, cache=cache)
+    modality = modality_of(samples)
+    thumbnails = modality.thumbnails(samples, cache)
+    failures = text_failures(samples) if thumbnails is None else thumbnails.failures
     duplicates = find_duplicates(samples, run, thumbnails=thumbnails, limit=len(samples))
     families, groups_of_rows = duplicates.families(), duplicates.groups()
-    label_check = _check_labels(samples, duplicates, thumbnails, backbone, run, series=group_by == AUTO)
+    backbone, series = modality.encoder(backbone, BACKBONE), group_by == AUTO and thumbnails is not None
+    label_check = _check_labels(samples, duplicates, failures, thumbnails, backbone, run, series=series)
     groups_of_rows = join_groups(groups_of_rows, label_check.series)
     findings = [
-        *_unreadable(thumbnails.failures),
+        *_unreadable(failures),
         *duplicate_findings(samples, families, duplicates.likeness()),
         *label_check.findings,
-        *quality_issues(thumbnails, samples.names),
+        *(template_findings(samples) if thumbnails is None else quality_issues(thumbnails, samples.names)),
         *_imbalance(samples),
     ]
     return Audit(
@@ -125,7 +130,7 @@ def audit(
         claims=label_check.claims,
         notes=(
             *dataset.notes,
-            *remark_notes(thumbnails.fact("remarks").astype(int).tolist()),
+            *(() if thumbnails is None else remark_notes(thumbnails.fact("remarks").astype(int).tolist())),
             *([] if label_check.series else [_group_note(samples)]),
             *label_check.notes,
         ),
@@ -177,13 +182,20 @@ class _LabelCheck:
 
 
 def _check_labels(
-    samples: Samples, duplicates: Duplicates, thumbnails: Thumbnails, backbone: str, run: Run, *, series: bool
+    samples: Samples,
+    duplicates: Duplicates,
+    failures: Sequence[Failure],
+    thumbnails: Thumbnails | None,
+    backbone: str,
+    run: Run,
+    *,
+    series: bool,
 ) -> _LabelCheck:
     """Series, label issues by confident learning, and the accuracies with and without leakage.
 
-    thumbnails: of the readable samples. series: whether to look for some.
+    failures: what cannot be read. thumbnails: of what can, None of texts. series: whether to look for some.
     """
-    rows = _certain_rows(samples, thumbnails.rows)
+    rows = _certain_rows(samples, np.setdiff1d(np.arange(len(samples)), [failure.row for failure in failures]))
     samples, families, groups = samples.take(rows), duplicates.families()[rows], duplicates.groups()[rows]
     try:
         if not len(samples):
@@ -194,8 +206,8 @@ def _check_labels(
     except DataError as error:
         return _LabelCheck(notes=(f"Labels were not checked: {error}",), hindrance=str(error))
     try:
-        square = choose_fit(samples, thumbnails, AUTO, run)
-        X, last = _embed_layers(samples, backbone, square.fit, run)
+        square = None if thumbnails is None else choose_fit(samples, thumbnails, AUTO, run)
+        X, last = _embed_layers(samples, backbone, None if square is None else square.fit, run)
         search = look_for_series(samples, X, last, duplicates, families, rows) if series else SeriesSearch()
         groups = join_groups(groups, search.groups)
         probabilities = probe_probabilities(X, samples.labels, groups, run)
@@ -208,7 +220,7 @@ def _check_labels(
     findings, issues = label_issues(samples, probabilities, rows)
     typical = {name: tuple(rows[places].tolist()) for name, places in _typical(samples, probabilities, groups, issues)}
     series_of_rows = tuple(tuple(rows[list(members)].tolist()) for members in search.groups)
-    notes = tuple(note for note in (search.note, square.note) if note)
+    notes = tuple(note for note in (search.note, "" if square is None else square.note) if note)
     return _LabelCheck((*search.findings, *findings), claims, notes, typical, series=series_of_rows)
 
 
@@ -234,13 +246,13 @@ def _certain_rows(samples: Samples, readable: Ints) -> Ints:
     return np.flatnonzero(certain)
 
 
-def _embed_layers(samples: Samples, name: str, fit: str, run: Run) -> tuple[Floats, Floats]:
+def _embed_layers(samples: Samples, name: str, fit: str | None, run: Run) -> tuple[Floats, Floats]:
     """Several layers of the backbone side by side, (n, d), and the last one alone."""
     from headstart.backbones.opening import open_backbone
     from headstart.embed.features import embed_backbone
 
     backbone = open_backbone(name)
-    backbone = replace(backbone, spec=replace(backbone.spec, fit=fit))
+    backbone = backbone if fit is None else replace(backbone, spec=replace(backbone.spec, fit=fit))
     embeddings = embed_backbone(samples, backbone, run)
     if embeddings.failures:
         raise DataError(f"{embeddings.failures[0].name} could be read at first and then no more; run the audit again.")

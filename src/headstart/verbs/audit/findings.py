@@ -30,7 +30,9 @@ CLASSES = "classes or groups"
 """More labels look wrong than can be: what is wrong are the classes, or the groups."""
 SERIES = "series"
 """One thing photographed several times."""
-KINDS = (UNREADABLE, CONTRADICTION, LEAK, CLASSES, SERIES, MISLABEL, EXACT, NEAR, *quality.KINDS, IMBALANCE)
+TEMPLATE = "same beginning"
+"""Of texts: many of one class begin alike."""
+KINDS = (UNREADABLE, CONTRADICTION, LEAK, CLASSES, SERIES, MISLABEL, EXACT, NEAR, *quality.KINDS, TEMPLATE, IMBALANCE)
 """In the order in which they matter."""
 LOOK = "look at"
 _STRONGEST = (EXCLUDE, GROUP, LOOK)

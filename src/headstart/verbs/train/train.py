@@ -18,6 +18,7 @@ from headstart.choose.budget import Budget, format_seconds
 from headstart.choose.race import RaceLine, RaceResult
 from headstart.choose.strategy import LeftOut, Strategy
 from headstart.data.cleaning_plan import apply_plan
+from headstart.data.modality import modality_of
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
 from headstart.data.splits import Division, divide, hold_out
@@ -227,7 +228,7 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, bu
         failures=prepared.failures,
         data=replace(facts, claims=contest.claims, exclusions=exclusions, precision=precision),
         training=options.training,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys(modality_of(loaded.samples).say(note) for note in notes)),
         seconds=clock.laps,
         rows=saved_rows,
         golden=golden_images(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0))
@@ -253,7 +254,7 @@ class _Contest:
 
 def _compare(loaded: Dataset, options: Options, clock: _Clock, budget: Budget) -> _Contest:
     """Embed the images, divide them, and compare the strategies."""
-    step(1, _STEPS, f"looking at {quantity(len(loaded.samples), 'image')}")
+    step(1, _STEPS, f"looking at {quantity(len(loaded.samples), modality_of(loaded.samples).noun)}")
     prepared = _prepared(loaded, options)
     clock.lap("embedding")
     prepared, apart = _hold_out(prepared, options)

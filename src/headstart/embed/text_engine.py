@@ -1,0 +1,138 @@
+"""The engine for texts: an encoder's graph in OpenVINO, texts sorted by length, long ones in windows.
+
+A text is cut into windows as long as the network takes; its row is the mean over all its pieces (windows averaged by
+their length), each tap then of length one: layers differ in scale, and heads see them alike. Windows are padded to the
+next of a few lengths, about 1,024 pieces a call, so that a row does not depend on what came along.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.embed.engine import Engine
+from headstart.embed.openvino_engine import compiled_network
+from headstart.errors import BackboneError
+from headstart.records.arrays import Floats
+
+if TYPE_CHECKING:
+    from headstart.backbones.graph import Backbone
+
+PIECES = 1024
+"""Of all windows of a call, padding counted."""
+_TEXTS = 256
+_INPUTS = ("ids", "mask", "first")
+
+
+def padded_length(pieces: int) -> int:
+    """The length that a window is padded to: in steps of an eighth of its power of two, at least 4.
+
+    >>> [padded_length(n) for n in (3, 12, 33, 100, 256)]
+    [4, 12, 36, 104, 256]
+    """
+    step = max(4, 1 << max(0, (pieces - 1).bit_length() - 4))
+    return -(-pieces // step) * step
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """A piece of a text: which text, its pieces with the special ones, and how many belong to the first words."""
+
+    text: int
+    ids: NDArray[np.int64]
+    first: int
+
+
+class TextEngine(Engine):
+    """An encoder compiled for this CPU; raises `BackboneError` when its graph cannot be read or lacks a tap."""
+
+    def __init__(self, backbone: Backbone, *, precision: str) -> None:
+        self.batch = _TEXTS
+        self._spec, self._special = backbone.spec, backbone.spec.special()
+        self._first = [tap.kind == "first" for tap in backbone.taps]
+        self._widths = [tap.width for tap in backbone.taps]
+        made_from = ("texts", backbone.weights, [tap.name for tap in backbone.taps])
+        network = compiled_network(lambda: _model(backbone), *made_from, batch=-1, precision=precision)
+        self.requests = max(1, int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self.requests):
+            self._idle.put(network.create_infer_request())
+
+    def run(self, inputs: NDArray[Any], count: int) -> Floats:
+        """As the contract says: one row a text, the taps side by side, each of length one."""
+        windows = [window for i in range(count) for window in self._windows(i, inputs[i])]
+        total = np.zeros((count, sum(self._widths)), np.float32)
+        for batch in _batches(windows):
+            self._add(batch, total)
+        ends = np.cumsum([0, *self._widths])
+        for low, high in itertools.pairwise(ends):
+            length = np.sqrt(np.einsum("ij,ij->i", total[:, low:high], total[:, low:high]))
+            total[:, low:high] /= np.maximum(length, np.float32(1e-12))[:, None]
+        return total
+
+    def _windows(self, text: int, loaded: NDArray[np.int32]) -> Iterator[_Window]:
+        """A text's windows; `loaded` is what `TextSpec.load` gives."""
+        before, after, _ = self._special
+        pieces, room = loaded[1:].astype(np.int64), self._spec.window - 2
+        for start in range(0, max(1, len(pieces)), room):
+            ids = np.concatenate([[before], pieces[start : start + room], [after]])
+            yield _Window(text, ids, min(int(loaded[0]), len(ids) - 2) if start == 0 else 0)
+
+    def _add(self, batch: Sequence[_Window], total: Floats) -> None:
+        """Pass windows through the graph, and add what it gives to the rows of their texts, weighed by their pieces."""
+        width = padded_length(max(len(window.ids) for window in batch))
+        ids, mask, first = (np.full((len(batch), width), fill, np.int64) for fill in (self._special[2], 0, 0))
+        for row, window in enumerate(batch):
+            ids[row, : len(window.ids)], mask[row, : len(window.ids)] = window.ids, 1
+            first[row, 1 : 1 + window.first] = 1
+        texts = [window.text for window in batch]
+        weights = mask.sum(axis=1).astype(np.float32)[:, None]
+        # What stands first stands in the first window alone.
+        firsts = np.array([[float(window.first > 0)] for window in batch], np.float32)
+        low = 0
+        request = self._idle.get()
+        try:
+            request.infer(dict(zip(_INPUTS, (ids, mask, first), strict=True)), share_inputs=True, share_outputs=True)
+            for i, (is_first, tap) in enumerate(zip(self._first, self._widths, strict=True)):
+                np.add.at(
+                    total[:, low : low + tap],
+                    texts,
+                    request.get_output_tensor(i).data * (firsts if is_first else weights),
+                )
+                low += tap
+        finally:
+            self._idle.put(request)
+
+
+def _batches(windows: list[_Window]) -> Iterator[list[_Window]]:
+    """Windows of one padded length, about `PIECES` pieces at a time."""
+    by_length: dict[int, list[_Window]] = {}
+    for window in windows:
+        by_length.setdefault(padded_length(len(window.ids)), []).append(window)
+    for length, group in sorted(by_length.items()):
+        size = max(1, PIECES // length)
+        yield from (group[low : low + size] for low in range(0, len(group), size))
+
+
+def _model(backbone: Backbone) -> Any:
+    """The graph with only the taps' outputs, in the order of the taps."""
+    import openvino
+    from openvino import frontend
+
+    failures = (frontend.GeneralFailure, frontend.OpConversionFailure, frontend.OpValidationFailure)
+    try:
+        reader = frontend.FrontEndManager().load_by_framework("onnx")
+        model = reader.convert(reader.load(str(backbone.graph)))
+        outputs = [model.output(tap.pooled) for tap in backbone.taps]
+        return openvino.Model(outputs, [model.input(name).get_node() for name in _INPUTS], backbone.name)
+    except (RuntimeError, frontend.InitializationFailure, frontend.NotImplementedFailure, *failures) as error:
+        raise BackboneError(
+            f"the graph of {backbone.name} at {backbone.graph} cannot be used ({str(error).strip().splitlines()[-1]}): "
+            "install headstart-text again."
+        ) from error
