@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import fingerprint
+from headstart.data.images.decode import DECODING
 from headstart.device import FULL, threads
 from headstart.embed.openvino_engine import compiled_network, cut_graph
 from headstart.embed.spatial.canvas import Canvas, Laid, load_on_canvas
@@ -27,7 +29,26 @@ if TYPE_CHECKING:
 TAPS = ("blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
 """Depths with cells of 4, 8, 16, 16, 32 and 32 pixels: one alone sees either the place or the kind of a thing."""
 
+CONTEXT = ("blocks.4", 5)
+"""A tap whose mean over so many cells to each side of a square is added as one more map: what lies around."""
 Maps = list[Floats]
+
+
+def window_mean(tap: Floats, side: int) -> Floats:
+    """The mean over a square of `side` cells about each cell, cut at the border; by cumulative sums.
+
+    >>> window_mean(np.arange(3, dtype=np.float32).reshape(1, 3, 1), 3).ravel().tolist()
+    [0.5, 1.0, 1.5]
+    """
+    for axis in (0, 1):
+        count = tap.shape[axis]
+        sums = np.concatenate([np.zeros_like(tap.take([0], axis)), np.cumsum(tap, axis=axis)], axis=axis)
+        low = np.maximum(np.arange(count) - side // 2, 0)
+        high = np.minimum(np.arange(count) + side // 2 + 1, count)
+        shape = [1, 1, 1]
+        shape[axis] = count
+        tap = (sums.take(high, axis) - sums.take(low, axis)) / (high - low).astype(np.float32).reshape(shape)
+    return tap
 
 
 class TapEngine:
@@ -51,9 +72,15 @@ class TapEngine:
         try:
             request.infer({0: pixels[None]}, share_inputs=True, share_outputs=True)
             outputs = [request.get_output_tensor(i).data[0] for i in range(len(self.taps))]
-            return [np.ascontiguousarray(output.transpose(1, 2, 0)) for output in outputs]
+            maps = [np.ascontiguousarray(output.transpose(1, 2, 0)) for output in outputs]
         finally:
             self._idle.put(request)
+        return [*maps, window_mean(maps[self.taps.index(CONTEXT[0])], CONTEXT[1])]
+
+    @property
+    def recipe(self) -> str:
+        """Names all that a map depends on besides the image: for caches."""
+        return fingerprint.hash_parts(self.backbone.weights, list(self.taps), self.canvas.to_dict(), DECODING)
 
     def load(self, item: ImageSource) -> Laid:
         """An image on the canvas; raises `UnreadableImage`."""
