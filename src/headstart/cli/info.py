@@ -18,7 +18,14 @@ def command(model: Path, details: bool, as_json: bool) -> None:
     from headstart.cli import show
     from headstart.errors import BundleError, InternalError
     from headstart.model.load import load_model
+    from headstart.model.open import find_spatial
 
+    detector = find_spatial(model)
+    if detector is not None:
+        from headstart.cli import spatial
+
+        spatial.info(detector, str(model), details=details, as_json=as_json)
+        return
     manifest = load_model(model).manifest
     if as_json:
         show.as_json(manifest)

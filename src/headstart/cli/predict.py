@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -69,9 +69,23 @@ _VOID = "the guarantee is void here"
     help="f32 gives the same predictions on every machine; bf16, for millions of images on processors and "
     "accelerators that have it, labels about one image in a hundred differently.",
 )
+@click.option(
+    "-o",
+    "--output",
+    type=Place(),
+    help="Of a model of boxes or masks: a folder for the drawn images, and for class maps or objects.json.",
+)
+@click.option("--formats", help="Of boxes: what else to write into -o, comma-separated: coco, yolo, voc.")
+@click.option(
+    "--max-missed",
+    type=ShareType(1e-4, 0.5),
+    help="Of boxes: show so much that at most this share of the objects is missed, such as 5%.",
+)
 @run_options("device")
 @click.option("--cache/--no-cache", default=False, help="Keep embeddings for the next time (default: no).")
+@click.pass_context
 def command(
+    ctx: click.Context,
     model: Path,
     images: tuple[str, ...],
     max_error: float | str | None,
@@ -82,6 +96,9 @@ def command(
     by_class: bool,
     form: str | None,
     precision: str,
+    output: Path | None,
+    formats: str | None,
+    max_missed: float | None,
     run: Run,
     cache: bool,
 ) -> None:
@@ -103,6 +120,8 @@ def command(
     from headstart.report.predictions import PredictionTable
 
     check_order(model, images, "predict")
+    if _predict_spatial(ctx, locals()):
+        return
     predictor = load_model(model)
     guarantee = _wants_guarantee(predictor, max_error, confidence, per_class)
     if by_class and sets is None:
@@ -134,6 +153,25 @@ def command(
     _print(table, form)
     if form is None:
         _print_counts(table)
+
+
+def _predict_spatial(ctx: click.Context, values: dict[str, Any]) -> bool:
+    """Predict with a model of boxes or masks; False where the model is of classes."""
+    from headstart.model.open import find_spatial
+
+    detector = find_spatial(values["model"])
+    if detector is None:
+        misplaced = [name for name in ("output", "formats", "max_missed") if values[name] is not None]
+        if misplaced:
+            option = misplaced[0].replace("_", "-")
+            raise OptionError(
+                f"--{option} is about boxes and masks, and {values['model']} predicts classes: leave it out."
+            )
+        return False
+    from headstart.cli import spatial
+
+    spatial.predict(ctx, detector, values)
+    return True
 
 
 def _wants_guarantee(

@@ -33,7 +33,7 @@ def pixel_table(truth: ClassMap, prediction: ClassMap, classes: int) -> Tables:
 
 
 def _right(target: Masks, predictions: PredictionArray) -> Floats:
-    """(n, configurations) pixels called rightly, summed over repeats; predictions: (configurations, repeats, n, K, K)."""
+    """(n, configurations) pixels called rightly, over repeats; predictions: (configurations, repeats, n, K, K)."""
     return np.asarray(np.trace(predictions, axis1=-2, axis2=-1).sum(axis=1).T, np.float32)
 
 

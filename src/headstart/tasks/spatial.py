@@ -22,7 +22,7 @@ from headstart.records.arrays import Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Points that are learnt from. points: (m, 2) on the canvas. labels: (m,). distances: (m, 4) of boxes, else None."""
+    """Points to learn from. points: (m, 2) on the canvas. labels: (m,). distances: (m, 4) of boxes, else None."""
 
     points: Points
     labels: Ints

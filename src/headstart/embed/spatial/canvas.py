@@ -1,7 +1,7 @@
 """The rectangle on which images of any size are laid before a network sees them, and the way back to their pixels.
 
-An image is scaled to fit and laid into the upper left corner; what is left over is the colour that a network takes for
-nothing. One whose shape is nearly the canvas's fills it. Sides are multiples of 32, so that every tap's cells are whole.
+An image is scaled to fit and laid into the upper left corner; the rest is the colour that a network takes for
+nothing. One whose shape is nearly the canvas's fills it. Sides are multiples of 32: every tap's cells are whole.
 """
 
 from __future__ import annotations

@@ -67,4 +67,3 @@ def suppress(
     votes = overlap[chosen]
     weights = np.where(votes >= 0.5, np.exp(-((1 - votes) ** 2) / _VOTES), 0.0) * scores
     return weights @ corners / weights.sum(axis=1, keepdims=True), scores[np.array(chosen, np.int64)]
-

@@ -1,4 +1,4 @@
-"""Matches detections with labelled objects as COCO does: once, for all thresholds; what is kept serves every resampling.
+"""Matches detections with labelled objects as COCO does: once, for all thresholds; every resampling uses that again.
 
 Lin et al. 2014 and the reference code of the COCO evaluation: per image and class, the surest 100 detections choose in
 turn the free object that they overlap most, at ten thresholds of intersection over union from 0.5 to 0.95. A detection

@@ -90,5 +90,3 @@ def _check_failures(failures: Sequence[Failure], count: int, most: float) -> Non
             f"{quantity(len(failures), 'image')} of {count:,} cannot be read, the first: {failures[0].name}: "
             f"{failures[0].reason}; look at them, or allow more with --max-unreadable."
         )
-
-

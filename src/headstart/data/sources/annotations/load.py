@@ -17,7 +17,7 @@ import numpy as np
 from headstart import fingerprint
 from headstart.checks import join_words, quantity
 from headstart.data.sources.annotations.coco import read_coco
-from headstart.data.sources.annotations.find import BOXES, MASKS, Form, find_form
+from headstart.data.sources.annotations.find import BOXES, Form, find_form
 from headstart.data.sources.annotations.labelme import read_labelme
 from headstart.data.sources.annotations.mask_folders import read_mask_folders
 from headstart.data.sources.annotations.objects import AnnotatedImage, Reading, fault_notes
@@ -40,13 +40,18 @@ def load_annotated(place: Path, *, task: str | None = None, void: Sequence[str] 
     task: boxes or masks; by default what the form of the annotations says. void: names or numbers of classes whose
     pixels count neither for nor against. Raises `DataError` where it holds neither.
     """
-    form = find_form(place, task)
+    form = require_form(place, find_form(place, task))
+    return load_form(form, task or form.task, void)
+
+
+def require_form(place: Path, form: Form | None) -> Form:
+    """The form; raises `DataError` where there is none."""
     if form is None:
         raise DataError(
             f"{place} holds no boxes or masks that Headstart knows: VOC XML, COCO JSON, YOLO text, labelme JSON, or a "
             "folder of masks beside the folder of its images (images/ and masks/) were expected."
         )
-    return load_form(form, task or form.task, void)
+    return form
 
 
 def load_form(form: Form, task: str, void: Sequence[str] = ()) -> Dataset:
@@ -151,6 +156,3 @@ def _one_letter(a: str, b: str) -> bool:
 def _empty_notes(images: Sequence[AnnotatedImage]) -> tuple[str, ...]:
     empty = [image.name for image in images if not image.objects]
     return (f"{quantity(len(empty), 'image')} without objects: {join_words(empty, 3)}; they count.",) if empty else ()
-
-
-__all__ = ["BOXES", "MASKS", "find_form", "load_annotated", "load_form"]

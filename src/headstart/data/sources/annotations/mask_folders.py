@@ -120,7 +120,7 @@ def _index_palette(stored: Sequence[_Stored], palette: Palette, reading: Reading
     highest = max((number for number in totals if number != VOID_NUMBER), default=0)
     if not palette.spoken:
         if set(totals) <= {0, VOID_NUMBER} and len(totals) == 2:  # black and white: no void, a class
-            return Palette(tuple(["background", *[""] * (VOID_NUMBER - 1), "foreground"]), None, spoken=False)
+            return Palette(("background", *[""] * (VOID_NUMBER - 1), "foreground"), None, spoken=False)
         return Palette(tuple(f"class {i}" if totals[i] else "" for i in range(highest + 1)), None, spoken=False)
     beyond = sorted(number for number in totals if number >= len(palette.names) and number != VOID_NUMBER)
     for number in beyond:
@@ -136,8 +136,8 @@ def _colour_palette(stored: Sequence[_Stored], palette: Palette, root: Path) -> 
     codes = sorted({code for pair in stored for code in pair.counts})
     if len(codes) > MOST_COLOURS:
         raise DataError(
-            f"the colour masks in {root} have {len(codes):,} colours: give their palette in class_dict.csv (name,r,g,b), "
-            "or save masks as PNG (JPEG changes colours)."
+            f"the colour masks in {root} have {len(codes):,} colours: give their palette in class_dict.csv "
+            "(name,r,g,b), or save masks as PNG (JPEG changes colours)."
         )
     colours = tuple((code >> 16, code >> 8 & 255, code & 255) for code in codes)
     return Palette(tuple("#{:02x}{:02x}{:02x}".format(*colour) for colour in colours), colours, spoken=False)
@@ -177,7 +177,7 @@ def _maps(
         full = tuple(numbers)
     else:
         colours = None
-        full = tuple([*numbers, *[VOID] * (256 - len(numbers))])
+        full = (*numbers, *[VOID] * (256 - len(numbers)))
         table = dict(enumerate(full))
     good, maps, pixels = [], [], []
     for pair in stored:
