@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo demo-screens test test-clock check format documents bench clean
+.PHONY: help demo demo-screens demo-boxes test test-clock check format documents bench clean
 
 help:
 	@echo "make demo          install the core, then train on real photographs of solar cells"
 	@echo "make demo-screens  install the core, then draw screenshots of security tools and train on them"
+	@echo "make demo-boxes    install the core, then detect and segment things in drawn microscope fields"
 	@echo "make test          install everything, then run the test suite, one worker a core"
 	@echo "make test-clock    the tests that measure time, on a quiet machine"
 	@echo "make check         formatting, lint and types"
@@ -27,6 +28,14 @@ demo-screens: $(VENV)/.core-installed
 	$(BIN)/headstart sample screens demo-screens --per-class 40
 	$(BIN)/headstart train demo-screens/known -o demo-screens-model --overwrite --max-error 0.02
 	$(BIN)/headstart predict demo-screens-model demo-screens/unseen
+
+# Drawn images, which say that they are: boxes, then masks, each trained, scored on the part kept apart and drawn.
+demo-boxes: $(VENV)/.core-installed
+	$(BIN)/headstart sample fields demo-fields
+	$(BIN)/headstart train demo-fields -o demo-boxes-model --overwrite
+	$(BIN)/headstart train demo-fields --task masks -o demo-masks-model --overwrite
+	$(BIN)/headstart predict demo-boxes-model demo-fields/JPEGImages/field_000*.jpg -o demo-seen --formats coco
+	$(BIN)/headstart predict demo-masks-model demo-fields/JPEGImages/field_000*.jpg -o demo-seen-masks
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n auto --dist worksteal
@@ -87,4 +96,4 @@ $(VENV)/.test-installed: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.demo-installed $(VENV)/.core-installed
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache demo-model demo-screens demo-screens-model
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache demo-model demo-screens demo-screens-model demo-fields demo-boxes-model demo-masks-model demo-seen demo-seen-masks

@@ -95,7 +95,7 @@ def rarest(present: NDArray[np.bool_]) -> Ints:
     """
     order = np.argsort(present.sum(axis=0), kind="stable")
     first = order[present[:, order].argmax(axis=1)]
-    return np.where(present.any(axis=1), first, present.shape[1]).astype(np.int64)
+    return np.asarray(np.where(present.any(axis=1), first, present.shape[1]), np.int64)
 
 
 @dataclass(frozen=True, eq=False)

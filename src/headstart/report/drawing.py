@@ -51,17 +51,18 @@ def _write(pen: ImageDraw.ImageDraw, text: str, place: tuple[float, float], colo
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     high = bottom - top + 4
     y = place[1] - high if place[1] >= high else place[1]
-    pen.rectangle((place[0], y, place[0] + right - left + 6, y + high), fill=colour)
+    x = max(0.0, min(place[0], pen.im.size[0] - (right - left + 6)))
+    pen.rectangle((x, y, x + right - left + 6, y + high), fill=colour)
     dark = sum(colour) > 380
-    pen.text((place[0] + 3 - left, y + 2 - top), text, fill=(0, 0, 0) if dark else (255, 255, 255), font=font)
+    pen.text((x + 3 - left, y + 2 - top), text, fill=(0, 0, 0) if dark else (255, 255, 255), font=font)
 
 
 def draw_mask(item: ImageSource, labels: ClassMap, classes: Sequence[str]) -> Image.Image:
     """The image under its classes' colours, with their names in a strip below."""
-    image = read_image(item)
+    image = np.asarray(read_image(item), np.float32)
     table = np.array([colour_of(k) for k in range(len(classes))], np.float32)
     over = table[np.clip(labels, 0, None)]
-    mixed = np.where((labels >= 0)[..., None], over * _OVER + np.asarray(image, np.float32) * (1 - _OVER), image)
+    mixed = np.where((labels >= 0)[..., None], over * _OVER + image * (1 - _OVER), image)
     return _with_names(Image.fromarray(mixed.astype(np.uint8)), np.unique(labels[labels >= 0]).tolist(), classes)
 
 

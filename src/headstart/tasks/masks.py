@@ -87,7 +87,7 @@ def _answer(outputs: Floats, points: Points, place: Place) -> Segmentation:
 
 def _enlarge(layer: Floats, size: tuple[int, int], box: tuple[float, float, float, float]) -> NDArray[np.float32]:
     image = Image.fromarray(np.ascontiguousarray(layer))
-    return np.asarray(image.resize(size, Image.Resampling.BILINEAR, tuple(map(float, box))))
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR, box))
 
 
 def probability_of(answer: Segmentation, label: int) -> NDArray[np.float32]:

@@ -82,9 +82,9 @@ class Canvas:
 
 
 def canvas_for(sizes: Sequence[tuple[int, int]] | NDArray[Any], longest: int) -> Canvas:
-    """The canvas whose longer side is `longest` and whose shape is that of the middle image.
+    """The canvas whose longer side is `longest` and whose shape is the middle image's; small images are enlarged.
 
-    sizes: width and height of each image, in pixels. Images smaller than that are not enlarged.
+    sizes: width and height of each image, in pixels.
 
     >>> canvas_for([(640, 480)], 416)
     Canvas(width=416, height=320)

@@ -41,7 +41,7 @@ class CellNetwork:
     @property
     def outputs(self) -> int:
         """How many numbers it gives a point."""
-        return self.inner.shape[1] if self.outer is None else self.outer.shape[1]
+        return int((self.inner if self.outer is None else self.outer).shape[1])
 
     def at(self, X: Floats) -> Floats:
         """(m, o) the outputs for features (m, d)."""
@@ -68,7 +68,9 @@ class CellNetwork:
     def to_arrays(self) -> Arrays:
         """The layers by name; `network_from_arrays` takes them back."""
         layers = {"inner": self.inner, "inner_bias": self.inner_bias}
-        return layers if self.outer is None else {**layers, "outer": self.outer, "outer_bias": self.outer_bias}
+        if self.outer is None or self.outer_bias is None:
+            return layers
+        return {**layers, "outer": self.outer, "outer_bias": self.outer_bias}
 
 
 def network_from_arrays(arrays: Mapping[str, Any]) -> CellNetwork:
@@ -119,10 +121,10 @@ def train_network(
     for _ in range(training.epochs):
         order = rows[random.permutation(len(rows))]
         for part in np.array_split(order, steps):
-            batch = (X[part] - centre) / scale
+            batch = ((X[part] - centre) / scale).astype(np.float32)
             optimiser.step(_gradients(layers, batch, loss, part, training.dropout, random))
-    inner = layers[0] / scale[:, None]
-    return CellNetwork(inner, layers[1] - centre @ inner, layers[2], layers[3])
+    inner = (layers[0] / scale[:, None]).astype(np.float32)
+    return CellNetwork(inner, (layers[1] - centre @ inner).astype(np.float32), layers[2], layers[3])
 
 
 def _moments(X: NDArray[np.float16], rows: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -54,7 +54,8 @@ def collect(
     random = np.random.default_rng(seed)
     size = (engine.canvas.width, engine.canvas.height)
     objects = int(samples.target.values.sum()) if task.name == "boxes" else 0
-    rows, places, features, drawn, kept, failures = [], [], [], [], [], []
+    rows, places, features, drawn, failures = [], [], [], [], []
+    kept: list[Maps] = []
     stored, fits = 0, True
     with bar("looking at", len(samples)) as advance:
         for row, result in enumerate(engine.stream(samples.items)):
@@ -76,7 +77,7 @@ def collect(
     lessons = Lessons(
         np.concatenate(features),
         np.concatenate([part.labels for part in drawn]),
-        None if drawn[0].distances is None else np.concatenate([part.distances for part in drawn]),  # type: ignore[misc]
+        None if drawn[0].distances is None else np.concatenate([part.distances for part in drawn]),
         np.repeat(np.arange(len(drawn)), [len(part.labels) for part in drawn]),
         len(samples.target.names),
     )

@@ -52,8 +52,8 @@ def evaluate_spatial(
 ) -> SpatialEvaluation:
     """The model's scores on labelled images, and a note where it was trained on some of them."""
     samples = _chosen(data.samples, split)
-    target = renumber(samples.target, predictor.classes)
-    if predictor.task.target is not type(target):
+    target: Any = renumber(samples.target, predictor.classes)
+    if predictor.task.target.__name__ != type(target).__name__:
         raise DataError(f"the model predicts {predictor.task.name}, and these labels are not that: give such labels.")
     kept, rows, failures = [], [], []
     for row, result in enumerate(predictor.stream(samples.items)):

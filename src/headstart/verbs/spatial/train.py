@@ -128,7 +128,8 @@ def _with_groups(samples: Samples, cache: bool) -> tuple[Samples, tuple[str, ...
 def _without_leaks(samples: Samples, held: Any) -> tuple[Any, tuple[str, ...]]:
     """0 for images to learn from, 1 for those kept apart, 2 for those left out because a duplicate is kept apart."""
     state = np.where(held, _HELD, _FIT)
-    leaking = ~held & np.isin(samples.groups, samples.groups[held])  # type: ignore[index]
+    groups = np.arange(len(held)) if samples.groups is None else samples.groups
+    leaking = ~held & np.isin(groups, groups[held])
     state[leaking] = _OUT
     count = int(leaking.sum())
     examples = ", ".join(samples.names[row] for row in np.flatnonzero(leaking)[:3])
@@ -175,7 +176,7 @@ def _model(
     clock: _Clock,
     options: SpatialOptions,
 ) -> SpatialModel:
-    target = data_fit.samples.target
+    target: Any = data_fit.samples.target
     winner = fit.measured[0]
     operating = best_threshold(match(target, winner.kept)) if task is BOXES else None
     evidence = _evidence(target, winner.kept, outcome)

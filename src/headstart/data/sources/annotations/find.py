@@ -52,10 +52,11 @@ def find_form(place: Path, task: str | None = None) -> Form | None:
         return None
     files = _files_under(place)
     pairs = _mask_pairs(place, files)
-    readers = [lambda: _masks(place, pairs)] if task == MASKS else []
-    readers += [lambda: _json(place, files), lambda: _voc(place, files), lambda: _yolo(place, files)]
-    readers += [] if task in (MASKS, BOXES) else [lambda: _masks(place, pairs)]
-    return next((form for reader in readers if (form := reader()) is not None), None)
+    masks = _masks(place, pairs)
+    if task == MASKS and masks is not None:
+        return masks
+    form = _json(place, files) or _voc(place, files) or _yolo(place, files)
+    return form if form is not None or task == BOXES else masks
 
 
 def _files_under(root: Path) -> dict[str, list[Path]]:
