@@ -60,7 +60,8 @@ class MissedEvidence:
             )
         return (
             f"that at most {100 * limit:g} % of the {self.unit} are missed cannot be promised: this model does not see "
-            f"{100 * self.missed(0):.1f} % of them at any score; {np.ceil(1000 * self.smallest() - 1e-9) / 10:.1f} % can be."
+            f"{100 * self.missed(0):.1f} % of them at any score; "
+            f"{np.ceil(1000 * self.smallest() - 1e-9) / 10:.1f} % can be."
         )
 
     def to_arrays(self) -> Arrays:

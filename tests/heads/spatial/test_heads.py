@@ -126,9 +126,8 @@ def test_pixels_are_drawn_from_every_class_and_never_from_void() -> None:
 
 
 def test_of_two_boxes_on_one_object_one_stays_between_them() -> None:
-    corners, scores = suppress(
-        np.array([[0.0, 0, 10, 10], [0, 0, 10, 11], [50, 50, 60, 60]]), np.array([0.9, 0.8, 0.7])
-    )
+    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 11], [50, 50, 60, 60]])
+    corners, scores = suppress(boxes, np.array([0.9, 0.8, 0.7]))
     assert scores.tolist() == [0.9, 0.7]
     assert 10 < corners[0, 3] < 11
 

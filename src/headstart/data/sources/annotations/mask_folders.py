@@ -25,7 +25,7 @@ from headstart.data.sources.annotations.mask_files import (
     read_pixels,
 )
 from headstart.data.sources.annotations.objects import Reading, fault_notes
-from headstart.data.sources.annotations.places import upright_size
+from headstart.data.sources.annotations.places import listed_splits, upright_size
 from headstart.data.sources.dataset import Dataset, assemble_dataset
 from headstart.data.sources.files import list_folder
 from headstart.data.sources.split_names import split_of
@@ -71,6 +71,7 @@ def read_mask_folders(form: Form, void: Sequence[str]) -> Dataset:
 def _read_pairs(form: Form, reading: Reading) -> list[_Stored]:
     ignored: Counter[str] = Counter()
     pairs: list[tuple[Path, Path, str]] = []
+    lists = listed_splits(form.root, "Segmentation") or listed_splits(form.root)
     for folder, mask_folder in form.pairs:
         masks = {plain_stem(path.stem): path for path in list_folder(mask_folder, ignored)[0]}
         split = next((s for part in reversed(folder.relative_to(form.root).parts) if (s := split_of(part))), "")
@@ -79,7 +80,7 @@ def _read_pairs(form: Form, reading: Reading) -> list[_Stored]:
             if mask is None:
                 reading.fault(image.relative_to(form.root).as_posix(), "an image without its mask, left out")
             else:
-                pairs.append((image, mask, split))
+                pairs.append((image, mask, split or lists.get(image.stem, "")))
         for mask in masks.values():
             reading.fault(mask.relative_to(form.root).as_posix(), "a mask without its image, left out")
     with ThreadPoolExecutor(threads()) as pool:

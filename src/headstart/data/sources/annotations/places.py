@@ -53,3 +53,14 @@ def upright_size(path: Path) -> tuple[int, int]:
         except Exception:  # a parser may raise anything on damaged bytes
             lying = False
         return (height, width) if lying else (width, height)
+
+
+def listed_splits(root: Path, folder: str = "Main") -> dict[str, str]:
+    """Stem → split, from the lists in `ImageSets/<folder>` or `ImageSets`; one in several lists is held out."""
+    splits: dict[str, str] = {}
+    for split in ("train", "val", "test"):
+        for path in (root / "ImageSets" / folder / f"{split}.txt", root / "ImageSets" / f"{split}.txt"):
+            if path.is_file():
+                lines = path.read_text("utf-8", "replace").splitlines()
+                splits |= {line.split()[0]: split for line in lines if line.strip()}
+    return splits

@@ -17,7 +17,7 @@ from headstart.data.sources.annotations.objects import (
     require_some,
     sound_corners,
 )
-from headstart.data.sources.annotations.places import ImageIndex, upright_size
+from headstart.data.sources.annotations.places import ImageIndex, listed_splits, upright_size
 from headstart.data.sources.split_names import split_of
 from headstart.errors import UnreadableImage
 
@@ -92,7 +92,7 @@ def _parse(path: Path) -> _Document:
 def read_voc(root: Path, files: list[Path], index: ImageIndex) -> Reading:
     """The images of VOC files; raises `DataError` where none can be used."""
     reading = Reading()
-    splits = _splits(root)
+    splits = listed_splits(root)
     for path in sorted(files):
         place = path.relative_to(root).as_posix()
         try:
@@ -136,17 +136,6 @@ def _annotations(reading: Reading, place: str, document: _Document, size: tuple[
         corners = sound_corners(reading, where, [element.texts.get(key) for key in _BOX], size)
         if corners is not None:
             yield Annotation(label, corners, element.texts.get("difficult") == "1", None, where)
-
-
-def _splits(root: Path) -> dict[str, str]:
-    """Stem → split, from the lists of `ImageSets/Main`; a stem of several lists keeps the one that is held out."""
-    found: dict[str, str] = {}
-    for split in ("train", "val", "test"):
-        for path in (root / "ImageSets" / "Main" / f"{split}.txt", root / "ImageSets" / f"{split}.txt"):
-            if path.is_file():
-                lines = path.read_text("utf-8", "replace").splitlines()
-                found |= {line.split()[0]: split for line in lines if line.strip()}
-    return found
 
 
 def _folder_split(root: Path, path: Path) -> str:
