@@ -32,6 +32,7 @@ from headstart.tasks.boxes import BOXES
 from headstart.tasks.masks import MASKS
 from headstart.tasks.spatial import Scores, SpatialTask
 from headstart.trust.missed import MissedEvidence
+from headstart.trust.unlabelled_objects import unlabelled_objects
 
 _SIZES_LOOKED_AT = 200
 
@@ -180,6 +181,7 @@ def _model(
     winner = fit.measured[0]
     operating = best_threshold(match(target, winner.kept)) if task is BOXES else None
     evidence = _evidence(target, winner.kept, outcome)
+    forgotten = _forgotten_note(data_fit.samples, winner.kept, operating[0]) if operating else ()
     predictor = SpatialPredictor(
         task,
         target.names,
@@ -204,12 +206,25 @@ def _model(
         images=data_fit.samples.content,
         held_out_images=len(outcome.kept) if outcome else 0,
         failures=failures,
-        notes=tuple(notes),
+        notes=(*notes, *forgotten),
         seconds=clock.seconds,
         seed=options.seed,
         unit=UNITS["boxes"] if task is BOXES else "images",
         ignored=data.ignored,
     )
+
+
+def _forgotten_note(samples: Samples, kept: Sequence[Any], threshold: float) -> tuple[str, ...]:
+    """A sentence on objects that are seen where nothing is labelled, the surest three by image and place."""
+    target: Any = samples.target
+    suspects = unlabelled_objects(target, kept, threshold)
+    examples = "; ".join(
+        f"{samples.names[s.row]}: {target.names[s.label]} at {s.corners[0]:.0f},{s.corners[1]:.0f}"
+        for s in suspects[:3]
+    )
+    found = quantity(len(suspects), "object")
+    note = f"Perhaps not labelled: {found} seen where no label is (a box that overlaps none), the surest: {examples}."
+    return (note,) if suspects else ()
 
 
 def _evidence(target: Any, kept: Sequence[Any], outcome: _HeldOut | None) -> MissedEvidence:
