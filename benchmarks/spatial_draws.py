@@ -26,6 +26,7 @@ def arguments(description: str, sizes: Sequence[int]) -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("--images", type=int, nargs="+", default=list(sizes))
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first draw's seed")
     parser.add_argument("--backbone", default="lite0")
     parser.add_argument("--size", type=int, help="the canvas's longer side, in pixels; the task's own by default")
     return parser.parse_args()
@@ -42,7 +43,7 @@ def measure(task: SpatialTask, options: argparse.Namespace, *, void: Sequence[st
     judge = collect(test, task, engine, seed=0)
     print(f"{len(test)} test images; taps {1000 * (time.process_time() - start) / len(test):.0f} ms an image")
     for count in options.images:
-        lines = [_draw(task, learn, judge, engine, count, seed) for seed in range(options.draws)]
+        lines = [_draw(task, learn, judge, engine, count, seed) for seed in _seeds(options)]
         for head in ("ridge", "network"):
             table = np.array([line[head] for line in lines])
             mean, spread = table.mean(axis=0), table.std(axis=0)
@@ -52,6 +53,10 @@ def measure(task: SpatialTask, options: argparse.Namespace, *, void: Sequence[st
                 f"draws {np.round(table[:, 1], 3).tolist()}",
                 flush=True,
             )
+
+
+def _seeds(options: argparse.Namespace) -> range:
+    return range(options.first, options.first + options.draws)
 
 
 def _draw(

@@ -1,4 +1,4 @@
-"""Objects that are perhaps not labelled: seen with confidence by heads that had not seen the image, where no label is."""
+"""Objects that are perhaps not labelled: seen surely, by heads that had not seen the image, where no label is."""
 
 from __future__ import annotations
 
