@@ -62,8 +62,14 @@ def draw_mask(item: ImageSource, labels: ClassMap, classes: Sequence[str]) -> Im
     image = np.asarray(read_image(item), np.float32)
     table = np.array([colour_of(k) for k in range(len(classes))], np.float32)
     over = table[np.clip(labels, 0, None)]
-    mixed = np.where((labels >= 0)[..., None], over * _OVER + image * (1 - _OVER), image)
+    painted = (labels >= 0) & (labels != _ground(classes))
+    mixed = np.where(painted[..., None], over * _OVER + image * (1 - _OVER), image)
     return _with_names(Image.fromarray(mixed.astype(np.uint8)), np.unique(labels[labels >= 0]).tolist(), classes)
+
+
+def _ground(classes: Sequence[str]) -> int:
+    """The number of the class that is called background, which is left as it is; -1 where there is none."""
+    return next((k for k, name in enumerate(classes) if name.casefold() == "background"), -1)
 
 
 def _with_names(image: Image.Image, present: Sequence[int], classes: Sequence[str]) -> Image.Image:
