@@ -146,7 +146,7 @@ def _mask_pairs(root: Path, files: dict[str, list[Path]]) -> tuple[tuple[Path, P
 
 
 def plain_stem(stem: str) -> str:
-    """A mask's stem without the word that says that it is one (`cat_mask` for `cat`)."""
+    """A mask's stem without the word that says that it is one ('cat_mask' for 'cat')."""
     for word in ("_mask", "_label", "_labelids", "_L", "_gt", "_seg"):
         if stem.lower().endswith(word.lower()):
             return stem[: -len(word)]

@@ -1,6 +1,6 @@
 """Masks as files: index images (a class number a pixel) and colour images with a palette, beside their images.
 
-A folder of masks lies beside the folder of its images: `train` and `trainannot`, `images` and `masks`, `JPEGImages` and
+A folder of masks lies beside the folder of its images: train and trainannot, `images` and `masks`, `JPEGImages` and
 `SegmentationClass`, `image` and `label`. Names, and colours of colour masks, stand in a table (`class_dict.csv`,
 `label_colors.txt`, `classes.txt`, `codes.txt`); without one, classes are named after their numbers or colours. 255 is
 void, and so are names such as 'void'; another number by option.

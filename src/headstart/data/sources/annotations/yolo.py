@@ -1,6 +1,6 @@
 """YOLO text: a line an object, `class x y width height` as shares of the image; polygons where a line is longer.
 
-Names stand in `data.yaml` (its own few lines are read here, not all of YAML), `classes.txt` or `obj.names`.
+Names stand in data.yaml (its own few lines are read here, not all of YAML), `classes.txt` or `obj.names`.
 """
 
 from __future__ import annotations
