@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo demo-screens demo-text test test-clock check format documents bench clean
+.PHONY: help demo demo-screens demo-text demo-boxes test test-clock check format documents bench clean
 
 help:
 	@echo "make demo          install the core, then train on real photographs of solar cells"
 	@echo "make demo-screens  install the core, then draw screenshots of security tools and train on them"
 	@echo "make demo-text     install the core and the text encoder, then train on sentences of Python's own documentation"
+	@echo "make demo-boxes    install the core, then detect and segment things in drawn microscope fields"
 	@echo "make test          install everything, then run the test suite, one worker a core"
 	@echo "make test-clock    the tests that measure time, on a quiet machine"
 	@echo "make check         formatting, lint and types"
@@ -34,6 +35,14 @@ demo-text: $(VENV)/.text-installed
 	$(BIN)/python scripts/make_demo_texts.py build/demo-texts.csv
 	$(BIN)/headstart train build/demo-texts.csv -o demo-text-model --overwrite --max-error 0.05
 	$(BIN)/headstart predict demo-text-model "Close the socket when the server shuts down." "Round to the nearest even digit."
+
+# Drawn images, which say that they are: boxes, then masks, each trained, scored on the part kept apart and drawn.
+demo-boxes: $(VENV)/.core-installed
+	$(BIN)/headstart sample fields demo-fields
+	$(BIN)/headstart train demo-fields -o demo-boxes-model --overwrite
+	$(BIN)/headstart train demo-fields --task masks -o demo-masks-model --overwrite
+	$(BIN)/headstart predict demo-boxes-model demo-fields/JPEGImages/field_000*.jpg -o demo-seen --formats coco
+	$(BIN)/headstart predict demo-masks-model demo-fields/JPEGImages/field_000*.jpg -o demo-seen-masks
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n auto --dist worksteal
@@ -102,4 +111,4 @@ $(VENV)/.test-installed: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.text-installed $(VENV)/.demo-installed $(VENV)/.core-installed
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache demo-model demo-screens demo-screens-model demo-text-model
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache demo-model demo-screens demo-screens-model demo-text-model demo-fields demo-boxes-model demo-masks-model demo-seen demo-seen-masks

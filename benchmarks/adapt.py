@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import permutations
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -45,6 +46,9 @@ from headstart.trust.calibration.temperature import fit_temperature, probabiliti
 PACS = ("photo", "art_painting", "cartoon", "sketch")
 CORRUPTED = ("rain", "night", "fog", "noise")
 LAYERS = 5
+
+
+Part: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +82,7 @@ class Sets:
         if kind:
             images = []
             for seed, item in enumerate(samples.items):
-                with Image.open(item) as image:  # type: ignore[arg-type]
+                with Image.open(item) as image:
                     images.append(np.asarray(corrupt(image, kind, 3, seed=seed)))
             samples = unlabelled_samples(images)
         table = embed_backbone(samples, self.backbone, Run(device="cpu"))
@@ -95,12 +99,12 @@ def _crystalline(samples: object, kind: str) -> np.ndarray:
     return np.array([kind_of[Path(item).name] == kind for item in samples.items])  # type: ignore[attr-defined]
 
 
-def _pair(family: str, name: str, source: tuple, target: tuple) -> Pair:
+def _pair(family: str, name: str, source: Part, target: Part) -> Pair:
     classes = int(source[1].max()) + 1
     return Pair(family, name, Domains(source[0], source[1], target[0], classes), target[1])
 
 
-def drawn(rows: tuple, seed: int) -> tuple:
+def drawn(rows: Part, seed: int) -> Part:
     """Some of the rows, the classes in drawn shares (Dirichlet, 1)."""
     random = np.random.default_rng(seed)
     X, y = rows
@@ -111,7 +115,7 @@ def drawn(rows: tuple, seed: int) -> tuple:
     return X[index], y[index]
 
 
-def _halves(first: tuple, second: tuple, seed: int) -> tuple[tuple, tuple]:
+def _halves(first: Part, second: Part, seed: int) -> tuple[Part, Part]:
     """Half of the images of one, and the other half of the other (the same images under a corruption)."""
     order = np.random.default_rng(seed).permutation(len(first[1]))
     one, other = order[: len(order) // 2], order[len(order) // 2 :]
@@ -215,7 +219,8 @@ def main() -> None:
     parser.add_argument("--families", default="pacs,shares,solar,corruptions,same,leave-one-out")
     parser.add_argument("--backbone", default="lite0")
     options = parser.parse_args()
-    sets, results = Sets(options.data, options.backbone), {}
+    sets = Sets(options.data, options.backbone)
+    results: dict[str, list[Any]] = {}
     with blas_threads(1):
         for family in words(options.families):
             results[family] = []

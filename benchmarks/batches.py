@@ -24,6 +24,7 @@ from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
 from headstart.embed.features import join_parts
 from headstart.metrics.intervals import clopper_pearson
+from headstart.model.load import load_model
 from headstart.model.predictor import Features, Predictor
 from headstart.records.arrays import Floats, Ints
 from headstart.trust.triage.decide import SHIFT
@@ -56,7 +57,7 @@ def trained(root: Path, count: int, max_error: float) -> tuple[Predictor, list[P
     done = headstart.train([files[i] for i in fit], [labels[i] for i in fit], options=options)
     with tempfile.TemporaryDirectory() as folder:
         done.save(Path(folder) / "model")
-        model = headstart.load(Path(folder) / "model")
+        model = load_model(Path(folder) / "model")
     return model, [files[i] for i in rest], [labels[i] for i in rest]
 
 

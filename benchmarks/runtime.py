@@ -29,6 +29,7 @@ from common import arguments, heading, machine, row, samples_of
 from headstart.device import threads
 from headstart.model.export.graph import build_graph, core_graph
 from headstart.model.export.runtimes import ONNXRUNTIME, OPENVINO, open_runtime
+from headstart.model.load import load_model
 
 BATCHES = (1, 8, 32)
 Call = Callable[[np.ndarray[Any, Any]], object]
@@ -119,7 +120,7 @@ def main() -> None:
         chosen = headstart.Options(backbones=(options.backbone,), heads=("ridge",))
         headstart.train(list(samples.items), labels, options=chosen).save(model)
         headstart.export(model, path)
-        predictor = headstart.load(model)
+        predictor = load_model(model)
         core = core_graph(build_graph(predictor)).model.SerializeToString()
         images = list(samples.items[:: max(1, len(samples) // 32)])[:32]
         squares = np.stack([predictor.parts[0].backbone.spec.load(image) for image in images])

@@ -24,7 +24,7 @@ from headstart._version import __version__
 
 if TYPE_CHECKING:
     from headstart.finetune.recipe import Recipe
-    from headstart.model.load import load_model as load
+    from headstart.model.open import open_model as load
     from headstart.model.predictor import Predictor
     from headstart.pipeline.options import Options
     from headstart.report.write import write_report
@@ -63,7 +63,7 @@ _HOMES = {
     "extend": "headstart.verbs.extend.extend",
     "forgetting": "headstart.verbs.forgetting",
     "learning_curve": "headstart.verbs.curve.curve",
-    "load": "headstart.model.load:load_model",
+    "load": "headstart.model.open:open_model",
     "predict": "headstart.verbs.predict",
     "predict_list": "headstart.verbs.predict_list",
     "rank": "headstart.verbs.rank",

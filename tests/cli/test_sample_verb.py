@@ -62,7 +62,7 @@ def test_it_is_a_verb() -> None:
 
 def test_wrong_input_is_answered(tmp_path: Path) -> None:
     assert run("screen", tmp_path).exit_code == 2
-    assert "'screen' is not 'screens'" in run("screen", tmp_path).stderr
+    assert "'screen' is not one of 'screens', 'fields'" in run("screen", tmp_path).stderr
     assert run("screens").exit_code == 2
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(DataError, match="is not empty and was not made by this generator"):

@@ -108,8 +108,8 @@ def test_the_kept_network_is_used_only_when_it_is_whole(
         path.parent.rmdir()
         path.parent.write_text("in the way")
     calls = []
-    pruned = openvino_engine._pooled_model
-    monkeypatch.setattr(openvino_engine, "_pooled_model", lambda *given: calls.append(1) or pruned(*given))
+    pruned = openvino_engine.cut_graph
+    monkeypatch.setattr(openvino_engine, "cut_graph", lambda *given: calls.append(1) or pruned(*given))
     assert np.array_equal(one_by_one(images[:1], OpenVINOEngine(lite0, precision="f32")), wanted)
     assert len(calls) == (0 if damage == "none" else 1)
     if damage != "folder":

@@ -27,16 +27,20 @@ _MOST_CLASSES = 12
     "--csv", "table", type=Place(), help="Write a table: a line an image with truth, prediction and decision."
 )
 @click.option("--details", is_flag=True, help="Print the scores of each class and further figures too.")
+@click.option("--void", help="Of masks: comma-separated names or numbers of classes that count neither way.")
 @columns
 @run_options("device", "cache")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     model: Path,
     data: Path,
     split: str | None,
     html: Path | None,
     table: Path | None,
     details: bool,
+    void: str | None,
     columns: ColumnOptions,
     run: Run,
     as_json: bool,
@@ -47,12 +51,19 @@ def command(
     (turned or cropped ones too) do not count as independent images in the intervals. Where the model was trained on
     some of the images, a note says so.
     """
-    from headstart.cli import show
+    from headstart.cli import show, spatial
     from headstart.model.load import load_with_bundle
+    from headstart.model.open import find_spatial
     from headstart.model.rows import training_content
     from headstart.verbs.evaluate import evaluate
 
     check_order(model, [data], "evaluate")
+    detector = find_spatial(model)
+    if detector is not None:
+        spatial.evaluate(ctx, detector, locals())
+        return
+    if void is not None:
+        raise OptionError(f"--void is about masks, and {model} predicts classes: leave it out.")
     _check_places(html, table)
     predictor, bundle = load_with_bundle(model)
     content = training_content(bundle, predictor)

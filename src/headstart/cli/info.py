@@ -18,8 +18,15 @@ def command(model: Path, details: bool, as_json: bool) -> None:
     from headstart.cli import show
     from headstart.errors import BundleError, InternalError
     from headstart.model.load import load_model
+    from headstart.model.open import find_spatial
     from headstart.model.summary import noun_of
 
+    detector = find_spatial(model)
+    if detector is not None:
+        from headstart.cli import spatial
+
+        spatial.info(detector, str(model), details=details, as_json=as_json)
+        return
     manifest = load_model(model).manifest
     show.speak_of(noun_of(manifest))
     if as_json:

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,7 +36,13 @@ _VOID = "the guarantee is void here"
     help="In place of IMAGES: a text file with a path in each line, of any length; answers go to -o, and a run that "
     "was stopped goes on where it was.",
 )
-@click.option("-o", "--output", type=Place(), help="With --list: answers.csv, answers.jsonl or answers.parquet.")
+@click.option(
+    "-o",
+    "--output",
+    type=Place(),
+    help="With --list: answers.csv, answers.jsonl or answers.parquet. Of a model of boxes or masks: a folder for the "
+    "drawn images, and for class maps or objects.json.",
+)
 @click.option("--overwrite", is_flag=True, help="With --list: replace what is there, and begin anew.")
 @click.option(
     "--max-error",
@@ -84,9 +90,17 @@ _VOID = "the guarantee is void here"
     help="f32 gives the same predictions on every machine; bf16, for millions of images on processors and "
     "accelerators that have it, labels about one image in a hundred differently.",
 )
+@click.option("--formats", help="Of boxes: what else to write into -o, comma-separated: coco, yolo, voc.")
+@click.option(
+    "--max-missed",
+    type=ShareType(1e-4, 0.5),
+    help="Of boxes: show so much that at most this share of the objects is missed, such as 5%.",
+)
 @run_options("device")
 @click.option("--cache/--no-cache", default=False, help="Keep embeddings for the next time (default: no).")
+@click.pass_context
 def command(
+    ctx: click.Context,
     model: Path,
     images: tuple[str, ...],
     listed: Path | None,
@@ -101,6 +115,8 @@ def command(
     by_class: bool,
     form: str | None,
     precision: str,
+    formats: str | None,
+    max_missed: float | None,
     run: Run,
     cache: bool,
 ) -> None:
@@ -118,6 +134,10 @@ def command(
     from headstart.model.load import load_model
     from headstart.report.predictions import PredictionTable
 
+    if listed is None and images:
+        check_order(model, images, "predict")
+        if _predict_spatial(ctx, locals()):
+            return
     if listed is not None or output is not None:
         from headstart.cli import predict_list
 
@@ -136,7 +156,6 @@ def command(
         return
     if not images:
         raise click.UsageError("Missing argument 'IMAGES...'.")
-    check_order(model, images, "predict")
     predictor = load_model(model)
     guarantee = _wants_guarantee(predictor, max_error, confidence, per_class)
     if by_class and sets is None:
@@ -182,6 +201,25 @@ def command(
     _print(table, form)
     if form is None:
         _print_counts(table)
+
+
+def _predict_spatial(ctx: click.Context, values: dict[str, Any]) -> bool:
+    """Predict with a model of boxes or masks; False where the model is of classes."""
+    from headstart.model.open import find_spatial
+
+    detector = find_spatial(values["model"])
+    if detector is None:
+        misplaced = [name for name in ("formats", "max_missed") if values[name] is not None]
+        if misplaced:
+            option = misplaced[0].replace("_", "-")
+            raise OptionError(
+                f"--{option} is about boxes and masks, and {values['model']} predicts classes: leave it out."
+            )
+        return False
+    from headstart.cli import spatial
+
+    spatial.predict(ctx, detector, values)
+    return True
 
 
 def _wants_guarantee(

@@ -110,9 +110,18 @@ from headstart.records.run import Run
     "adapted to them where something speaks for it.",
 )
 @click.option("--target-labels", type=Place(), help="A few labelled images of --target's domain.")
+@click.option(
+    "--task",
+    type=click.Choice(["classes", "boxes", "masks"]),
+    help="What the labels are; default: what DATA hold.",
+)
+@click.option("--void", help="Of masks: comma-separated names or numbers of classes that count neither way.")
+@click.option("--size", type=click.IntRange(32, 2048), help="Of boxes and masks: the longer side, in pixels.")
 @click.option("--details", is_flag=True, help="Print the contest between the ways, calibration and all notes too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of the model as JSON.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     data: Path,
     output: Path,
     overwrite: bool,
@@ -141,10 +150,15 @@ def command(
     unlabelled: Path | None,
     target: Path | None,
     target_labels: Path | None,
+    task: str | None,
+    void: str | None,
+    size: int | None,
     details: bool,
     as_json: bool,
 ) -> None:
     """Train on DATA: a folder of class folders (with or without train/val/test inside), or a CSV/TSV/Parquet table.
+
+    Boxes (VOC, COCO, YOLO, labelme) and masks (PNGs in a folder beside the images') are seen by themselves.
 
     Heads on frozen features are compared first, then fine-tunes, on the same folds, as long as more gain is to be
     expected and --budget lasts. The number printed for the winner is corrected for its having been chosen. A test split
@@ -155,6 +169,9 @@ def command(
     from headstart.pipeline.options import Options
     from headstart.verbs.train.train import train
 
+    _check_outside(output, data)
+    if _train_spatial(ctx, locals()):
+        return
     error_limit = None if isinstance(max_error, str) else max_error
     if error_limit is None and (per_class or confidence is not None):
         raise OptionError("--confidence and --per-class are about a guarantee: give --max-error too, such as 0.02.")
@@ -185,7 +202,6 @@ def command(
         unlabelled=None if unlabelled is None else str(unlabelled),
     )
     check_destination(output, overwrite=overwrite)
-    _check_outside(output, data)
     loaded = columns.load(data)
     show.dataset(loaded, str(data))
     if target_labels is not None and target is None:
@@ -198,6 +214,26 @@ def command(
         return
     result.save(output, overwrite=overwrite, command=["headstart", *sys.argv[1:]])
     show_training(result, output, as_json, data=str(data), details=details)
+
+
+def _train_spatial(ctx: click.Context, values: dict[str, Any]) -> bool:
+    """Train a detector or segmenter where the labels are boxes or masks; False where they are classes."""
+    task = values["task"]
+    if task == "classes":
+        return False
+    from headstart.data.sources.annotations.find import find_form
+
+    form = find_form(values["data"], task)
+    if form is None and task is None:
+        for name in ("void", "size"):
+            if values[name] is not None:
+                raise OptionError(f"--{name} is about boxes and masks, and {values['data']} holds neither.")
+        return False
+    from headstart.cli import spatial
+    from headstart.data.sources.annotations.load import require_form
+
+    spatial.train(ctx, require_form(values["data"], form), task or require_form(values["data"], form).task, values)
+    return True
 
 
 def _check_outside(output: Path, data: Path) -> None:

@@ -11,7 +11,7 @@ import functools
 import io
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +78,10 @@ class OpenVINOEngine(Requests):
     def __init__(self, backbone: Backbone, *, precision: str, batch: int = BATCH) -> None:
         buffer = backbone.spec.buffer(batch)
         made_from = (backbone.weights, [tap.name for tap in backbone.taps], list(buffer.shape[1:]))
-        network = compiled_network(lambda: _pooled_model(backbone, batch), *made_from, batch=batch, precision=precision)
+        pooled = [tap.pooled for tap in backbone.taps]
+        network = compiled_network(
+            lambda: cut_graph(backbone, pooled, buffer.shape), *made_from, batch=batch, precision=precision
+        )
         super().__init__(network, buffer)
 
 
@@ -125,8 +128,8 @@ def _name(*made_from: object) -> str:
     return fingerprint.hash_parts(*made_from, openvino.get_version(), processor, abilities)
 
 
-def _pooled_model(backbone: Backbone, batch: int) -> Any:
-    """The graph with only the taps' pooled outputs, in the order of the taps, for `batch` images."""
+def cut_graph(backbone: Backbone, outputs: Sequence[str], shape: Sequence[int]) -> Any:
+    """The graph with these outputs alone, in this order, for inputs of this shape; raises `BackboneError`."""
     import openvino
     from openvino import frontend
 
@@ -137,15 +140,15 @@ def _pooled_model(backbone: Backbone, batch: int) -> Any:
     try:  # as ONNX and nothing else: `read_model` would try every format it knows on a stranger's file
         reader = frontend.FrontEndManager().load_by_framework("onnx")
         model = reader.convert(reader.load(str(backbone.graph)))
-        pooled = [model.output(tap.pooled) for tap in backbone.taps]
+        places = [model.output(name) for name in outputs]
     except (RuntimeError, *failures) as error:
         raise BackboneError(
             f"the graph of {backbone.name} at {backbone.graph} cannot be used ({_last_line(error)}): "
             "install Headstart again, or convert the backbone again."
         ) from error
     _apply_delta(model, backbone)
-    model = openvino.Model(pooled, model.get_parameters(), backbone.name)
-    model.reshape({model.input(0): list(backbone.spec.buffer(batch).shape)})
+    model = openvino.Model(places, model.get_parameters(), backbone.name)
+    model.reshape({model.input(0): list(shape)})
     return model
 
 

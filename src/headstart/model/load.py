@@ -7,26 +7,22 @@ backbone that the bundle does not hold itself must be one of the packaged ones. 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.checks import join_words
 from headstart.embed.features import Part
 from headstart.errors import BundleError, DataError, OptionError
 from headstart.heads.forms.linear import form_from_arrays
 from headstart.model import bundle
+from headstart.model.parts import classes_of, part_of, taps_of
 from headstart.model.predictor import Predictor
 from headstart.trust.calibration.methods import calibration_from_dict
 
 if TYPE_CHECKING:
-    from headstart.backbones.graph import Backbone
     from headstart.heads.forms.linear import Form
     from headstart.trust.evidence import GuaranteeRequest, TrustEvidence
-
-MOST_CLASSES = 100_000
 
 
 def load_model(folder: Path | str) -> Predictor:
@@ -79,10 +75,13 @@ def load_with_bundle(model: Path | str | Predictor) -> tuple[Predictor, bundle.B
 def _assemble(saved: bundle.Bundle) -> Predictor:
     manifest = saved.manifest
     if manifest["task"] != "classify":
-        raise BundleError(f"{saved.folder} is a model for {manifest['task']!r}, not for classifying images.")
-    classes = _classes(saved)
+        raise BundleError(
+            f"{saved.folder} is a model for {manifest['task']!r}, which this command cannot use: predict, evaluate and "
+            "info can."
+        )
+    classes = classes_of(saved)
     calibration = calibration_from_dict(manifest["head"]["calibration"], len(classes))
-    parts = tuple(_part(saved, entry) for entry in manifest["backbones"])
+    parts = tuple(part_of(saved, entry) for entry in manifest["backbones"])
     form = form_from_arrays(manifest["head"]["kind"], saved.arrays(manifest["head"]["file"]))
     _check_shapes(saved, form, parts, len(classes))
     return Predictor(classes, parts, form, calibration, manifest, _trust(saved, parts, len(classes)), bundle=saved)
@@ -99,7 +98,7 @@ def _trust(saved: bundle.Bundle, parts: Sequence[Part], classes: int) -> TrustEv
     default_guarantee = None if entry["guarantee"] is None else _guarantee(entry["guarantee"])
     joined = sum(part.width for part in parts)
     backbone = parts[0].backbone
-    names = () if kind is None else _taps(saved, entry["novelty"]["taps"], backbone, backbone.name)
+    names = () if kind is None else taps_of(saved, entry["novelty"]["taps"], backbone, backbone.name)
     taps = {name: backbone.tap(name).width for name in names}
     return evidence_from_arrays(
         saved.arrays(entry["file"]),
@@ -117,63 +116,6 @@ def _guarantee(entry: Mapping[str, Any]) -> GuaranteeRequest:
     if entry["scope"] not in ("all", "class"):
         raise ValueError(f"a guarantee of the scope {entry['scope']!r}")
     return GuaranteeRequest(float(entry["max_error"]), float(entry["confidence"]), entry["scope"] == "class")
-
-
-def _classes(saved: bundle.Bundle) -> tuple[str, ...]:
-    names = saved.manifest["classes"]
-    are_words = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    if not are_words or not 2 <= len(names) <= MOST_CLASSES or len(set(names)) < len(names):
-        raise BundleError(
-            f"the manifest of {saved.folder} is damaged: its classes are not a list of different names: "
-            "train the model again."
-        )
-    return tuple(names)
-
-
-def _part(saved: bundle.Bundle, entry: Mapping[str, Any]) -> Part:
-    from headstart.backbones import deltas, words
-    from headstart.backbones.graph import read_backbone
-    from headstart.backbones.opening import open_backbone
-    from headstart.backbones.packaged import PACKAGED, TEXTS
-
-    if entry["packaged"]:
-        if entry["name"] not in (*PACKAGED, *TEXTS):  # any other name would be fetched and converted: a stranger's code
-            raise BundleError(
-                f"{saved.folder} asks for the packaged backbone {entry['name']!r}, and this Headstart carries "
-                f"{join_words(PACKAGED)}: upgrade Headstart if you trust the model."
-            )
-        backbone = open_backbone(entry["name"])
-    elif entry["spec"] == {"kind": words.NAME}:
-        backbone = words.read_words(saved.file(words.FILE))
-    else:
-        saved.file(f"{entry['file']}.json")
-        saved.file(f"{entry['file']}.onnx")
-        backbone = read_backbone(saved.folder, entry["file"])
-    if entry.get("delta") is not None:
-        backbone = deltas.read_delta(backbone, saved.file(entry["delta"]))
-    if backbone.weights != entry["weights"]:
-        raise BundleError(
-            f"{saved.folder} was trained on other weights of {entry['name']} than this Headstart carries: "
-            "install the version that trained it (see 'headstart info'), or train again."
-        )
-    spec = backbone.spec.chosen_as(entry["spec"])
-    if spec.to_dict() != entry["spec"]:
-        raise BundleError(
-            f"the manifest of {saved.folder} is damaged: it says that {entry['name']} takes another input than its "
-            "weights do: train the model again."
-        )
-    return Part(replace(backbone, spec=spec), _taps(saved, entry["taps"], backbone, entry["name"]))
-
-
-def _taps(saved: bundle.Bundle, taps_asked: Sequence[str], backbone: Backbone, name: str) -> tuple[str, ...]:
-    taps, tap_names = tuple(taps_asked), [tap.name for tap in backbone.taps]
-    if not taps or len(set(taps)) < len(taps) or not set(taps) <= set(tap_names):
-        raise BundleError(
-            f"the manifest of {saved.folder} is damaged: it names the taps {taps_asked!r}, and {name} has "
-            f"{join_words(tap_names)}: "
-            "train the model again."
-        )
-    return taps
 
 
 def _check_shapes(saved: bundle.Bundle, form: Form, parts: Sequence[Part], classes: int) -> None:

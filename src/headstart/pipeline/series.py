@@ -14,6 +14,7 @@ import numpy as np
 
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.near import join_groups
+from headstart.data.modality import modality_of
 from headstart.data.series.find import MOST_IMAGES, Series, find_series
 from headstart.data.series.keys import AUTO, NONE, keys_by
 from headstart.data.splits import assign_folds
@@ -52,6 +53,8 @@ def group_by(dataset: Dataset, rule: str) -> Dataset:
 def hold_series(prepared: Prepared, rule: str) -> Prepared:
     """The prepared data with each series in one group and a note on it; as they are where there is none."""
     if rule != AUTO or prepared.duplicates.data_groups is not None:
+        return prepared
+    if not modality_of(prepared.samples).squares:  # texts have no siblings
         return prepared
     samples, duplicates = prepared.samples, prepared.duplicates.groups
     if len(samples) > MOST_IMAGES:

@@ -1,5 +1,7 @@
 """What is to be predicted, one record a kind of label: `Classes` (one a row), `Tags` (several a row).
 
+`Boxes` and `Masks` stand in files of their own beside this one.
+
 Everything that compares, resamples or saves asks a target through the four methods of `Target` alone, so a new kind of
 label is a new record here, its metrics, and a task; no other room changes.
 """

@@ -1,0 +1,1 @@
+"""Heads on the maps of frozen taps: cells for boxes, pixels for masks."""

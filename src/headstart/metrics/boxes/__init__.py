@@ -1,0 +1,1 @@
+"""Average precision of boxes: matching, the precision-recall curve, resampling of images."""

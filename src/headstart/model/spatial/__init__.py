@@ -1,0 +1,1 @@
+"""Saved detectors and segmenters, and what predicts with them."""

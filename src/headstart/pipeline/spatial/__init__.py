@@ -1,0 +1,1 @@
+"""From images with boxes or masks to a measured head on frozen taps."""

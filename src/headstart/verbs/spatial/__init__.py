@@ -1,0 +1,1 @@
+"""What people call on boxes and masks: train, evaluate, audit."""
