@@ -59,3 +59,15 @@ def test_without_the_extra_heads_keep_the_folds_that_suit_small_classes(
     found = train(pictures, labels, options=Options(backbones=("lite0",), repeats=1))
     assert found.data.folds > 5
     assert any("Fine-tunes take no part: " in note and "headstart[finetune]" in note for note in found.notes)
+
+
+def test_a_short_budget_is_told_what_a_longer_run_may_bring(cell_files: dict[str, list[Path]]) -> None:
+    pytest.importorskip("timm")
+    from headstart.verbs.train.train import train
+
+    pictures = [*cell_files["functional"][:15], *cell_files["defective"][:15]]
+    labels = ["functional"] * 15 + ["defective"] * 15
+    model = train(pictures, labels, options=Options(backbones=("lite0",), repeats=1, budget=6))
+    (note,) = [note for note in model.notes if note.startswith("A longer run may find more. On other data")]
+    assert "put right 10 % of the errors that frozen features left; here it takes about" in note
+    assert note.endswith("m.")

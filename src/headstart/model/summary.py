@@ -55,7 +55,8 @@ def summary(
 
 def noun_of(manifest: Mapping[str, Any]) -> str:
     """What an item of a model's data is called: an image has no kind in its network's specification."""
-    return str(manifest["backbones"][0]["spec"].get("kind", IMAGE))
+    backbones = manifest.get("backbones", ())
+    return str(backbones[0]["spec"].get("kind", IMAGE)) if backbones else IMAGE
 
 
 def answer_lines(manifest: Mapping[str, Any], *, model: str = "MODEL", data: str = "DATA") -> list[Line]:

@@ -85,7 +85,8 @@ def _calibration(calibration: Mapping[str, Any], quality: Mapping[str, Any]) -> 
 def _novelty(novelty: Mapping[str, Any]) -> str:
     alarms, auroc = novelty["false_alarms"], novelty["auroc"]
     ranking = f"; a left-out class is ranked above the others with AUROC {max(auroc.values()):.2f}" if auroc else ""
-    return f"about {100 * alarms['expected']:.0f} % of known images are flagged as novel by mistake{ranking}"
+    span = f"{100 * alarms['low']:.1f} to {100 * alarms['high']:.1f} %"
+    return f"{span} of known images are flagged as novel by mistake{ranking}"
 
 
 def _guarantee(guarantee: Mapping[str, Any]) -> list[tuple[str, str]]:

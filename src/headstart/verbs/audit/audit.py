@@ -36,7 +36,7 @@ from headstart.records.arrays import Floats, Ints
 from headstart.records.run import Run
 from headstart.records.samples import UNLABELLED, Failure, Samples
 from headstart.verbs.audit.duplicates import duplicate_findings
-from headstart.verbs.audit.findings import IMBALANCE, LOOK, UNREADABLE, Audit, Finding, sort_findings
+from headstart.verbs.audit.findings import CLASSES, IMBALANCE, LOOK, UNREADABLE, Audit, Finding, sort_findings
 from headstart.verbs.audit.series import SeriesSearch, look_for_series
 from headstart.verbs.audit.suspects import label_issues, quality_issues
 from headstart.verbs.audit.texts import template_findings, text_failures
@@ -44,6 +44,10 @@ from headstart.verbs.audit.texts import template_findings, text_failures
 BACKBONE = "efficientnet_lite0"
 _IMBALANCE = 5
 """A class with fewer images than the largest class has, divided by this, is named."""
+_FEW_THINGS = (
+    "Labels were not checked: there are so few different things of a class that a model which has not seen one of them "
+    "errs too often to doubt its label."
+)
 _TYPICAL = 2
 """Images of each class to compare one with a label issue with."""
 
@@ -220,7 +224,9 @@ def _check_labels(
     findings, issues = label_issues(samples, probabilities, rows)
     typical = {name: tuple(rows[places].tolist()) for name, places in _typical(samples, probabilities, groups, issues)}
     series_of_rows = tuple(tuple(rows[list(members)].tolist()) for members in search.groups)
-    notes = tuple(note for note in (search.note, "" if square is None else square.note) if note)
+    few_things = bool(search.groups) and any(finding.kind == CLASSES for finding in findings)
+    sentences = (search.note, "" if square is None else square.note, _FEW_THINGS if few_things else "")
+    notes, findings = tuple(note for note in sentences if note), () if few_things else findings
     return _LabelCheck((*search.findings, *findings), claims, notes, typical, series=series_of_rows)
 
 

@@ -110,6 +110,8 @@ class Audit(NotebookText):
             (len({finding.row for finding in self.findings if finding.proposal == LOOK} - {-1}), "to look at"),
         ]
         parts = [f"{quantity(number, 'image')} {words}" for number, words in counts if number]
+        if series := {finding.group for finding in self.of(SERIES)}:
+            parts.insert(0, f"The images come in series ({len(series):,}), one thing photographed several times")
         if self.of(CLASSES):
             parts.insert(0, "Classes or groups are probably wrong")
         if small_classes:

@@ -8,7 +8,6 @@ split (or, where there is none, a validation split) apart until the very end. It
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -47,6 +46,7 @@ from headstart.records.rows import Rows
 from headstart.trust.calibration.choose import CalibrationChoice
 from headstart.verbs.audit.findings import Finding
 from headstart.verbs.audit.suspects import label_issues, quality_issues
+from headstart.verbs.train.clock import Clock
 from headstart.verbs.train.copy_claims import claim_notes, duplicate_claims
 from headstart.verbs.train.held_out import last_layers, score_held_out
 
@@ -170,7 +170,7 @@ def train(
     """
     arguments = {name: value for name, value in locals().items() if name in _OPTIONS}
     options = _settled(options, arguments)
-    clock, budget_left = _Clock(), Budget(options.seconds)
+    clock, budget_left = Clock(), Budget(options.seconds)
     loaded, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
     loaded = group_by_rule(loaded, options.group_by)
     options = settle_options(options, loaded, budget_left)
@@ -194,7 +194,7 @@ def _settled(options: Options | None, arguments: Mapping[str, Any]) -> Options:
     return options
 
 
-def _train(loaded: Dataset, exclusions: Any, options: Options, clock: _Clock, budget: Budget) -> Model:
+def _train(loaded: Dataset, exclusions: Any, options: Options, clock: Clock, budget: Budget) -> Model:
     contest = _compare(loaded, options, clock, budget)
     prepared, division, race, winner = contest.prepared, contest.division, contest.race, contest.winner
     step(3, _STEPS, f"fitting the best: {_choice(winner)}, {race.estimate} {race.metric}{_forecast(race.best)}")
@@ -252,7 +252,7 @@ class _Contest:
     notes: tuple[str, ...]
 
 
-def _compare(loaded: Dataset, options: Options, clock: _Clock, budget: Budget) -> _Contest:
+def _compare(loaded: Dataset, options: Options, clock: Clock, budget: Budget) -> _Contest:
     """Embed the images, divide them, and compare the strategies."""
     step(1, _STEPS, f"looking at {quantity(len(loaded.samples), modality_of(loaded.samples).noun)}")
     prepared = _prepared(loaded, options)
@@ -315,19 +315,6 @@ def _forecast(line: RaceLine) -> str:
 
 def _limit(options: Options) -> str:
     return "to their end" if math.isinf(options.seconds) else f"for at most {format_seconds(options.seconds)} in all"
-
-
-class _Clock:
-    """Seconds that each step took."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, step: str) -> None:
-        """Note the time since the last step's end."""
-        now = time.perf_counter()
-        self.laps[step], self._last = now - self._last, now
 
 
 def _prepared(loaded: Dataset, options: Options) -> Prepared:
