@@ -72,8 +72,8 @@ def plan_strategies(
         return plan_texts(prepared, division, options)
     heads, left_out = _heads(prepared, division, options)
     fine_tunes, impossible, notes = _fine_tunes(prepared, division, options, left)
-    pooled = plan_self_trained(prepared, division, options, heads)
-    return [*heads, *pooled, *fine_tunes], left_out + impossible, notes
+    pooled, unused = plan_self_trained(prepared, division, options, heads)
+    return [*heads, *pooled, *fine_tunes], left_out + impossible, notes + unused
 
 
 def _heads(prepared: Prepared, division: Division, options: Options) -> tuple[list[HeadStrategy], list[LeftOut]]:
