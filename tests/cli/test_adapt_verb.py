@@ -156,6 +156,15 @@ def test_a_pool_joins_in_training_and_test_images_in_it_are_refused(watched: Pat
     assert "of the test part, whose score would then mean nothing" in sentence
 
 
+def test_a_pool_of_one_class_alone_is_not_used(watched: Path, tmp_path: Path) -> None:
+    files = solar_cells().samples.items
+    for number in np.random.default_rng(0).permutation(len(files))[270:310]:
+        shutil.copy(files[number], tmp_path / f"{number}.png")
+    result = toolkit.train(watched / "train", heads="ridge", backbones="lite0", repeats=1, unlabelled=str(tmp_path))
+    assert [line.name for line in result.race.lines] == ["ridge"]
+    assert "The pool of 40 images was not used: its classes seem to have other shares than" in " ".join(result.notes)
+
+
 def test_the_function_s_name_is_not_a_room_s(watched: Path, night: Path) -> None:
     assert toolkit.shift(watched / "model", night).images == 70
     assert callable(toolkit.adapt)
