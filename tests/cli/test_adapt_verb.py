@@ -12,6 +12,7 @@ from tests.conftest import headstart, refused
 import headstart as toolkit
 from headstart.demo.corruptions import corrupt
 from headstart.demo.solar import solar_cells
+from headstart.errors import OptionError
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,21 @@ def test_a_pool_joins_in_training_and_test_images_in_it_are_refused(watched: Pat
         "train", watched / "train", "-o", tmp_path / "x", *quick, "--holdout", "20%", "--unlabelled", watched / "train"
     )
     assert "of the test part, whose score would then mean nothing" in sentence
+
+
+def test_a_pool_of_one_class_alone_is_not_used(watched: Path, tmp_path: Path) -> None:
+    files = solar_cells().samples.items
+    for number in np.random.default_rng(0).permutation(len(files))[270:310]:
+        shutil.copy(files[number], tmp_path / f"{number}.png")
+    result = toolkit.train(watched / "train", heads="ridge", backbones="lite0", repeats=1, unlabelled=str(tmp_path))
+    assert "self-trained" not in [line.name for line in result.race.lines]
+    assert "The pool of 40 images was not used: its classes seem to have other shares than" in " ".join(result.notes)
+
+
+def test_a_pool_beside_texts_is_refused(watched: Path) -> None:
+    texts = ["good", "fine", "bad", "poor"] * 5
+    with pytest.raises(OptionError, match="--unlabelled is a folder of images, and the data are texts"):
+        toolkit.train(texts, ["yes", "yes", "no", "no"] * 5, unlabelled=str(watched / "new"))
 
 
 def test_the_function_s_name_is_not_a_room_s(watched: Path, night: Path) -> None:

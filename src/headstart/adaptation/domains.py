@@ -87,12 +87,6 @@ def alike(domains: Domains, *, most_axes: int = MOST_AXES) -> Space:
     return _project(standard.apply(domains.source), standard.apply(domains.target), standard, most_axes)
 
 
-def joint(domains: Domains, *, most_axes: int = MOST_AXES) -> Space:
-    """Both standardised together, for a pool of the same kind."""
-    standard = standardise(np.concatenate([domains.source, domains.target]), signed_sqrt=True)
-    return _project(standard.apply(domains.source), standard.apply(domains.target), standard, most_axes)
-
-
 def apart(domains: Domains, *, shares: Reals | None = None, most_axes: int = MOST_AXES) -> Space:
     """Every domain standardised by itself: the target, and each of the sources.
 

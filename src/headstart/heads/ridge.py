@@ -137,6 +137,14 @@ class RidgeProbe(Head):
         return scores
 
 
+def leave_one_out_strength(X: Floats, labels: Ints, classes: int, *, signed_sqrt: bool = False) -> float:
+    """The alpha that `RidgeProbe` chooses for rows X (n, d) with labels (n,), however few they are."""
+    probe = RidgeProbe(signed_sqrt=signed_sqrt)
+    probe._set_class_weights(np.arange(classes), labels)
+    problem = probe._prepare(X, labels, classes)
+    return float(probe._choose(problem, labels, classes, probe._configurations(X, labels), None)["alpha"])
+
+
 def leave_one_out(problem: _LeastSquares, alphas: NDArray[np.float64]) -> Floats:
     """Scores (A, n, K) of each row by the model trained on all the others, exactly, for every alpha.
 

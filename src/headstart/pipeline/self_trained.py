@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.adaptation.pool import train_with_pool
+from headstart.adaptation.pool import Together, pool_is_alike, prepare, train_with_pool
 from headstart.checks import quantity
 from headstart.choose.strategy import About, Fitted
 from headstart.data.sampling import random_rows
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from headstart.pipeline.options import Options
     from headstart.pipeline.prepare import Prepared
 
-RIDGES = (0.5, 0.05)
-"""Penalties, per row, the strongest first."""
-LEAST, MOST = 30, 5000
-_GAIN = -0.1
-"""It lost on average over four sets (docs/evidence/adapt.md), so a tie is never decided for it."""
+LEAST, MOST = 30, 2000
+MOST_LABELLED = 1000
+"""With more, labels leave little to gain, and every fold would take long."""
+_GAIN = 0.01
+"""It gained on average over seven sets (docs/evidence/adapt.md), so a tie is decided for it."""
 _SECONDS = 1.0
 
 
@@ -45,13 +45,12 @@ _SECONDS = 1.0
 class SelfTrainedStrategy:
     """A linear head that a pool's surest answers have helped to train.
 
-    parts: where the features come from. X: (n, d) of the labelled rows. pool: (m, d). note: on the pool, for the user.
+    parts: where the features come from. together: the labelled rows and the pool. note: on the pool, for the user.
     """
 
     about: About
     parts: tuple[Part, ...]
-    X: Floats
-    pool: Floats
+    together: Together
     note: str
     head: str = SELF_TRAINED
 
@@ -61,38 +60,47 @@ class SelfTrainedStrategy:
         return (self.note,)
 
     def path(self, rows: Rows) -> PathScores:
-        """Out-of-fold scores of every penalty: the pool joins the rows of the other folds."""
+        """Out-of-fold scores: the pool joins the rows of the other folds."""
         labels, classes = rows.labels, len(rows.classes)
-        scores = np.zeros((len(RIDGES), *rows.folds.shape, classes), np.float32)
+        scores = np.zeros((1, *rows.folds.shape, classes), np.float32)
         with blas_threads(1):
             for r, _, train, test in iterate_folds(rows.folds):
                 check_time()
                 present, numbers = np.unique(labels[train], return_inverse=True)
-                for c, ridge in enumerate(RIDGES):
-                    form = train_with_pool(
-                        self.X[train], numbers.astype(np.int64), self.pool, len(present), ridge=ridge
-                    )
-                    scores[c, r, test] = expand_classes(form.scores(self.X[test]), present, classes)
-        return PathScores(tuple({"ridge": ridge} for ridge in RIDGES), scores)
+                if len(present) > 1:
+                    numbers = numbers.astype(np.int64)
+                    head = train_with_pool(self.together, np.flatnonzero(train), numbers, len(present))
+                    held_out = head.scores(self.together, np.flatnonzero(test))
+                    scores[0, r, test] = expand_classes(held_out, present, classes)
+        return PathScores(({},), scores)
 
     def fit(self, rows: Rows, configuration: Mapping[str, Any]) -> Fitted:
         """The head trained on all rows and the pool."""
         with blas_threads(1):
-            form = train_with_pool(self.X, rows.labels, self.pool, len(rows.classes), ridge=configuration["ridge"])
-        return Fitted(self.parts, form, self.X)
+            head = train_with_pool(self.together, np.arange(len(rows.labels)), rows.labels, len(rows.classes))
+        return Fitted(self.parts, head.form(self.together), self.together.X)
 
 
 def plan_self_trained(
     prepared: Prepared, division: Division, options: Options, heads: list[HeadStrategy]
-) -> list[SelfTrainedStrategy]:
-    """The strategy on what the widest head looks at; none where no pool is given.
+) -> tuple[list[SelfTrainedStrategy], tuple[str, ...]]:
+    """The strategy on what the widest head looks at, or why there is none; nothing where no pool is given.
 
     Raises `DataError` for a pool that holds test images, and for one of fewer than 30 new images.
     """
     if options.unlabelled is None or not heads:
-        return []
+        return [], ()
     widest = max(heads, key=lambda head: head.X.shape[1])
+    if len(widest.X) > MOST_LABELLED:
+        return [], (f"The pool was not used: it helps where labels are few, and there are {len(widest.X):,}.",)
     pool, note = _embed_pool(prepared, division.held_out, options, widest.parts)
+    labels = prepared.samples.labels[division.fit]
+    together = prepare(widest.X, pool)
+    if not pool_is_alike(together, labels):
+        return [], (
+            f"The pool of {quantity(len(pool), 'image')} was not used: its classes seem to have other shares than the "
+            "labelled ones, where it would harm. Give one that holds the classes as the labelled images do.",
+        )
     about = About(
         SELF_TRAINED,
         f"{widest.about.features} and {quantity(len(pool), 'unlabelled image')}",
@@ -101,7 +109,7 @@ def plan_self_trained(
         widest.about.prior + _GAIN,
         _SECONDS * division.folds.shape[0] * (int(division.folds.max()) + 1),
     )
-    return [SelfTrainedStrategy(about, widest.parts, widest.X, pool, note)]
+    return [SelfTrainedStrategy(about, widest.parts, together, note)], ()
 
 
 def _embed_pool(prepared: Prepared, held_out: Ints, options: Options, parts: tuple[Part, ...]) -> tuple[Floats, str]:

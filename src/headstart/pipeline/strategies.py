@@ -17,7 +17,7 @@ from headstart.choose.budgeted import FIT, HOPE, format_time
 from headstart.choose.strategy import LeftOut
 from headstart.data.modality import TEXTS, modality_of
 from headstart.data.splits import FOLDS_OF_FINE_TUNES
-from headstart.errors import MissingExtra
+from headstart.errors import MissingExtra, OptionError
 from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy, last_layer_views
 from headstart.pipeline.comparison import plan_candidates, score_folder
 from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones, expected_gain
@@ -43,9 +43,11 @@ _SPARE = 1.3
 def settle_options(options: Options, loaded: Dataset, budget: Budget) -> Options:
     """The options with names of backbones, and with fine-tunes known to be possible.
 
-    Raises before any image is touched where a fine-tune that was named cannot be done.
+    Raises before any image is touched where a fine-tune that was named cannot be done, or a pool means nothing.
     """
     if modality_of(loaded.samples) is TEXTS:
+        if options.unlabelled is not None:
+            raise OptionError("--unlabelled is a folder of images, and the data are texts: leave it out.")
         return settle_texts(options, ENCODERS[0])
     options = replace(options, backbones=default_backbones(options, len(loaded.samples), budget.left))
     if not options.named and not (options.auto and can_fine_tune()):
@@ -74,8 +76,8 @@ def plan_strategies(
         return plan_texts(prepared, division, options)
     heads, left_out = _heads(prepared, division, options)
     fine_tunes, impossible, notes = _fine_tunes(prepared, division, options, left)
-    pooled = plan_self_trained(prepared, division, options, heads)
-    return [*heads, *pooled, *fine_tunes], left_out + impossible, notes
+    pooled, unused = plan_self_trained(prepared, division, options, heads)
+    return [*heads, *pooled, *fine_tunes], left_out + impossible, notes + unused
 
 
 def _heads(prepared: Prepared, division: Division, options: Options) -> tuple[list[HeadStrategy], list[LeftOut]]:
