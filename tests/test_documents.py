@@ -155,6 +155,7 @@ def test_the_public_names_are_these() -> None:
     assert headstart.__all__ == [
         *("Options", "Predictor", "Recipe", "TransferClassifier", "__version__"),
         *(
+            "adapt",
             "advise",
             "audit",
             "depth",
@@ -167,7 +168,7 @@ def test_the_public_names_are_these() -> None:
             "learning_curve",
             "load",
         ),
-        *("predict", "predict_list", "rank", "train", "verify", "write_report"),
+        *("predict", "predict_list", "rank", "robustness", "shift", "train", "verify", "write_report"),
     ]
     for name in headstart.__all__:
         assert getattr(headstart, name) is not None

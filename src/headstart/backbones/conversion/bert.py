@@ -50,7 +50,7 @@ def quantise(weight: Floats, axis: int) -> tuple[NDArray[np.int8], Floats]:
 
 
 def bert_graph(tensors: Mapping[str, Floats], shape: BertShape, *, name: str) -> bytes:
-    """The ONNX file. tensors: by the names of Hugging Face's `BertModel`. Needs `onnx`."""
+    """The ONNX file. tensors: by the names of Hugging Face's BertModel. Needs `onnx`."""
     return _Writer(tensors, shape).write(name)
 
 
