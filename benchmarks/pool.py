@@ -101,7 +101,7 @@ def raced(X: np.ndarray, y: np.ndarray, labelled: np.ndarray, pool: np.ndarray, 
     together = prepare(X[labelled], X[pool])
     trained = SelfTrainedStrategy(About("self-trained", "", 1.0, prior=0.01), (), together, "")
     result = race([head, trained], Rows(Classes(labels, names), folds, None), resamples=200, seed=seed)
-    return (plain, lambda *parts: pooled(*parts[:3], pool, parts[3]))[result.winner](X, y, labelled, test)
+    return pooled(X, y, labelled, pool, test) if result.winner else plain(X, y, labelled, test)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from headstart._version import __version__
-from headstart.checks import printable, suggest
+from headstart.checks import suggest
 from headstart.errors import UserError
 
 GROUPS: dict[str, dict[str, str]] = {
@@ -191,6 +191,8 @@ def _system_refusal(error: OSError) -> str:
 
 
 def _stop(sentence: str, code: int) -> None:
+    from headstart.cli import show
+
     click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(printable(sentence), err=True)
+    click.echo(show.reworded(sentence), err=True)
     sys.exit(code)

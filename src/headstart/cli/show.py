@@ -37,7 +37,8 @@ def speak_of(noun: str) -> None:
     _NOUN["item"] = noun
 
 
-def _say(text: str) -> str:
+def reworded(text: str) -> str:
+    """The text with the noun of the data at hand, printable."""
     return reword(printable(text), _NOUN["item"])
 
 
@@ -55,7 +56,7 @@ def table(
     right: columns of numbers. paths: columns whose end is kept where they are cut. optional: left out where not all
     columns fit, in this order.
     """
-    headers, title = [_say(header) for header in headers], _say(title)
+    headers, title = [reworded(header) for header in headers], reworded(title)
     rows = [[printable(cell) for cell in row] for row in rows]
     width = layout.columns_of(sys.stdout)
     if width is None:
@@ -68,7 +69,7 @@ def table(
 def lines(pairs: Iterable[tuple[str, str]], *, indent: int = 11, err: bool = False) -> None:
     """Print lines 'name  text', wrapped to a terminal's width with the text in a column of its own."""
     width = layout.columns_of(sys.stderr if err else sys.stdout)
-    printed = layout.named_lines([(name, _say(text)) for name, text in pairs], width, indent=indent)
+    printed = layout.named_lines([(name, reworded(text)) for name, text in pairs], width, indent=indent)
     click.echo("\n".join(printed), err=err)
 
 
@@ -84,7 +85,7 @@ def echo(text: str = "") -> None:
 
 def wrapped(text: str, *, err: bool = False) -> list[str]:
     """A sentence as lines that fit a terminal's width; err: that of standard error."""
-    return layout.wrap(_say(text), layout.columns_of(sys.stderr if err else sys.stdout))
+    return layout.wrap(reworded(text), layout.columns_of(sys.stderr if err else sys.stdout))
 
 
 def is_quiet() -> bool:
@@ -94,7 +95,7 @@ def is_quiet() -> bool:
 
 def paragraph(text: str, *, indent: int = 0) -> None:
     """Print a sentence, wrapped to a terminal's width; its later lines are indented."""
-    click.echo("\n".join(layout.wrap(_say(text), layout.columns_of(sys.stdout), indent=indent)))
+    click.echo("\n".join(layout.wrap(reworded(text), layout.columns_of(sys.stdout), indent=indent)))
 
 
 def candidates(manifest: Mapping[str, Any]) -> None:
@@ -162,7 +163,7 @@ def note(sentence: str) -> None:
         return
     click.secho("note: ", fg="yellow", nl=False, err=True)
     width = layout.columns_of(sys.stderr)
-    click.echo("\n".join(layout.wrap(_say(sentence), width, indent=6, first=" " * 6))[6:], err=True)
+    click.echo("\n".join(layout.wrap(reworded(sentence), width, indent=6, first=" " * 6))[6:], err=True)
 
 
 def few_notes(sentences: Sequence[str], where: str, most: int = 3) -> None:

@@ -6,6 +6,7 @@ A text is a `str`. Its plain form is composed Unicode (NFC) without blanks at it
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -93,7 +94,11 @@ def is_column(values: Any) -> bool:
 
 
 def is_path(word: str) -> bool:
-    """Whether a word is an image's path: by its ending, or because something lies there."""
-    if word.lower().endswith(_ENDINGS):
+    """Whether a word is an image's path: by its ending or its form, or because something lies there.
+
+    >>> is_path("photos/new"), is_path("red and/or blue")
+    (True, False)
+    """
+    if word.lower().endswith(_ENDINGS) or (("/" in word or "\\" in word) and not re.search(r"\s", word)):
         return True
     return 0 < len(word) < _LONGEST_PATH and "\n" not in word and "\0" not in word and Path(word).exists()
