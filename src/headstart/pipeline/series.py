@@ -17,7 +17,7 @@ from headstart.data.duplicates.near import join_groups
 from headstart.data.modality import modality_of
 from headstart.data.series.find import MOST_IMAGES, Series, find_series
 from headstart.data.series.keys import AUTO, NONE, keys_by
-from headstart.data.splits import assign_folds
+from headstart.data.splits import assign_folds, held_out_rows
 from headstart.errors import DataError
 from headstart.pipeline.candidates import LAYERS
 from headstart.records.arrays import Floats, Ints
@@ -54,13 +54,13 @@ def hold_series(prepared: Prepared, rule: str) -> Prepared:
     """The prepared data with each series in one group and a note on it; as they are where there is none."""
     if rule != AUTO or prepared.duplicates.data_groups is not None:
         return prepared
-    if not modality_of(prepared.samples).squares:  # texts have no siblings
+    if not modality_of(prepared.samples).squares or UNLABELLED in prepared.samples.labels:  # texts have no siblings
         return prepared
     samples, duplicates = prepared.samples, prepared.duplicates.groups
     if len(samples) > MOST_IMAGES:
         return _with_note(prepared, samples, _unsearched())
     series = find_series(*_views(prepared), samples.labels, samples.names, samples.items, prepared.alike)
-    if series is None or UNLABELLED in samples.labels:
+    if series is None:
         return prepared
     groups = join_duplicates(series, duplicates)
     if groups is None:
@@ -129,7 +129,7 @@ def _divisible(samples: Samples, before: Ints, groups: Ints) -> tuple[Ints | Non
 
     None where not even then folds can be made.
     """
-    fit = np.ones(len(samples), bool) if samples.splits is None else samples.splits == "train"
+    fit = ~held_out_rows(samples)[0]
     lone = [
         label for label in range(len(samples.classes)) if len(np.unique(groups[fit & (samples.labels == label)])) < 2
     ]
