@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
 from headstart.backbones.graph import Backbone, Tap
-from headstart.data.texts.items import plain_text, text_list, text_name
-from headstart.data.texts.load import find_texts
+from headstart.data.texts.items import plain_text
+from headstart.data.texts.spec import Texts
 from headstart.errors import BundleError
 from headstart.records.arrays import Floats
-from headstart.records.samples import Samples
 from headstart.storage.arrays import Layout, check_arrays, dump_arrays, load_arrays
 
 NAME = "words"
@@ -34,38 +33,12 @@ _LAYOUT: Layout = {
 
 
 @dataclass(frozen=True)
-class WordSpec:
+class WordSpec(Texts):
     """What weighed words take: texts as they are."""
-
-    modality: ClassVar[str] = "text"
 
     def load(self, item: str) -> NDArray[Any]:
         """The text in its plain form, in an array; raises `UnreadableImage` for an empty one."""
         return np.array(plain_text(item))
-
-    def buffer(self, count: int) -> NDArray[Any]:
-        """An empty batch."""
-        return np.empty(count, object)
-
-    def items(self, values: Any) -> list[str]:
-        """Texts from whatever holds them in Python."""
-        return text_list(values)
-
-    def name(self, item: str, position: int) -> str:
-        """What to call a text."""
-        return text_name(position)
-
-    def find(self, places: Any) -> Samples:
-        """The unlabelled texts in files and tables."""
-        return find_texts(places)
-
-    def notes(self, items: Any) -> tuple[str, ...]:
-        """Nothing needs to be said."""
-        return ()
-
-    def chosen_as(self, values: object) -> WordSpec:
-        """The same."""
-        return self
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-like values."""

@@ -17,7 +17,7 @@ from headstart.errors import OptionError
 from headstart.records.run import Run
 
 if TYPE_CHECKING:
-    from headstart.model.predictor import Predictor
+    from headstart.model.predictor import Features, Predictor
     from headstart.records.predictions import Decisions, Predictions
     from headstart.report.predictions import PredictionTable
 
@@ -139,20 +139,7 @@ def command(
         if _predict_spatial(ctx, locals()):
             return
     if listed is not None or output is not None:
-        from headstart.cli import predict_list
-
-        further = {"--sets": sets, "--csv or --json": form, "--confidence": confidence, "--per-class": per_class}
-        predict_list.check(images, listed, output, [name for name, value in further.items() if value is not None])
-        predict_list.run(
-            model,
-            listed,
-            output,
-            max_error=_number(max_error),
-            device=str(run.device),
-            precision=precision,
-            cache=cache,
-            again=overwrite,
-        )
+        _predict_list(locals())
         return
     if not images:
         raise click.UsageError("Missing argument 'IMAGES...'.")
@@ -172,15 +159,7 @@ def command(
     samples = spec.find(images)
     device = choose_device(str(run.device), precision=precision)
     features = predictor.features(samples.items, names=samples.names, device=device, cache=cache)
-    if adapt:
-        from headstart.verbs.adapt.batch import adapt_batch
-
-        features = adapt_batch(predictor, features)
-        show.note(
-            f"The {len(features.X):,} images were standardised by their own statistics (--adapt): their answers "
-            "depend on each other, and no guarantee holds."
-        )
-    predictions = predictor.answer(features)
+    predictions = predictor.answer(_adapted(predictor, features) if adapt else features)
     show.failures(predictions.failures)
     for sentence in spec.notes(samples.items):
         show.note(sentence)
@@ -201,6 +180,38 @@ def command(
     _print(table, form)
     if form is None:
         _print_counts(table)
+
+
+def _predict_list(values: dict[str, Any]) -> None:
+    """Answer the files that a list names, into a file."""
+    from headstart.cli import predict_list
+
+    further = {"--sets": "sets", "--csv or --json": "form", "--confidence": "confidence", "--per-class": "per_class"}
+    given = [option for option, name in further.items() if values[name] is not None]
+    predict_list.check(values["images"], values["listed"], values["output"], given)
+    predict_list.run(
+        values["model"],
+        values["listed"],
+        values["output"],
+        max_error=_number(values["max_error"]),
+        device=str(values["run"].device),
+        precision=values["precision"],
+        cache=values["cache"],
+        again=values["overwrite"],
+    )
+
+
+def _adapted(predictor: Predictor, features: Features) -> Features:
+    """The features standardised by their own statistics, and a note on what that costs."""
+    from headstart.cli import show
+    from headstart.verbs.adapt.batch import adapt_batch
+
+    standardised = adapt_batch(predictor, features)
+    show.note(
+        f"The {len(standardised.X):,} images were standardised by their own statistics (--adapt): their answers depend "
+        "on each other, and no guarantee holds."
+    )
+    return standardised
 
 
 def _predict_spatial(ctx: click.Context, values: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,53 +31,16 @@ _MOST_CHARACTERS = 200_000
 _FIELDS = ("kind", "tokenizer", "window", "prefix")
 
 
-@dataclass(frozen=True)
-class TextSpec:
-    """What a text network expects of its input; it travels with the weights.
-
-    file: the tokeniser. tokenizer: its fingerprint. window: the most pieces that the network takes at a time, those at
-    the ends counted. prefix: what stands before every text.
-    """
-
-    file: Path
-    tokenizer: str
-    window: int
-    prefix: str = ""
+class Texts:
+    """What every network of texts does alike: its items are strings, and batches hold arrays of any length."""
 
     modality: ClassVar[str] = "text"
-
-    @classmethod
-    def of(cls, file: Path, *, window: int, prefix: str = "") -> TextSpec:
-        """With the tokeniser in this file."""
-        return cls(file, fingerprint.hash_file(file), window, prefix)
-
-    def load(self, item: str) -> NDArray[np.int32]:
-        """How many pieces the first three words have, then the pieces: (1 + pieces,) int32, without special ones.
-
-        Raises `UnreadableImage` for a text of which nothing is left.
-        """
-        text = plain_text(item)[:_MOST_CHARACTERS]
-        encoding = _tokenizer(self.file).encode(self.prefix + text, add_special_tokens=False)
-        pieces, words = encoding.ids[:MOST_PIECES], encoding.word_ids[:MOST_PIECES]
-        first = sum(1 for word in words if word is not None and word < FIRST_WORDS)
-        return np.array([first, *pieces], np.int32)
 
     def buffer(self, count: int) -> NDArray[Any]:
         """An empty batch for `count` texts: places for arrays, which differ in length."""
         return np.empty(count, object)
 
-    def special(self) -> tuple[int, int, int]:
-        """The numbers of the pieces before a text, after it, and for nothing."""
-        tokenizer = _tokenizer(self.file)
-        before, after, nothing = (tokenizer.token_to_id(word) for word in ("[CLS]", "[SEP]", "[PAD]"))
-        return before, after, nothing
-
-    def unknown(self) -> int:
-        """The number of the piece that stands for what the tokeniser does not know."""
-        number: int = _tokenizer(self.file).token_to_id("[UNK]")
-        return number
-
-    def chosen_as(self, values: object) -> TextSpec:
+    def chosen_as(self, values: object) -> Self:
         """The same: nothing of it is chosen on the data."""
         return self
 
@@ -96,6 +59,42 @@ class TextSpec:
     def notes(self, items: Any) -> tuple[str, ...]:
         """Nothing needs to be said of how texts were read."""
         return ()
+
+
+@dataclass(frozen=True)
+class TextSpec(Texts):
+    """What a text network expects of its input; it travels with the weights.
+
+    file: the tokeniser. tokenizer: its fingerprint. window: the most pieces that the network takes at a time, those at
+    the ends counted. prefix: what stands before every text.
+    """
+
+    file: Path
+    tokenizer: str
+    window: int
+    prefix: str = ""
+
+    @classmethod
+    def of(cls, file: Path, *, window: int, prefix: str = "") -> TextSpec:
+        """With the tokeniser in this file."""
+        return cls(file, fingerprint.hash_file(file), window, prefix)
+
+    def load(self, item: str) -> NDArray[np.int32]:
+        """How many pieces the first three words have, then the pieces: (1 + pieces,) int32, without special ones.
+
+        Raises `UnreadableImage` for a text of which nothing is left.
+        """
+        text = plain_text(item)[:_MOST_CHARACTERS]
+        encoding = _tokenizer(self.file).encode(self.prefix + text, add_special_tokens=False)
+        pieces, words = encoding.ids[:MOST_PIECES], encoding.word_ids[:MOST_PIECES]
+        first = sum(1 for word in words if word is not None and word < FIRST_WORDS)
+        return np.array([first, *pieces], np.int32)
+
+    def special(self) -> tuple[int, int, int]:
+        """The numbers of the pieces before a text, after it, and for nothing."""
+        tokenizer = _tokenizer(self.file)
+        before, after, nothing = (tokenizer.token_to_id(word) for word in ("[CLS]", "[SEP]", "[PAD]"))
+        return before, after, nothing
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-like values; `from_dict` reads them back."""
