@@ -53,17 +53,21 @@ def shorten_middle(text: str, width: int) -> str:
 def wrap(text: str, width: int | None, *, indent: int = 0, first: str = "") -> list[str]:
     """Lines of at most `width` columns, the later ones indented. width None: one line. first: what it begins with.
 
+    A word that is longer than a line (a path to be copied) stays whole.
+
     >>> wrap("four words stand here, and more", 22, indent=2, first="# ")
     ['# four words stand', '  here, and more']
     """
     if width is None:
         return [f"{first}{text}"]
+    width = max(width, indent + 20)
     lines = textwrap.wrap(
-        _keep_together(text),
-        max(width, indent + 20),
+        _keep_together(text, width - indent),
+        width,
         initial_indent=first,
         subsequent_indent=" " * indent,
         break_on_hyphens=False,
+        break_long_words=False,
     )
     return [line.replace(_HARD, " ").rstrip() for line in lines] or [first.rstrip()]
 
@@ -81,10 +85,17 @@ def hang(line: str, width: int | None) -> list[str]:
     return wrap(line[len(first) :], width, indent=indent, first=first)
 
 
-def _keep_together(text: str) -> str:
-    """The text with blanks at which no line ends: before a %, and in a command to be copied that stands at the end."""
+def _keep_together(text: str, width: int) -> str:
+    """The text with blanks at which no line ends: before a %, and in a command to be copied that stands at the end.
+
+    A command that is longer than a line of `width` columns is parted at its blanks.
+    """
     text = re.sub(r"(?<=\d) (?=%)", _HARD, text)
-    return re.sub(r"(?:^|(?<=: ))headstart .+$", lambda command: command[0].replace(" ", _HARD), text)
+    return re.sub(
+        r"(?:^|(?<=: ))headstart .+$",
+        lambda command: command[0].replace(" ", _HARD if len(command[0]) <= width else " "),
+        text,
+    )
 
 
 def named_lines(pairs: Iterable[tuple[str, str]], width: int | None, *, indent: int = 11) -> list[str]:
@@ -124,7 +135,7 @@ def table_lines(
         if column in paths:
             return [shorten_middle(text, size)]
         if " " in text:
-            folded = textwrap.wrap(_keep_together(text), size, break_long_words=False, break_on_hyphens=False)
+            folded = textwrap.wrap(_keep_together(text, size), size, break_long_words=False, break_on_hyphens=False)
             return [shorten(line.replace(_HARD, " "), size) for line in folded]
         return [shorten(text, size)]
 

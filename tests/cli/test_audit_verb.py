@@ -42,7 +42,7 @@ def test_what_a_person_should_decide_is_a_reason_for_a_plan(copied: Path, tmp_pa
     shutil.copytree(copied, root)
     (root / "functional" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     done = run(root, "--html", tmp_path / "audit.html")
-    line = f"next       headstart audit {root} --fix plan.csv writes what is proposed, to be edited"
+    line = f"next       write what is proposed, to be edited: headstart audit {root} --fix plan.csv"
     assert done.stdout.splitlines()[-1] == line
     assert f"headstart audit {root} --fix plan.csv" in (tmp_path / "audit.html").read_text()
 

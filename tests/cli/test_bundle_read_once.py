@@ -6,7 +6,7 @@ import pytest
 from click import Command
 from click.testing import CliRunner
 
-from headstart.cli import drift, evaluate, extend, forgetting, info
+from headstart.cli import drift, evaluate, extend, forgetting, info, predict
 from headstart.model import bundle
 
 
@@ -31,8 +31,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         (evaluate.command, ["train"]),
         (forgetting.command, ["closer"]),
         (info.command, []),
+        (predict.command, ["closer"]),
     ],
-    ids=["drift", "evaluate", "forgetting", "info"],
+    ids=["drift", "evaluate", "forgetting", "info", "predict"],
 )
 def test_a_bundle_is_read_once(command: Command, images: list[str], watched: Path, reads: list[Path]) -> None:
     model = watched / "model"

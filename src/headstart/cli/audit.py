@@ -123,7 +123,7 @@ def _write(result: Audit, files: _Files, data: str, shown: int) -> None:
 
 
 def _print(result: Audit, as_json: bool) -> None:
-    from headstart.checks import printable, quantity
+    from headstart.checks import quantity
     from headstart.verbs.audit.findings import CLASSES
 
     if as_json:
@@ -143,29 +143,29 @@ def _print(result: Audit, as_json: bool) -> None:
         for count in result.summary(_EXAMPLES)
     ]
     images = quantity(result.images, "image")
-    show.echo(printable(f"result     {result.headline()}"))
-    show.echo(printable(f"data       {images} of {quantity(len(result.counts), 'class', 'classes')}"))
+    answer = [
+        ("result", result.headline()),
+        ("data", f"{images} of {quantity(len(result.counts), 'class', 'classes')}"),
+    ]
     if result.hindrance:
-        show.echo(printable(f"train      no model can be trained on these images yet: {result.hindrance}"))
+        answer.append(("train", f"no model can be trained on these images yet: {result.hindrance}"))
     if result.claims is not None:
-        show.echo(f"duplicates folds that separate them would claim {result.claims.leaky} accuracy for a linear probe;")
-        show.echo(f"           group-aware folds, which hold them together, give {result.claims.group_aware}")
+        leaky = f"folds that separate them would claim {result.claims.leaky} accuracy for a linear probe; "
+        whole = f"group-aware folds, which hold them together, give {result.claims.group_aware}"
+        answer.append(("repeats", leaky + whole))
+    show.lines(answer)
     if rows:
         click.echo("")
         show.table(("found", "count", "proposed", "for example"), rows, right=(1,))
 
 
 def _print_places(result: Audit, data: Path, files: _Files) -> None:
-    from headstart.checks import printable
-
     plan = [] if files.fix is not None else result.plan()
     if files.named() or plan:
         click.echo("")
-    if files.csv is not None:
-        show.echo(printable(f"findings   {files.csv}"))
-    if files.html is not None:
-        show.echo(printable(f"page       {files.html}"))
+    places = [(name, str(path)) for name, path in (("findings", files.csv), ("page", files.html)) if path is not None]
     if files.fix is not None:
-        show.echo(printable(f"plan       {files.fix}: read it and change the column 'action' where you disagree"))
+        places.append(("plan", f"{files.fix}: read it and change the column 'action' where you disagree"))
     elif plan:
-        show.echo(printable(f"next       headstart audit {data} --fix plan.csv writes what is proposed, to be edited"))
+        places.append(("next", f"write what is proposed, to be edited: headstart audit {data} --fix plan.csv"))
+    show.lines(places)

@@ -177,6 +177,11 @@ def read_bundle(folder: Path | str) -> Bundle:
     return Bundle(folder, manifest)
 
 
+def read_task(folder: Path | str) -> str:
+    """What the model in a folder predicts, by its manifest alone: no other file is read. Raises `BundleError`."""
+    return str(_manifest(Path(folder)).get("task"))
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not folder.is_dir():

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.errors import BundleError, DataError
-from headstart.model.bundle import Bundle, read_bundle
+from headstart.model import bundle
+from headstart.model.bundle import Bundle
 from headstart.model.load import load_model
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ def open_model(folder: Path | str) -> Predictor | SpatialPredictor:
 
 def find_spatial(folder: Path | str) -> SpatialPredictor | None:
     """The detector or segmenter in a folder; None where the model there is of another kind. Raises `BundleError`."""
-    saved = read_bundle(folder)
-    return _assemble(saved) if saved.manifest.get("task") in SPATIAL else None
+    return _assemble(bundle.read_bundle(folder)) if bundle.read_task(folder) in SPATIAL else None
 
 
 def _assemble(saved: Bundle) -> SpatialPredictor:
