@@ -67,7 +67,8 @@ def hold_series(prepared: Prepared, rule: str) -> Prepared:
         return prepared
     before = np.arange(len(samples)) if samples.groups is None else samples.groups
     whole, lone = _divisible(samples, before, join_groups(before, rows_of_groups(groups)))
-    note = series_note(replace(series, groups=groups), len(samples))
+    series = replace(series, groups=groups)
+    note = series_note(series, len(samples))
     if whole is None:
         return _with_note(
             prepared,
