@@ -117,3 +117,13 @@ def test_fine_tunes_are_refused_before_any_work(table: Path) -> None:
 def test_named_heads_are_compared_and_no_others(table: Path) -> None:
     trained = headstart.train(table, heads="ridge", options=None, folds=3, repeats=1)
     assert {line.name for line in trained.race.lines} == {"ridge"}
+
+
+def test_a_model_of_texts_is_not_exported_yet_and_says_so(saved: Path, tmp_path: Path) -> None:
+    done = run("export", saved, "-o", tmp_path / "model.onnx")
+    assert done.returncode == 2
+    assert (
+        "models of texts are not exported yet, only those of images: use this one with 'headstart predict'"
+        in done.stderr
+    )
+    assert list(tmp_path.iterdir()) == []

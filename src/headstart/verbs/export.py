@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from headstart.checks import one_of
 from headstart.data.images.decode import read_image
+from headstart.data.images.spec import ImageSpec
 from headstart.data.sources.load import find_images
 from headstart.errors import DataError, OptionError, UnreadableImage
 from headstart.model.export import formats, runtimes
@@ -116,6 +117,7 @@ def export(
     page_runtime = take_runtime(None if web_runtime is None else Path(web_runtime)) if to == "web" else {}
     runtimes.require_runtimes(form)
     predictor, saved = load_with_bundle(model)
+    _check_images(predictor)
     pictures = _pictures(read_golden(saved), check)
     triage = _triage(predictor, max_error)
     exported = build_graph(predictor, triage)
@@ -198,6 +200,16 @@ def _compare(predictor: Predictor, exported: ExportGraph | None, path: Path, for
 def _triage(predictor: Predictor, max_error: float | None) -> Triage | None:
     asked = predictor.trust is not None and predictor.trust.default_guarantee is not None
     return predictor.triage(max_error) if asked or max_error is not None else None
+
+
+def _check_images(predictor: Predictor) -> None:
+    """Raise `OptionError` for a model of texts."""
+    modality = predictor.parts[0].backbone.spec.modality
+    if modality != ImageSpec.modality:
+        raise OptionError(
+            f"models of {modality}s are not exported yet, only those of images: use this one with 'headstart predict', "
+            "or headstart.load in Python."
+        )
 
 
 def _pictures(golden: Any, check: Any) -> _Pictures:

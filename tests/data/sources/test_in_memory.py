@@ -52,7 +52,7 @@ def test_one_array_of_pictures_is_taken_apart() -> None:
     ("images", "labels", "message"),
     [
         (GREY, ["a", "b"], "one label for each image was expected; found 2 labels for 3 images."),
-        (GREY, ["a", None, "b"], "the label of image 1 is missing: give every image a label."),
+        (GREY, ["a", None, "b"], "the label of image 1 is missing: give every row a label."),
         (GREY, ["a", float("nan"), "b"], "the label of image 1 is missing"),
         (GREY, ["a", " ", "b"], "the label of image 1 is empty"),
         ([], [], "a sequence of images was expected; found an empty one."),

@@ -27,7 +27,7 @@ FORMS: list[Callable[[list[Any]], Any]] = [
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("missing", MISSING, ids=repr)
 def test_a_missing_label_is_refused_with_its_row(missing: object, form: Callable[[list[Any]], Any]) -> None:
-    with pytest.raises(DataError, match=r"the label of image 1 is (missing|empty): give every image a label"):
+    with pytest.raises(DataError, match=r"the label of image 1 is (missing|empty): give every row a label"):
         load_dataset(GREY, labels=form(["a", missing, "b"]))
 
 

@@ -46,9 +46,9 @@ def label_text(label: Any, what: str) -> str:
     ('3', 'cat')
     """
     if isinstance(label, (str, bytes)) and not label.strip():
-        raise DataError(f"{what} is empty: give every image a label.")
+        raise DataError(f"{what} is empty: give every row a label.")
     if is_missing(label):
-        raise DataError(f"{what} is missing: give every image a label.")
+        raise DataError(f"{what} is missing: give every row a label.")
     return _text(label)
 
 
