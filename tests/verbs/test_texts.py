@@ -123,7 +123,13 @@ def test_a_model_of_texts_is_not_exported_yet_and_says_so(saved: Path, tmp_path:
     done = run("export", saved, "-o", tmp_path / "model.onnx")
     assert done.returncode == 2
     assert (
-        "models of texts are not exported yet, only those of images: use this one with 'headstart predict'"
+        "models of texts are not exported yet, only those of pictures: use this one with 'headstart predict'"
         in done.stderr
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rule_tables_are_not_asked_about_texts(table: Path) -> None:
+    done = run("advise", table)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the rule tables are about pictures: for texts 'headstart train' measures." in done.stderr

@@ -25,6 +25,7 @@ from headstart.choose.prior_knowledge.similarity import (
 )
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.duplicates.resolve import resolve_duplicates
+from headstart.data.modality import modality_of
 from headstart.data.sampling import random_rows_of_every_class
 from headstart.data.sources.dataset import Dataset
 from headstart.data.sources.load import load_dataset
@@ -150,6 +151,10 @@ def advise(data: Any, labels: Any = None, *, groups: Any = None, options: Option
     """
     options = _with_full_name(options or Options(backbones=(REFERENCE,)))
     dataset, _ = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
+    if not modality_of(dataset.samples).squares:
+        raise OptionError(
+            "the rule tables of transfer learning are about pictures: for texts 'headstart train' measures."
+        )
     samples, duplicates = resolve_duplicates(dataset.samples, together=dataset.together)
     samples = _training_samples(samples)
     check_enough(samples.labels, samples.classes, samples.groups)
