@@ -207,7 +207,7 @@ def _check_images(predictor: Predictor) -> None:
     modality = predictor.parts[0].backbone.spec.modality
     if modality != ImageSpec.modality:
         raise OptionError(
-            f"models of {modality}s are not exported yet, only those of pictures: use this one with 'headstart predict', "
+            f"models of {modality}s are not exported yet, only those of pictures: use 'headstart predict', "
             "or headstart.load in Python."
         )
 
