@@ -129,4 +129,6 @@ def test_a_model_of_texts_is_not_exported_yet_and_says_so(saved: Path, tmp_path:
 def test_rule_tables_are_not_asked_about_texts(table: Path) -> None:
     done = run("advise", table)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "the rule tables are about pictures: for texts 'headstart train' measures." in done.stderr
+    assert (
+        "the rule tables of transfer learning are about pictures: for texts 'headstart train' measures." in done.stderr
+    )
