@@ -98,6 +98,46 @@ def test_noise_is_given_up_after_a_fold_or_two_and_its_line_says_why() -> None:
     assert found.best.name == "class-mean"
 
 
+def test_a_candidate_that_is_clearly_better_wins_on_the_folds_for_which_there_is_time() -> None:
+    clock = Clock()
+    tuned = folded(BETTER, clock, 100.0)
+    result = race([head(clock=clock), tuned], ROWS, budget=Budget(450.0, clock))
+    assert len(tuned.head.calls) == 3  # and 125 s for the fit, of the 450
+    assert (result.best.name, result.best.status, result.best.folds) == ("tuned", "chosen", (3, 3))
+    assert result.scored.tolist() == np.flatnonzero(FOLDS[0] < 3).tolist()
+    assert result.out_of_fold.shape == (1, 144, 3)
+    right = (result.out_of_fold[0].argmax(axis=1) == Y[result.scored]).mean()
+    assert result.raw == pytest.approx(right)  # of these rows alone
+    assert result.estimate.low < right < result.estimate.high
+    assert result.lines[0].gain.high < 0
+    assert result.lines[0].comparable
+    assert result.stopped == "tuned needs about 5 min more, and 2 min were left"
+
+
+def test_its_number_on_a_part_says_by_its_interval_that_it_is_of_fewer_rows() -> None:
+    clock = Clock()
+    result = race([head(clock=clock), folded(BETTER, clock, 100.0)], ROWS, budget=Budget(450.0, clock), seed=3)
+    whole = race([head(), folded(BETTER, Clock(), 1.0)], ROWS, seed=3)
+    assert (result.best.name, whole.best.name) == ("tuned", "tuned")
+    assert result.estimate.high - result.estimate.low > whole.estimate.high - whole.estimate.low
+
+
+def test_on_one_fold_nothing_wins_and_no_better_candidate_wins_on_two() -> None:
+    clock = Clock()
+    one = race([head(clock=clock), folded(BETTER, clock, 100.0)], ROWS, budget=Budget(300.0, clock))
+    assert (one.best.name, len(one.scored)) == ("class-mean", 240)
+    clock = Clock()
+    same = race([head(clock=clock), folded(X, clock, 100.0)], ROWS, budget=Budget(450.0, clock))
+    assert (same.best.name, len(same.scored)) == ("class-mean", 240)
+
+
+def test_the_time_for_fitting_what_is_ahead_is_not_spent_on_another_candidate() -> None:
+    clock = Clock()
+    ahead, other = folded(BETTER, clock, 100.0, gain=0.5), folded(X, clock, 20.0, gain=0.01, depth=3.0)
+    race([head(clock=clock), ahead, other], ROWS, budget=Budget(450.0, clock))
+    assert clock.now <= 450.0 - 125.0
+
+
 def test_a_candidate_that_would_not_end_in_time_is_not_begun() -> None:
     clock = Clock()
     near, far = folded(BETTER, clock, 2.0), folded(BETTER, clock, 300.0, gain=2.0, depth=1.0)

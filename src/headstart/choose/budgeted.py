@@ -3,14 +3,14 @@
 `score_within_budget` takes strategies and a `Budget` and returns what was scored of each and why the rest was not.
 Strategies of which a gain is expected are scored fold by fold, the one with the highest expected gain per second next
 (`choose.schedule`); one is given up when the 95 % interval of its gain lies below `min_gain`, when no more than that is
-expected of it, or when the time does not last for the rest of its folds and its fitting. Ctrl-C ends the comparison,
-not the run: the best so far stands. It chooses no winner: `choose.race` does.
+expected of it, or when the time does not last for two of its folds (then for one more) and its fitting. Ctrl-C ends the
+comparison, not the run: the best so far stands. It chooses no winner: `choose.race` does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -30,6 +30,8 @@ FIT = 1.25
 """Fitting to all rows takes about this many folds' time."""
 HOPE = 1 / 3
 """Models of seconds are good to a factor of three: until a fold was timed, nothing is refused that might be in time."""
+ENOUGH_FOLDS = 2
+"""A strategy that is scored fold by fold may win after so many, where the time does not last for all of them."""
 _REPLICATES = 300
 _CHEAP = 0.1
 """Where embedding has used the budget up, heads together may take this share of the time that it took."""
@@ -44,11 +46,13 @@ class Trials:
 
     reasons: by number, for the user, of strategies that were not scored on all folds. stopped: why the comparison
     ended before every strategy was through: what did not fit, and the seconds that were left; empty where it did not.
+    interrupted: whether a person ended it.
     """
 
     scored: dict[int, ScoredStrategy]
     reasons: dict[int, str]
     stopped: str
+    interrupted: bool = False
 
 
 def score_within_budget(strategies: Sequence[Strategy], trial: Trial, budget: Budget) -> Trials:
@@ -63,6 +67,7 @@ def score_within_budget(strategies: Sequence[Strategy], trial: Trial, budget: Bu
         if not competition.eligible():
             raise
         competition.stopped = "it was stopped by Ctrl-C"
+        return replace(competition.outcome(), interrupted=True)
     return competition.outcome()
 
 
@@ -174,11 +179,21 @@ class _Competition:
         if winner and worth < self.trial.min_gain and (run.done or not self._expected(number).asked):
             counts = f"less than the {100 * self.trial.min_gain:g} that count"
             return f"{_after(run)}a gain of {100 * worth:.2f} points is expected of it, {counts}"
-        needed = self._seconds(number) * run.left + max(self._fit(number), self._fit(self._leader()))
-        if needed > self.budget.left:
-            self._leave(number, needed, self.budget.left)
+        seconds, fit = self._seconds(number), self._reserve(number)
+        least = min(run.left, max(1, ENOUGH_FOLDS - run.done))
+        if seconds * least + fit > self.budget.left:
+            self._leave(number, seconds * run.left + fit, self.budget.left)
             return self.reasons[number]
         return ""
+
+    def _reserve(self, number: int) -> float:
+        """Seconds for fitting the winner: this strategy, the leader, or one that is ahead on a part of the folds."""
+        ahead = [n for n, run in self.running.items() if run.done >= ENOUGH_FOLDS and run.left and self._is_ahead(n)]
+        return max(self._fit(n) for n in (number, self._leader(), *ahead))
+
+    def _is_ahead(self, number: int) -> bool:
+        gain = self._gain(number)
+        return gain is not None and gain.low > 0
 
     def _seconds(self, number: int) -> float:
         """Seconds of a fold: as measured, or as modelled, scaled by how well others' models held."""

@@ -9,14 +9,14 @@ is said at `choose.selection.Rule`; what differs between tasks comes from `tasks
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from headstart.checks import at_least, between, one_of
 from headstart.choose.budget import Budget
-from headstart.choose.budgeted import Trials, score_within_budget
+from headstart.choose.budgeted import ENOUGH_FOLDS, Trials, score_within_budget
 from headstart.choose.corrected import corrected_estimate, paired_gain, plain_estimate
 from headstart.choose.scoring import ScoredStrategy
 from headstart.choose.selection import Pool, Resamples, Rule, cost_tiers, resample
@@ -24,7 +24,7 @@ from headstart.choose.strategy import Strategy
 from headstart.choose.trial import Trial
 from headstart.errors import InternalError, OptionError
 from headstart.metrics.intervals import Estimate
-from headstart.records.arrays import Floats
+from headstart.records.arrays import Floats, Ints
 from headstart.records.rows import Rows
 from headstart.tasks.catalog import task_of
 
@@ -71,10 +71,12 @@ class RaceResult:
     lines: one a strategy that was begun, in the order given. winner: the place of the chosen one among them.
     configuration: what it is to be fitted with. estimate: the metric to expect on new images like these, corrected for
     the choice (BBC-CV). raw: the winner's uncorrected score. baseline: the score of the best constant answer.
-    out_of_fold: (repeats, n, K) the winner's scores of each row by models that have not seen it. temperature: makes
-    probabilities of them. card: the winner's other figures, not corrected for the choice. configurations: how many of
-    all strategies were compared. resamples: bootstrap replicates. not_begun: why, by the number of the strategy.
-    stopped: why the comparison ended before every strategy was through; empty where it did not.
+    scored: (m,) the positions of the rows that all this was measured on: all of them, but where a fine-tune was chosen
+    on a part of its folds. out_of_fold: (repeats, m, K) the winner's scores of each of these rows by models that have
+    not seen it. temperature: makes probabilities of them. card: the winner's other figures, not corrected for the
+    choice. configurations: how many of all strategies were compared. resamples: bootstrap replicates. not_begun: why,
+    by the number of the strategy. stopped: why the comparison ended before every strategy was through; empty where it
+    did not.
     """
 
     lines: tuple[RaceLine, ...]
@@ -84,6 +86,7 @@ class RaceResult:
     estimate: Estimate
     raw: float
     baseline: float
+    scored: Ints
     out_of_fold: Floats
     temperature: float
     card: Any
@@ -138,10 +141,53 @@ def race(
     column = int(field.rule.pick(field.pool.whole[None], field.pool.whole_losses[None])[0])
     winner, number = field.places[column]
     if len(whole) < len(rivals):
+        in_part = _win_in_part(strategies, trials, (winner, number), trial, resamples, seed)
+        if in_part is not None and not trials.interrupted:  # who interrupts does not want to wait for a long fit
+            return in_part
         filled = {n: run.filled(trials.scored[winner], number) for n, run in rivals.items()}
         field = _field(strategies, filled, trial, resamples, seed)
         column = field.places.index((winner, number))
-    return _result(strategies, trials, field, column, trial)
+    return _result(strategies, trials, field, column, trial, np.arange(len(rows)))
+
+
+def _win_in_part(
+    strategies: Sequence[Strategy],
+    trials: Trials,
+    leader: tuple[int, int],
+    trial: Trial,
+    resamples: int | None,
+    seed: int,
+) -> RaceResult | None:
+    """The outcome on the folds of a strategy for whose other folds there was no time, where it is clearly better there.
+
+    Everything is compared anew on the rows of these folds alone, so that the winner's number is of rows that it was
+    scored on. leader: the best of those that are through, and its configuration. None where none is clearly better.
+    """
+    for number in _ahead_in_part(strategies, trials, leader[0], trial):
+        folds = trials.scored[number].folds
+        rows = trials.scored[number].scored
+        scored = {n: run.of_first_folds(folds, rows) for n, run in trials.scored.items()}
+        part, shown = replace(trials, scored=scored), replace(trial, rows=trial.rows.first_folds(folds))
+        rivals = {n: run for n, run in sorted(scored.items()) if not strategies[n].about.baseline}
+        filled = {n: run.filled(scored[leader[0]], leader[1]) for n, run in rivals.items()}
+        field = _field(strategies, filled, shown, resamples, seed)
+        column = int(field.rule.pick(field.pool.whole[None], field.pool.whole_losses[None])[0])
+        if field.places[column][0] == number:
+            return _result(strategies, part, field, column, shown, np.flatnonzero(rows))
+    return None
+
+
+def _ahead_in_part(strategies: Sequence[Strategy], trials: Trials, leader: int, trial: Trial) -> list[int]:
+    """The strategies that are clearly better than the leader on two folds or more, the best first."""
+    gains = {}
+    for number, run in trials.scored.items():
+        if run.whole or run.folds < ENOUGH_FOLDS or strategies[number].about.baseline:
+            continue
+        pool = trial.pair([run, trials.scored[leader]])
+        gain = paired_gain(pool, resample(pool), 0, 1, confidence=trial.confidence)
+        if gain.low > 0:
+            gains[number] = gain.value
+    return sorted(gains, key=lambda number: -gains[number])
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +223,9 @@ def _field(
     return _Field(pool, resamples, rule, places)
 
 
-def _result(strategies: Sequence[Strategy], trials: Trials, field: _Field, column: int, trial: Trial) -> RaceResult:
+def _result(
+    strategies: Sequence[Strategy], trials: Trials, field: _Field, column: int, trial: Trial, scored: Ints
+) -> RaceResult:
     pool, task, winner = field.pool, trial.task, trials.scored[field.places[column][0]]
     representatives = field.rule.representatives(pool.whole[None], pool.whole_losses[None])[0].tolist()
     lines = [_line(strategies, trials, field, place, column, trial) for place in representatives]
@@ -191,6 +239,7 @@ def _result(strategies: Sequence[Strategy], trials: Trials, field: _Field, colum
         estimate=corrected_estimate(pool, field.resamples, field.rule, column, confidence=trial.confidence),
         raw=float(pool.whole[column]),
         baseline=trial.metric.value(pool.target, task.constant(pool.target)),
+        scored=scored,
         out_of_fold=winner.best,
         temperature=task.temperature(winner.best, pool.target),
         card=task.report(winner.best, trial.rows, trial.confidence),

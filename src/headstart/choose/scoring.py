@@ -52,6 +52,17 @@ class ScoredStrategy:
         """Whether every row was scored."""
         return bool(self.scored.all())
 
+    def of_first_folds(self, folds: int, rows: NDArray[np.bool_]) -> ScoredStrategy:
+        """On these rows, those of the first `folds` folds of the first repeat, alone."""
+        return replace(
+            self,
+            predictions=self.predictions[:, :1, rows],
+            losses=self.losses[:, rows],
+            best=self.best[:1, rows],
+            scored=self.scored[rows],
+            folds=min(self.folds, folds),
+        )
+
     def filled(self, like: ScoredStrategy, number: int) -> ScoredStrategy:
         """With the predictions and losses of another's configuration where this one has none.
 

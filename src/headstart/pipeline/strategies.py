@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.backbones.packaged import TEXTS as ENCODERS
-from headstart.choose.budgeted import FIT, HOPE, format_time
+from headstart.choose.budgeted import ENOUGH_FOLDS, FIT, HOPE, format_time
 from headstart.choose.strategy import LeftOut
 from headstart.data.modality import TEXTS, modality_of
 from headstart.data.splits import FOLDS_OF_FINE_TUNES
@@ -141,7 +141,7 @@ def _longer_run(
     promises = []
     for entry in hopeless:
         expected, seconds = expected_gain(entry.name, options.recipe, backbone, images, classes)
-        promises.append((expected.gain, -seconds * (folds + FIT), entry.name))
+        promises.append((expected.gain, -seconds * (min(ENOUGH_FOLDS, folds) + FIT), entry.name))
     gain, seconds, name = max(promises, default=(0.0, 0.0, ""))
     if gain <= 0:
         return ()
@@ -161,7 +161,7 @@ def _too_long(
     hopeless = []
     for word in words:
         _, seconds = expected_gain(word, options.recipe, backbone, images, len(prepared.samples.target.names))
-        needed = HOPE * seconds * (folds + FIT)
+        needed = HOPE * seconds * (min(ENOUGH_FOLDS, folds) + FIT)
         if needed > left:
             reason = f"it needs about {format_time(needed)}, and {format_time(left)} were left"
             hopeless.append(LeftOut(word, backbone.name, reason))

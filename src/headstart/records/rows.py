@@ -76,6 +76,11 @@ class Rows:
             X=None if self.X is None else self.X[index],
         )
 
+    def first_folds(self, count: int) -> Rows:
+        """The rows that the first `count` folds of the first repeat hold out, with that repeat alone."""
+        first = replace(self, folds=self.folds[:1])
+        return first.take(np.flatnonzero((self.folds[0] >= 0) & (self.folds[0] < count)))
+
     def without(self, content: set[str]) -> Rows:
         """The rows of other images than these."""
         return self.take(np.flatnonzero([mark not in content for mark in self.content]))

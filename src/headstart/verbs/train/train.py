@@ -7,15 +7,14 @@ split (or, where there is none, a validation split) apart until the very end. It
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from headstart.checks import join_words, quantity
-from headstart.choose.budget import Budget, format_seconds
-from headstart.choose.race import RaceLine, RaceResult
-from headstart.choose.strategy import LeftOut, Strategy
+from headstart.choose.budget import Budget
+from headstart.choose.race import RaceResult
+from headstart.choose.strategy import LeftOut
 from headstart.data.cleaning_plan import apply_plan
 from headstart.data.modality import modality_of
 from headstart.data.sources.dataset import Dataset
@@ -24,7 +23,6 @@ from headstart.data.splits import Division, divide, hold_out
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
 from headstart.heads.side_by_side import blas_threads
-from headstart.model.details import short_features
 from headstart.model.facts import AccuracyClaims
 from headstart.model.golden import golden_images
 from headstart.model.model import Model
@@ -41,7 +39,8 @@ from headstart.pipeline.series import hold_series
 from headstart.pipeline.shortlist import narrow_backbones
 from headstart.pipeline.strategies import plan_strategies, settle_options
 from headstart.pipeline.trust import calibrate_scores, fit_trust
-from headstart.progress import duration, step
+from headstart.progress import step
+from headstart.records.arrays import Ints
 from headstart.records.rows import Rows
 from headstart.trust.calibration.choose import CalibrationChoice
 from headstart.verbs.audit.findings import Finding
@@ -49,6 +48,14 @@ from headstart.verbs.audit.suspects import label_issues, quality_issues
 from headstart.verbs.train.clock import Clock
 from headstart.verbs.train.copy_claims import claim_notes, duplicate_claims
 from headstart.verbs.train.held_out import last_layers, score_held_out
+from headstart.verbs.train.words import (
+    choice_words,
+    forecast_words,
+    in_part_notes,
+    limit_words,
+    list_not_begun,
+    stopped_notes,
+)
 
 _STEPS = 4
 
@@ -197,23 +204,33 @@ def _settled(options: Options | None, arguments: Mapping[str, Any]) -> Options:
 def _train(loaded: Dataset, exclusions: Any, options: Options, clock: Clock, budget: Budget) -> Model:
     contest = _compare(loaded, options, clock, budget)
     prepared, division, race, winner = contest.prepared, contest.division, contest.race, contest.winner
-    step(3, _STEPS, f"fitting the best: {_choice(winner)}, {race.estimate} {race.metric}{_forecast(race.best)}")
+    score = f"{race.estimate} {race.metric}"
+    step(3, _STEPS, f"fitting the best: {choice_words(winner)}, {score}{forecast_words(race.best)}")
     fit = winner.fit(contest.rows, race.configuration)
     rows = contest.rows.seen_as(fit.X, weight_fingerprints(fit.parts))
     step(4, _STEPS, "testing how far its confidence can be trusted, a few seconds more")
     with blas_threads(1):  # its own threads wait for each other where the machine is busy
-        calibration = calibrate_scores(race.out_of_fold, rows)
+        judged = rows.take(race.scored)
+        calibration = calibrate_scores(race.out_of_fold, judged)
         predictor = Predictor(rows.classes, fit.parts, fit.form, calibration.calibration)
         layers = last_layers(predictor, prepared, division.fit)
         trust = fit_trust(
-            calibration, rows, fit.parts, layers=layers, guarantee=options.guarantee, keep_rows=options.keep_training
+            calibration, judged, fit.parts, layers=layers, guarantee=options.guarantee, keep_rows=options.keep_training
         )
         held_out, trust = score_held_out(replace(predictor, trust=trust.record), trust, prepared, division, options)
         saved_rows, row_notes = rows_to_save(rows, keep=options.keep_training)
         clock.lap("fitting")
-        issues = _suspects(loaded, prepared, division, calibration)
+        issues = _suspects(loaded, prepared, division.fit[race.scored], calibration)
     whole = tuple(issue.sentence for issue in issues if issue.row < 0)
-    notes = (*_stopped(race, options), *contest.notes, *fit.notes, *trust.notes, *row_notes, *whole)
+    notes = (
+        *stopped_notes(race, options),
+        *in_part_notes(race, len(rows)),
+        *contest.notes,
+        *fit.notes,
+        *trust.notes,
+        *row_notes,
+        *whole,
+    )
     facts = data_facts(loaded, prepared, division)
     precision = options.run.choose_device().precision
     return Model(
@@ -231,7 +248,7 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: Clock, bud
         notes=tuple(dict.fromkeys(modality_of(loaded.samples).say(note) for note in notes)),
         seconds=clock.laps,
         rows=saved_rows,
-        golden=golden_images(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0))
+        golden=golden_images(prepared.samples.take(division.fit[race.scored]), calibration.crossed.mean(axis=0))
         if options.keep_images
         else None,
         suspects=tuple(issue for issue in issues if issue.row >= 0),
@@ -264,7 +281,7 @@ def _compare(loaded: Dataset, options: Options, clock: Clock, budget: Budget) ->
     prepared = narrow_backbones(prepared, division, options) if options.auto else prepared
     rows = rows_of(prepared, division)
     strategies, left_out, notes = plan_strategies(prepared, division, options, left=budget.left)
-    step(2, _STEPS, f"comparing {quantity(len(strategies), 'way', 'ways')} of transferring, {_limit(options)}")
+    step(2, _STEPS, f"comparing {quantity(len(strategies), 'way', 'ways')} of transferring, {limit_words(options)}")
     race = run_race(strategies, rows, options, budget)
     clock.lap("comparing")
     return _Contest(
@@ -274,7 +291,7 @@ def _compare(loaded: Dataset, options: Options, clock: Clock, budget: Budget) ->
         rows,
         race,
         strategies[race.best.strategy],
-        (*left_out, *_not_begun(strategies, race)),
+        (*left_out, *list_not_begun(strategies, race)),
         (
             *claim_notes(prepared.notes, prepared.duplicates.note, claims),
             *division.notes,
@@ -292,51 +309,18 @@ def _hold_out(prepared: Prepared, options: Options) -> tuple[Prepared, tuple[str
     return replace(prepared, samples=samples), (note,)
 
 
-def _suspects(
-    loaded: Dataset, prepared: Prepared, division: Division, calibration: CalibrationChoice
-) -> tuple[Finding, ...]:
-    """Images with a label issue or a quality issue; in place of very many label issues one finding of no image."""
+def _suspects(loaded: Dataset, prepared: Prepared, judged: Ints, calibration: CalibrationChoice) -> tuple[Finding, ...]:
+    """Images with a label issue or a quality issue; in place of very many label issues one finding of no image.
+
+    judged: the samples that the calibration's probabilities are of.
+    """
     thumbnails, names = prepared.thumbnails, set(prepared.samples.names)
     issues = () if thumbnails is None else quality_issues(thumbnails, loaded.samples.names)
     quality = tuple(issue for issue in issues if issue.name in names)
-    labels, _ = label_issues(prepared.samples.take(division.fit), calibration.crossed.mean(axis=0), division.fit)
+    labels, _ = label_issues(prepared.samples.take(judged), calibration.crossed.mean(axis=0), judged)
     return (*labels, *quality)
-
-
-def _choice(strategy: Strategy) -> str:
-    return f"{strategy.about.name} on {short_features(strategy.about.features)}"
-
-
-def _forecast(line: RaceLine) -> str:
-    """How long the last fit takes, by what a fold took; empty for what is quick or was scored by an earlier run."""
-    seconds = line.seconds / line.folds[0]
-    return f", about {duration(seconds)}" if seconds >= 1 else ""
-
-
-def _limit(options: Options) -> str:
-    return "to their end" if math.isinf(options.seconds) else f"for at most {format_seconds(options.seconds)} in all"
 
 
 def _prepared(loaded: Dataset, options: Options) -> Prepared:
     prepared = prepare(loaded, options.backbones, options.run, weights=options.weights, fit=options.fit)
     return hold_series(prepared, options.group_by)
-
-
-def _not_begun(strategies: Sequence[Strategy], race: RaceResult) -> list[LeftOut]:
-    """The strategies that the race did not begin, and why."""
-    return [
-        LeftOut(strategies[number].about.name, strategies[number].about.features, reason)
-        for number, reason in race.not_begun.items()
-    ]
-
-
-def _stopped(race: RaceResult, options: Options) -> tuple[str, ...]:
-    """A note on a comparison that did not come to its end."""
-    if not race.stopped:
-        return ()
-    more = (
-        ""
-        if math.isinf(options.seconds)
-        else f" (of --budget {format_seconds(options.seconds)}; more time would try more)"
-    )
-    return (f"The comparison ended early: {race.stopped}{more}. What was scored is kept for the next run.",)
