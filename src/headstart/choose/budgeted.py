@@ -147,13 +147,27 @@ class _Competition:
                 return
             run = self.running[number]
             self.say(self._line(f"{run.strategy.about.name}, fold {run.done + 1} of {run.total}"))
-            run.step()
+            if not self._step(number):
+                waiting.remove(number)
+                continue
             self.scored[number] = run.so_far()
             gain = self._gain(number) if run.left else None
             if gain is not None and gain.high < trial.min_gain:
                 self.reasons[number] = _beaten(run, gain, trial.min_gain)
             if not run.left or number in self.reasons:
                 waiting.remove(number)
+
+    def _step(self, number: int) -> bool:
+        """Score a strategy's next fold; whether it was through before the budget's end, if not with the time to fit."""
+        try:
+            with time_limit(lambda: self.budget.spent > self.budget.total):
+                self.running[number].step()
+        except OutOfTimeError:
+            left = "the time was used up in the middle of a fold"
+            self.reasons[number] = f"{_after(self.running[number])}{left}"
+            self.refused.append(f"{self.strategies[number].about.name} was not through when {left}")
+            return False
+        return True
 
     def _next(self, waiting: list[int]) -> int | None:
         """The number of the strategy whose next fold is worth most; those that are not worth it leave `waiting`."""

@@ -8,6 +8,7 @@ Nothing here is about images: what an item is, the backbone's `spec` knows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from headstart.storage.row_cache import Key, RowCache
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone, Tap
+    from headstart.data.spec import InputSpec
 
 _ROWS_A_WRITE = 256
 
@@ -44,6 +46,7 @@ def embed(
     device: Device | None = None,
     cache: RowCache | None = None,
     label: str = "embedding",
+    spec: InputSpec | None = None,
 ) -> Embeddings:
     """Pooled activations of a backbone's taps for each image that can be read: float32, (n, width) a tap.
 
@@ -54,6 +57,7 @@ def embed(
     device: the best there is by default.
     cache: where rows are looked up and stored; none by default.
     label: what the progress bar calls the work.
+    spec: how items are loaded; as the backbone's own says, by default.
 
     Rows are in the order of the images; the same image gives the same row whatever came with it, and from the cache bit
     for bit what it gave fresh. Raises `BackboneError` for an unknown tap.
@@ -69,7 +73,16 @@ def embed(
     if content is None:  # without a cache there is no need to know which images are equal
         content = hash_contents(images, names) if cache is not None else [str(i) for i in range(len(images))]
     with bar(label, len(images)) as advance:
-        work = _Work(images, _rows_by_content(content), backbone, device or choose_device(), cache, table, advance)
+        work = _Work(
+            images,
+            _rows_by_content(content),
+            backbone,
+            spec or backbone.spec,
+            device or choose_device(),
+            cache,
+            table,
+            advance,
+        )
         work.fetch()
         work.compute()
     return table.embeddings(names)
@@ -149,14 +162,15 @@ class _Work:
         images: Sequence[ImageSource],
         rows: RowsByContent,
         backbone: Backbone,
+        spec: InputSpec,
         device: Device,
         cache: RowCache | None,
         table: _Table,
         advance: Advance,
     ) -> None:
-        self.images, self.rows, self.backbone, self.device = images, rows, backbone, device
+        self.images, self.rows, self.backbone, self.spec, self.device = images, rows, backbone, spec, device
         self.cache, self.table, self.advance = cache, table, advance
-        self.engine_key = engine_key(backbone, device)
+        self.engine_key = engine_key(replace(backbone, spec=spec), device)
         self.fresh: list[tuple[Key, Floats]] = []
 
     def fetch(self) -> None:
@@ -180,7 +194,7 @@ class _Work:
         if not missing:
             return
         engine = open_engine(self.backbone, self.device)
-        spec = self.backbone.spec
+        spec = self.spec
         batches = batching.run_batches(lambda i: spec.load(self.images[i]), list(missing), spec, engine)
         try:
             for batch in batches:

@@ -19,6 +19,7 @@ from headstart.records.samples import Failure, ImageSource, Samples
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
+    from headstart.data.images.resample import Window
     from headstart.records.run import Run
 
 
@@ -75,6 +76,25 @@ def embed_backbone(
     taps: all by default. label: of the progress bar. Raises `BackboneError` for an unknown tap.
     """
     return embed_images(samples.items, samples.names, backbone, run, content=samples.content, taps=taps, label=label)
+
+
+def embed_window(samples: Samples, backbone: Backbone, window: Window, run: Run, *, taps: Sequence[str]) -> Embeddings:
+    """As `embed_backbone`, of a part of each image alone."""
+    from headstart.data.images.spec import WindowSpec
+    from headstart.embed.embedding_cache import open_cache
+    from headstart.embed.extract import embed
+
+    return embed(
+        samples.items,
+        backbone,
+        content=samples.content,
+        names=samples.names,
+        taps=taps,
+        device=run.choose_device(),
+        cache=open_cache(backbone) if run.cache else None,
+        label="further views",
+        spec=WindowSpec.of(backbone.spec, window),
+    )
 
 
 def embed_images(

@@ -24,6 +24,7 @@ from headstart.embed.engine import Engine
 from headstart.finetune.augment import AUGMENTING
 from headstart.finetune.frozen_prefix import Prefix, open_prefix
 from headstart.finetune.views import Views
+from headstart.heads.side_by_side import check_time
 from headstart.progress import bar
 from headstart.records.arrays import Ints
 from headstart.storage.disk_budget import OverBudget, format_bytes, remove_file
@@ -99,6 +100,7 @@ def _fill(file: RowFile, absent: Ints, views_per_image: int, images: Views, engi
         batches = batching.run_batches(load, absent.tolist(), images.spec, engine, ahead=_BATCHES_AHEAD)
         with contextlib.closing(batches):
             for done in batches:
+                check_time()
                 file.fill(done.positions, done.rows)
                 advance(len(done.positions))
 

@@ -18,6 +18,7 @@ import numpy as np
 from headstart.finetune.mixup import mix_batch, soft_labels
 from headstart.finetune.recipe import TrainingConfig
 from headstart.finetune.tail import Tail, set_mode
+from headstart.heads.side_by_side import check_time
 from headstart.records.arrays import Floats, Ints
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def train_tail(
             torch.manual_seed(int(random.integers(2**31)))
             set_mode(tail.module, run.moving_norms, training=True)
             for step, ((rows, _), x) in enumerate(zip(order, job.source.batches(order), strict=True)):
+                check_time()
                 run.schedule(epoch + step / len(order))
                 targets = soft_labels(job.labels[rows], job.classes, config.recipe.smoothing, device)
                 x, targets = mix_batch(x, targets, config.recipe, random)

@@ -28,6 +28,8 @@ _TUNED_HEAD = "ridge"
 SELF_TRAINED = "self-trained"
 """A head that unlabelled images helped to train, which are not kept: a ridge head on the labelled rows takes its
 place."""
+AUGMENTED = "augmented-ridge"
+"""Ridge trained on further views of the images, which are not kept: a ridge head on the images takes its place."""
 NOT_REFITTED = ("ensemble", "tf-idf")
 """What is no head of the catalogue."""
 
@@ -91,7 +93,7 @@ def read_recipe(predictor: Predictor, saved: Bundle, *, retune: bool) -> HeadRec
     try:
         head, training = saved.manifest["head"], saved.manifest["training"]
         tuned = any(part.backbone.delta is not None for part in predictor.parts)
-        pooled = head["name"] == SELF_TRAINED
+        pooled = head["name"] in (SELF_TRAINED, AUGMENTED)
         name = _TUNED_HEAD if tuned or pooled else checks.one_of("head", head["name"], list(HEADS))
         recipe = HeadRecipe(
             name,

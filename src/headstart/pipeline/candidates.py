@@ -76,10 +76,13 @@ class HeadStrategy:
         """
         head = self.make(self.fixed)
         runner = head if self.cache is None else CachedStrategy(head, self.cache[1], self.cache[0])
-        path = runner.path_scores(self.X, rows.target.values, rows.folds)
+        return self.choose(runner.path_scores(self.X, rows.target.values, rows.folds), rows)
+
+    def choose(self, path: PathScores, rows: Rows) -> PathScores:
+        """The scores with one configuration in each fold, chosen by a proper loss of the other folds' rows."""
         if len(path.configurations) == 1:
             return path
-        losses = head.row_losses(path.scores, rows.labels)
+        losses = self.make(self.fixed).row_losses(path.scores, rows.labels)
         if self.class_weight == "balanced":  # a mean over classes: each row weighs as one over its class's size
             losses = (losses / np.bincount(rows.labels)[rows.labels]).astype(np.float32)
         choice, scores = choose_crossed(path.scores, losses, rows.folds)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from headstart.backbones.packaged import TEXTS as ENCODERS
 from headstart.choose.budgeted import ENOUGH_FOLDS, FIT, HOPE, format_time
@@ -18,6 +18,7 @@ from headstart.choose.strategy import LeftOut
 from headstart.data.modality import TEXTS, modality_of
 from headstart.data.splits import FOLDS_OF_FINE_TUNES
 from headstart.errors import MissingExtra, OptionError
+from headstart.pipeline.augmented import AugmentedStrategy, plan_augmented
 from headstart.pipeline.candidates import ALLOWANCE, HeadStrategy, last_layer_views
 from headstart.pipeline.comparison import plan_candidates, score_folder
 from headstart.pipeline.defaults import FINE_TUNES, can_fine_tune, default_backbones, expected_gain
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from headstart.pipeline.options import Options
     from headstart.pipeline.prepare import Prepared
 
+Compared: TypeAlias = HeadStrategy | AugmentedStrategy | SelfTrainedStrategy | FineTuneStrategy
 BASELINE = "probe"
 """The head that is measured beside what was named, so that it has something to be compared with."""
 _FOR_HEADS = 0.1
@@ -70,14 +72,15 @@ def _check_named(options: Options, images: int) -> None:
 
 def plan_strategies(
     prepared: Prepared, division: Division, options: Options, *, left: float = math.inf
-) -> tuple[list[HeadStrategy | SelfTrainedStrategy | FineTuneStrategy], list[LeftOut], tuple[str, ...]]:
+) -> tuple[list[Compared], list[LeftOut], tuple[str, ...]]:
     """What is compared: heads, then fine-tunes; what is left out, and notes on that. left: seconds of the budget."""
     if modality_of(prepared.samples) is TEXTS:
         return plan_texts(prepared, division, options)
     heads, left_out = _heads(prepared, division, options)
+    augmented = plan_augmented(prepared, division, options, heads, left)
     fine_tunes, impossible, notes = _fine_tunes(prepared, division, options, left)
     pooled, unused = plan_self_trained(prepared, division, options, heads)
-    return [*heads, *pooled, *fine_tunes], left_out + impossible, notes + unused
+    return [*heads, *augmented, *pooled, *fine_tunes], left_out + impossible, notes + unused
 
 
 def _heads(prepared: Prepared, division: Division, options: Options) -> tuple[list[HeadStrategy], list[LeftOut]]:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from headstart.data.images.resample import centre_square, resample
-from headstart.data.images.spec import ImageSpec
+from headstart.data.images.resample import WHOLE, Window, centre_square, resample
+from headstart.data.images.spec import ImageSpec, WindowSpec
 
 SOURCE = Path(__file__).parents[3] / "src"
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
@@ -119,7 +119,7 @@ DIGEST = """
 import hashlib, io, sys
 import numpy as np
 from PIL import Image
-from headstart.data.images.spec import ImageSpec
+from headstart.data.images.spec import ImageSpec, WindowSpec
 random, total = np.random.default_rng(0), hashlib.sha256()
 for i in range(40):
     height, width = random.integers(1, 900, 2)
@@ -150,3 +150,42 @@ def test_the_oldest_and_the_newest_pillow_give_the_same_bits(tmp_path: Path) -> 
         subprocess.run([*pip, wanted, "numpy", "platformdirs", "safetensors"], check=True)
         digests[wanted] = digest(str(python / "bin" / "python"))
     assert len(set(digests.values())) == 1, digests
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    box=st.tuples(st.integers(0, 9000), st.integers(0, 9000), st.integers(256, 90000), st.integers(256, 90000)),
+    side=st.floats(0.1, 1.0),
+    left=st.floats(0, 1),
+    top=st.floats(0, 1),
+)
+def test_a_window_lies_inside_its_square_on_the_grid(
+    box: tuple[int, int, int, int], side: float, left: float, top: float
+) -> None:
+    outer = (box[0] / 256, box[1] / 256, (box[0] + box[2]) / 256, (box[1] + box[3]) / 256)
+    inner = Window(side, left, top).inside(outer)
+    assert all(256 * edge == round(256 * edge) for edge in inner)
+    assert outer[0] <= inner[0] < inner[2] <= outer[2]
+    assert outer[1] <= inner[1] < inner[3] <= outer[3]
+    assert abs((inner[2] - inner[0]) - side * (outer[2] - outer[0])) <= 1 / 256
+    assert WHOLE.inside(outer) == outer
+
+
+@pytest.mark.parametrize("fit", ["crop", "squeeze", "pad"])
+def test_a_window_of_all_shows_what_is_shown_without_one_and_mirrored_its_mirror_image(fit: str) -> None:
+    spec = ImageSpec(size=64, resize=64, mean=(127.0,) * 3, std=(128.0,) * 3, fit=fit)
+    image = noise(90, 70)
+    plain = spec.load(image)
+    assert np.array_equal(WindowSpec.of(spec, WHOLE).load(image), plain)
+    mirrored = WindowSpec.of(spec, Window(1.0, 0.0, 0.0, mirrored=True)).load(image)
+    assert np.array_equal(mirrored, plain[:, ::-1])
+
+
+def test_a_window_shows_its_part_alone_and_has_a_fingerprint_of_its_own() -> None:
+    spec = ImageSpec(size=32, resize=32, mean=(127.0,) * 3, std=(128.0,) * 3)
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:32, :32] = 200
+    corners = {corner: WindowSpec.of(spec, Window(0.25, *corner)) for corner in ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))}
+    assert [int(view.load(image).mean()) for view in corners.values()] == [200, 0, 0]
+    marks = {view.fingerprint() for view in (*corners.values(), spec)}
+    assert len(marks) == 4

@@ -24,7 +24,7 @@ from headstart import fingerprint
 from headstart.data.images import tiff, to_rgb
 from headstart.data.images.open import check_file, check_size, open_image, reasons
 from headstart.data.images.remarks import Remark
-from headstart.data.images.resample import centre_square, resample
+from headstart.data.images.resample import Window, centre_square, resample
 from headstart.device import threads
 from headstart.errors import UnreadableImage
 from headstart.records.samples import ImageSource
@@ -56,6 +56,7 @@ def decode(
     interpolation: str = "bicubic",
     fit: str = "crop",
     ground: tuple[int, int, int] = (0, 0, 0),
+    window: Window | None = None,
 ) -> NDArray[np.uint8]:
     """An image as a square: (size, size, 3) uint8, RGB, read-only.
 
@@ -63,24 +64,22 @@ def decode(
     cropping are one resampling of the pixels inside the crop, along the upright image's rows first. fit: one of
     `FITS`; squeezed and padded images are shown to their edges, whatever `resize` says. ground: the colour of the bands
     of a padded image. A JPEG is decoded at a reduced scale where that leaves enough: less than one grey level away, on
-    average, from decoding it whole. Raises `UnreadableImage`.
+    average, from decoding it whole. window: the part that is shown in place of all that the network looks at. Raises
+    `UnreadableImage`.
     """
-    image = _decoded_image(source, resize)
+    image = _decoded_image(source, resize if window is None else math.ceil(resize / window.side))
     with reasons():
         width, height = image.extent
         method, lying = FILTERS[interpolation], image.turn in _LYING
         if fit != "crop":
-            whole = resample(
-                image.pixels,
-                _whole(width, height, size, fit),
-                (0, 0, width, height),
-                method,
-                columns_first=lying,
-            )
-            return np.asarray(_centred(_upright(whole, image.turn).convert("RGB"), size, ground))
-        box = centre_square(width, height, size, resize)
-        crop = resample(image.pixels, (size, size), box, method, columns_first=lying)
-        return np.asarray(_upright(crop, image.turn).convert("RGB"))  # a centred square turns after as before
+            target, box = _whole(width, height, size, fit), (0.0, 0.0, width, height)
+        else:
+            target, box = (size, size), centre_square(width, height, size, resize)
+        box = box if window is None else window.inside(box)
+        part = _upright(resample(image.pixels, target, box, method, columns_first=lying), image.turn).convert("RGB")
+        if window is not None and window.mirrored:
+            part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return np.asarray(_centred(part, size, ground))  # a centred square turns after as before
 
 
 def _whole(width: float, height: float, size: int, fit: str) -> tuple[int, int]:

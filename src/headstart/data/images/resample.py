@@ -10,6 +10,7 @@ operators). Nothing is decoded or turned here.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from PIL import Image
 
@@ -34,6 +35,41 @@ def centre_square(width: float, height: float, size: int, resize: int) -> Box:
     half = max((min(columns, rows) * size + resize) // (2 * resize), 1)
     left, top = columns / 2 - half, rows / 2 - half
     return left / GRID, top / GRID, (left + 2 * half) / GRID, (top + 2 * half) / GRID
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the square that a network looks at, for further views of an image in training.
+
+    side: its side as a share of the square's, above 0, at most 1. left, top: where it lies in the room that is left, 0
+    to 1. mirrored: whether left and right change places.
+    """
+
+    side: float
+    left: float
+    top: float
+    mirrored: bool = False
+
+    def inside(self, box: Box) -> Box:
+        """The part of a box, its corners on the grid.
+
+        >>> Window(0.5, 0.0, 1.0).inside((0.0, 0.0, 512.0, 256.0))
+        (0.0, 128.0, 256.0, 256.0)
+        """
+        (left, right), (top, bottom) = (
+            _part(box[0], box[2], self.side, self.left),
+            _part(box[1], box[3], self.side, self.top),
+        )
+        return left, top, right, bottom
+
+
+WHOLE = Window(1.0, 0.0, 0.0)
+
+
+def _part(low: float, high: float, share: float, place: float) -> tuple[float, float]:
+    extent = max(round(GRID * (high - low) * share), 1)
+    start = round(GRID * low) + math.floor((GRID * (high - low) - extent) * place)
+    return start / GRID, (start + extent) / GRID
 
 
 def resample(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from headstart import fingerprint
 from headstart.data.images.decode import DECODING, FILTERS, FITS, decode, find_remarks
 from headstart.data.images.remarks import remark_notes
+from headstart.data.images.resample import WHOLE, Window
 from headstart.data.sources.image_list import image_list
 from headstart.errors import BundleError, OptionError
 from headstart.records.samples import ImageSource, Samples
@@ -69,7 +70,13 @@ class ImageSpec:
             interpolation=self.interpolation,
             fit=self.fit,
             ground=self.ground,
+            window=self.window,
         )
+
+    @property
+    def window(self) -> Window | None:
+        """The part of what the network looks at that is shown; None for all of it."""
+        return None
 
     @property
     def ground(self) -> tuple[int, int, int]:
@@ -123,6 +130,26 @@ class ImageSpec:
     def fingerprint(self) -> str:
         """Names the pixels that `load` makes and the normalisation after it."""
         return fingerprint.hash_parts("image", DECODING, self.to_dict())
+
+
+@dataclass(frozen=True)
+class WindowSpec(ImageSpec):
+    """A specification that shows a part of each image alone: a further view of images to train on.
+
+    Its fingerprint is another one, so that embeddings of a view are cached as such. No saved model has it.
+    """
+
+    part: Window = WHOLE
+
+    @classmethod
+    def of(cls, spec: ImageSpec, part: Window) -> WindowSpec:
+        """The specification with a view."""
+        return cls(**{field.name: getattr(spec, field.name) for field in fields(spec)}, part=part)
+
+    @property
+    def window(self) -> Window:
+        """The part."""
+        return self.part
 
 
 def _fault(spec: ImageSpec) -> str | None:

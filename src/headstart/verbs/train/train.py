@@ -28,16 +28,13 @@ from headstart.model.golden import golden_images
 from headstart.model.model import Model
 from headstart.model.predictor import Predictor
 from headstart.model.rows import rows_to_save, weight_fingerprints
-from headstart.pipeline.candidates import HeadStrategy
 from headstart.pipeline.comparison import rows_of, run_race
-from headstart.pipeline.fine_tunes import FineTuneStrategy
 from headstart.pipeline.options import Options
 from headstart.pipeline.prepare import Prepared, data_facts, prepare
-from headstart.pipeline.self_trained import SelfTrainedStrategy
 from headstart.pipeline.series import group_by as group_by_rule
 from headstart.pipeline.series import hold_series
 from headstart.pipeline.shortlist import narrow_backbones
-from headstart.pipeline.strategies import plan_strategies, settle_options
+from headstart.pipeline.strategies import Compared, plan_strategies, settle_options
 from headstart.pipeline.trust import calibrate_scores, fit_trust
 from headstart.progress import step
 from headstart.records.arrays import Ints
@@ -264,7 +261,7 @@ class _Contest:
     claims: AccuracyClaims | None
     rows: Rows
     race: RaceResult
-    winner: HeadStrategy | SelfTrainedStrategy | FineTuneStrategy
+    winner: Compared
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
 
