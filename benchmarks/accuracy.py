@@ -7,8 +7,10 @@ For each set (a folder of class folders under --data, default HEADSTART_TEST_DAT
 cells of elpv-dataset) it draws `--shots` images per class, trains, and tests on up to 60 other images per class, none
 of which is a duplicate, exact or near, of a training image. `--ways`: `frozen` (the default here) compares heads alone,
 `auto` is the race with fine-tunes within `--budget` seconds. Beside them, on the same draw: the plain way,
-scikit-learn's LogisticRegression() on the default backbone's last layer. Prints a Markdown table: means over draws of
-all accuracies and of the estimates that Headstart printed, and in how many draws their 95 % intervals held the truth.
+scikit-learn's LogisticRegression() on the default backbone's last layer, and the pooled ridge, what a person who knows
+the field would always take: ridge with leave-one-out strength on the square-rooted last five layers of both packaged
+backbones. Prints a Markdown table: means over draws of all accuracies and of the estimates that Headstart printed, in
+how many draws their 95 % intervals held the truth, and the calibration error of the probabilities (15 equal bins).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from headstart.backbones.opening import open_backbone
 from headstart.data.duplicates.near import near_groups
 from headstart.embed.embedding_cache import open_cache
 from headstart.embed.extract import embed
+from headstart.heads.catalog import make_head
+from headstart.metrics.probability import calibration_error
 from headstart.pipeline.options import Options
 from headstart.records.samples import Samples
 from headstart.verbs.train.train import train
@@ -55,6 +59,18 @@ def plain_accuracy(samples: Samples, chosen: np.ndarray, rest: np.ndarray) -> fl
     return float(head.score(scale.transform(X[rest]), samples.labels[rest]))
 
 
+def pooled_ridge_accuracy(samples: Samples, chosen: np.ndarray, rest: np.ndarray) -> float:
+    """Ridge on several layers of both backbones, signed square root, its strength by leave-one-out."""
+    tables = []
+    for backbone in map(open_backbone, ("efficientnet_lite0", "efficientnet_lite2")):
+        table = embed(samples.items, backbone, content=samples.content, cache=open_cache(backbone))
+        tables.append(table.joined([tap.name for tap in backbone.taps[-5:]]))
+    X = np.concatenate(tables, axis=1)
+    return float(
+        make_head("ridge", signed_sqrt=True).fit(X[chosen], samples.labels[chosen]).score(X[rest], samples.labels[rest])
+    )
+
+
 @dataclass
 class Way:
     """What one way of training came to, draw by draw."""
@@ -62,21 +78,25 @@ class Way:
     truth: list[float] = field(default_factory=list)
     estimates: list[float] = field(default_factory=list)
     held: int = 0
+    errors: list[float] = field(default_factory=list)
     picks: list[str] = field(default_factory=list)
 
     def cells(self) -> tuple[str, ...]:
         """Its part of a line: true accuracy, estimate, intervals that held, what was chosen most often."""
         pick = max(set(self.picks), key=self.picks.count)
         means = f"**{np.mean(self.truth):.3f}**", f"{np.mean(self.estimates):.3f}"
-        return (*means, f"{self.held} of {len(self.truth)}", pick.replace("efficientnet_", "").replace(" layers", ""))
+        held, error = f"{self.held} of {len(self.truth)}", f"{np.mean(self.errors):.3f}"
+        return (*means, held, error, pick.replace("efficientnet_", "").replace(" layers", ""))
 
 
 def try_way(part: Samples, tested: Samples, way: Way, training: Options) -> None:
     """Train on one draw, and note how it does."""
     trained = train(list(part.items), [part.classes[i] for i in part.labels], options=training)
     predictions = trained.predictor.predict(tested.items, cache=True)
-    truth = float(np.mean([a == tested.classes[i] for a, i in zip(predictions.labels, tested.labels, strict=True)]))
+    right = np.array([a == tested.classes[i] for a, i in zip(predictions.labels, tested.labels, strict=True)])
+    truth = float(right.mean())
     way.truth.append(truth)
+    way.errors.append(calibration_error(tested.labels, predictions.probabilities))
     way.estimates.append(trained.estimate.value)
     way.held += trained.estimate.low <= truth <= trained.estimate.high
     way.picks.append(trained.chosen)
@@ -86,15 +106,16 @@ def measure(name: str, options: argparse.Namespace) -> str:
     """One line of the table."""
     samples = samples_of(name, options.data)
     groups = near_groups(samples)
-    plain, ways = [], {word: Way() for word in options.ways}
+    plain, pooled, ways = [], [], {word: Way() for word in options.ways}
     for seed in range(options.first, options.first + options.draws):
         chosen, rest = draw(samples, groups, options.shots, seed)
         plain.append(plain_accuracy(samples, chosen, rest))
+        pooled.append(pooled_ridge_accuracy(samples, chosen, rest))
         for word, way in ways.items():
             more = {"strategies": ()} if word == FROZEN else {"budget": options.budget}
             try_way(samples.take(chosen), samples.take(rest), way, Options(seed=seed, **more))
     cells = [cell for way in ways.values() for cell in way.cells()]
-    return row(name, len(samples.classes), f"{np.mean(plain):.3f}", *cells)
+    return row(name, len(samples.classes), f"{np.mean(plain):.3f}", f"{np.mean(pooled):.3f}", *cells)
 
 
 def main() -> None:
@@ -109,9 +130,11 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{options.shots} labels per class, {options.draws} draws, at most {MOST_TESTED} test images per class\n")
     titles = [
-        f"{way}: {title}" for way in options.ways for title in ("true", "its estimate", "interval held", "chosen")
+        f"{way}: {title}"
+        for way in options.ways
+        for title in ("true", "its estimate", "interval held", "cal. error", "chosen")
     ]
-    print(heading("set", "classes", "plain probe", *titles))
+    print(heading("set", "classes", "plain probe", "pooled ridge", *titles))
     for name in options.sets:
         reason = missing(name, options.data)
         print(row(name, f"skipped: {reason}") if reason else measure(name, options), flush=True)

@@ -12,7 +12,7 @@ from headstart.data.sources.load import load_dataset
 from headstart.data.splits import Division, divide
 from headstart.heads.catalog import make_head
 from headstart.pipeline import augmented
-from headstart.pipeline.augmented import WINDOWS, AugmentedStrategy, plan_augmented
+from headstart.pipeline.augmented import VIEWS, AugmentedStrategy, plan_augmented
 from headstart.pipeline.candidates import HeadStrategy
 from headstart.pipeline.comparison import plan_candidates, rows_of
 from headstart.pipeline.options import Options
@@ -40,7 +40,7 @@ def test_every_image_is_followed_by_its_views_and_scored_as_it_is(data: tuple[Pr
     (strategy,) = plan_augmented(prepared, division, options, heads, math.inf)
     plain = heads[-1]
     n, d = plain.X.shape
-    assert strategy.X.shape == ((1 + len(WINDOWS)) * n, d)
+    assert strategy.X.shape == ((1 + VIEWS) * n, d)
     assert np.array_equal(strategy.X[:n], plain.X)
     assert not np.allclose(strategy.X[n : 2 * n], plain.X, atol=0.01)
     assert (strategy.about.name, strategy.about.features) == ("augmented ridge", "efficientnet_lite0, 5 layers")

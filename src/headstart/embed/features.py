@@ -19,7 +19,6 @@ from headstart.records.samples import Failure, ImageSource, Samples
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
-    from headstart.data.images.resample import Window
     from headstart.records.run import Run
 
 
@@ -78,9 +77,9 @@ def embed_backbone(
     return embed_images(samples.items, samples.names, backbone, run, content=samples.content, taps=taps, label=label)
 
 
-def embed_window(samples: Samples, backbone: Backbone, window: Window, run: Run, *, taps: Sequence[str]) -> Embeddings:
-    """As `embed_backbone`, of a part of each image alone."""
-    from headstart.data.images.spec import WindowSpec
+def embed_view(samples: Samples, backbone: Backbone, number: int, run: Run, *, taps: Sequence[str]) -> Embeddings:
+    """As `embed_backbone`, of a random smaller window of each image. number: of the view."""
+    from headstart.data.images.spec import ViewSpec
     from headstart.embed.embedding_cache import open_cache
     from headstart.embed.extract import embed
 
@@ -93,7 +92,7 @@ def embed_window(samples: Samples, backbone: Backbone, window: Window, run: Run,
         device=run.choose_device(),
         cache=open_cache(backbone) if run.cache else None,
         label="further views",
-        spec=WindowSpec.of(backbone.spec, window),
+        spec=ViewSpec.of(backbone.spec, number),
     )
 
 

@@ -1,6 +1,6 @@
 """Ridge on frozen features that is trained on further views of its images too: data augmentation without a network.
 
-`plan_augmented` embeds a few windows of every training image and gives the strategy. A view is held out whenever its
+`plan_augmented` embeds a few views of every training image and gives the strategy. A view is held out whenever its
 image is, and what is scored are the images themselves, seen whole: nothing is dearer at prediction time. It helps where
 images are few (docs/evidence/choosing.md), so it takes no part where they are many or time is short.
 """
@@ -18,9 +18,8 @@ from headstart import fingerprint
 from headstart.checks import quantity
 from headstart.choose.score_cache import CachedStrategy
 from headstart.choose.strategy import About, Fitted
-from headstart.data.images.resample import Window
 from headstart.data.modality import modality_of
-from headstart.embed.features import embed_window
+from headstart.embed.features import embed_view
 from headstart.heads.base import PathScores
 from headstart.heads.catalog import HEADS
 from headstart.model.refit import AUGMENTED
@@ -33,12 +32,8 @@ if TYPE_CHECKING:
     from headstart.pipeline.options import Options
     from headstart.pipeline.prepare import Prepared
 
-WINDOWS = (
-    Window(0.85, 0.0, 0.0),
-    Window(0.85, 1.0, 1.0),
-    Window(0.7, 0.5, 0.5),
-)
-"""Parts of the square that are looked at besides all of it."""
+VIEWS = 3
+"""Further views of every image, at most."""
 HEAD = "ridge"
 _MOST_ROWS = 1600
 """Images and their views together: a decomposition of more takes long, and there views gain little."""
@@ -94,14 +89,14 @@ def plan_augmented(
     left: seconds of the budget.
     """
     ridges = [head for head in heads if head.head == HEAD and head.signed_sqrt]
-    if not options.auto or not ridges or not modality_of(prepared.samples).squares:
+    heads_alone = options.heads is None and not options.named  # 'frozen': no head is named, and no fine-tune
+    if not (options.auto or heads_alone) or not ridges or not modality_of(prepared.samples).squares:
         return []
     plain = max(ridges, key=lambda head: head.X.shape[1])
-    windows = WINDOWS[: _affordable(len(plain.X), plain.about.cost, left)]
     samples = prepared.samples.take(division.fit)
     views = []
-    for window in windows:
-        tables = [embed_window(samples, part.backbone, window, options.run, taps=part.taps) for part in plain.parts]
+    for number in range(_affordable(len(plain.X), plain.about.cost, left)):
+        tables = [embed_view(samples, part.backbone, number, options.run, taps=part.taps) for part in plain.parts]
         if any(len(table.rows) < len(samples) for table in tables):  # a file that has gone since
             return []
         columns = [table.joined(part.taps) for table, part in zip(tables, plain.parts, strict=True)]
@@ -127,4 +122,4 @@ def _affordable(images: int, cost: float, left: float) -> int:
     (3, 1, 0)
     """
     by_time = math.inf if math.isinf(left) else _SHARE * left / (_EMBEDDING * cost * images)
-    return int(max(0, min(len(WINDOWS), _MOST_ROWS // images - 1, by_time)))
+    return int(max(0, min(VIEWS, _MOST_ROWS // images - 1, by_time)))

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from headstart.data.images.resample import WHOLE, Window, centre_square, resample
-from headstart.data.images.spec import ImageSpec, WindowSpec
+from headstart.data.images.resample import Window, centre_square, resample
+from headstart.data.images.spec import ImageSpec, ViewSpec
 
 SOURCE = Path(__file__).parents[3] / "src"
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
@@ -119,7 +119,7 @@ DIGEST = """
 import hashlib, io, sys
 import numpy as np
 from PIL import Image
-from headstart.data.images.spec import ImageSpec, WindowSpec
+from headstart.data.images.spec import ImageSpec, ViewSpec
 random, total = np.random.default_rng(0), hashlib.sha256()
 for i in range(40):
     height, width = random.integers(1, 900, 2)
@@ -153,39 +153,38 @@ def test_the_oldest_and_the_newest_pillow_give_the_same_bits(tmp_path: Path) -> 
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    box=st.tuples(st.integers(0, 9000), st.integers(0, 9000), st.integers(256, 90000), st.integers(256, 90000)),
-    side=st.floats(0.1, 1.0),
-    left=st.floats(0, 1),
-    top=st.floats(0, 1),
-)
-def test_a_window_lies_inside_its_square_on_the_grid(
-    box: tuple[int, int, int, int], side: float, left: float, top: float
+@given(width=st.integers(1, 5000), height=st.integers(1, 5000), places=st.tuples(*[st.floats(0, 1)] * 3))
+def test_a_window_lies_inside_the_image_on_the_grid(
+    width: int, height: int, places: tuple[float, float, float]
 ) -> None:
-    outer = (box[0] / 256, box[1] / 256, (box[0] + box[2]) / 256, (box[1] + box[3]) / 256)
-    inner = Window(side, left, top).inside(outer)
-    assert all(256 * edge == round(256 * edge) for edge in inner)
-    assert outer[0] <= inner[0] < inner[2] <= outer[2]
-    assert outer[1] <= inner[1] < inner[3] <= outer[3]
-    assert abs((inner[2] - inner[0]) - side * (outer[2] - outer[0])) <= 1 / 256
-    assert WHOLE.inside(outer) == outer
+    box = centre_square(width, height, 224, 256)
+    side = 0.2 + 0.8 * places[0]
+    left, top, right, bottom = Window(side, *places[1:]).within(width, height, box)
+    assert all(256 * edge == round(256 * edge) for edge in (left, top, right, bottom))
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+    assert right - left == pytest.approx(side * (box[2] - box[0]), abs=1 / 128)
 
 
 @pytest.mark.parametrize("fit", ["crop", "squeeze", "pad"])
-def test_a_window_of_all_shows_what_is_shown_without_one_and_mirrored_its_mirror_image(fit: str) -> None:
+def test_a_view_shows_a_part_of_the_image_the_same_each_time(fit: str) -> None:
     spec = ImageSpec(size=64, resize=64, mean=(127.0,) * 3, std=(128.0,) * 3, fit=fit)
-    image = noise(90, 70)
-    plain = spec.load(image)
-    assert np.array_equal(WindowSpec.of(spec, WHOLE).load(image), plain)
-    mirrored = WindowSpec.of(spec, Window(1.0, 0.0, 0.0, mirrored=True)).load(image)
-    assert np.array_equal(mirrored, plain[:, ::-1])
+    image = np.add.outer(np.arange(90), np.arange(120))[..., None].repeat(3, axis=2).astype(np.uint8)
+    plain, first, second = (s.load(image) for s in (spec, ViewSpec.of(spec, 0), ViewSpec.of(spec, 1)))
+    assert first.shape == plain.shape == (64, 64, 3)
+    assert np.array_equal(ViewSpec.of(spec, 0).load(image), first)
+    assert not np.array_equal(first, second)
+    window = ViewSpec.of(spec, 0).window(image)
+    assert window is not None
+    assert 0.6**0.5 <= window.side <= 1
+    # The ramp climbs by one grey level a pixel: a smaller window shows it climb less.
+    climb = [float(np.diff(square[32, 28:36, 0].astype(int)).mean()) for square in (plain, first)]
+    assert climb[1] == pytest.approx(climb[0] * window.side, abs=0.3)
 
 
-def test_a_window_shows_its_part_alone_and_has_a_fingerprint_of_its_own() -> None:
+def test_views_of_equal_pixels_are_equal_and_every_view_has_a_fingerprint_of_its_own(tmp_path: Path) -> None:
     spec = ImageSpec(size=32, resize=32, mean=(127.0,) * 3, std=(128.0,) * 3)
-    image = np.zeros((64, 64, 3), np.uint8)
-    image[:32, :32] = 200
-    corners = {corner: WindowSpec.of(spec, Window(0.25, *corner)) for corner in ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))}
-    assert [int(view.load(image).mean()) for view in corners.values()] == [200, 0, 0]
-    marks = {view.fingerprint() for view in (*corners.values(), spec)}
-    assert len(marks) == 4
+    image = noise(64, 48)
+    assert ViewSpec.of(spec, 2).window(image) == ViewSpec.of(spec, 2).window(image.copy())
+    assert ViewSpec.of(spec, 2).window(image) != ViewSpec.of(spec, 2).window(noise(64, 48, seed=1))
+    assert len({view.fingerprint() for view in (spec, *(ViewSpec.of(spec, number) for number in range(3)))}) == 4

@@ -64,8 +64,8 @@ def decode(
     cropping are one resampling of the pixels inside the crop, along the upright image's rows first. fit: one of
     `FITS`; squeezed and padded images are shown to their edges, whatever `resize` says. ground: the colour of the bands
     of a padded image. A JPEG is decoded at a reduced scale where that leaves enough: less than one grey level away, on
-    average, from decoding it whole. window: the part that is shown in place of all that the network looks at. Raises
-    `UnreadableImage`.
+    average, from decoding it whole. window: a smaller part that is shown in place of what the network looks at.
+    Raises `UnreadableImage`.
     """
     image = _decoded_image(source, resize if window is None else math.ceil(resize / window.side))
     with reasons():
@@ -75,10 +75,8 @@ def decode(
             target, box = _whole(width, height, size, fit), (0.0, 0.0, width, height)
         else:
             target, box = (size, size), centre_square(width, height, size, resize)
-        box = box if window is None else window.inside(box)
+        box = box if window is None else window.within(width, height, box)
         part = _upright(resample(image.pixels, target, box, method, columns_first=lying), image.turn).convert("RGB")
-        if window is not None and window.mirrored:
-            part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return np.asarray(_centred(part, size, ground))  # a centred square turns after as before
 
 

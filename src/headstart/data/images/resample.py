@@ -39,37 +39,32 @@ def centre_square(width: float, height: float, size: int, resize: int) -> Box:
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the square that a network looks at, for further views of an image in training.
+    """A smaller square (or box) somewhere in an image, in place of the one that a network looks at.
 
-    side: its side as a share of the square's, above 0, at most 1. left, top: where it lies in the room that is left, 0
-    to 1. mirrored: whether left and right change places.
+    side: its sides as shares of that one's, above 0, at most 1. left, top: where in the image it lies, 0 to 1 of the
+    room that there is.
     """
 
     side: float
     left: float
     top: float
-    mirrored: bool = False
 
-    def inside(self, box: Box) -> Box:
-        """The part of a box, its corners on the grid.
+    def within(self, width: float, height: float, box: Box) -> Box:
+        """The window in an image of this size, its corners on the grid. box: what is looked at without it.
 
-        >>> Window(0.5, 0.0, 1.0).inside((0.0, 0.0, 512.0, 256.0))
-        (0.0, 128.0, 256.0, 256.0)
+        >>> Window(0.5, 0.0, 1.0).within(640, 480, (110.0, 30.0, 530.0, 450.0))
+        (0.0, 270.0, 210.0, 480.0)
         """
-        (left, right), (top, bottom) = (
-            _part(box[0], box[2], self.side, self.left),
-            _part(box[1], box[3], self.side, self.top),
-        )
+        left, right = _part(width, self.side * (box[2] - box[0]), self.left)
+        top, bottom = _part(height, self.side * (box[3] - box[1]), self.top)
         return left, top, right, bottom
 
 
-WHOLE = Window(1.0, 0.0, 0.0)
-
-
-def _part(low: float, high: float, share: float, place: float) -> tuple[float, float]:
-    extent = max(round(GRID * (high - low) * share), 1)
-    start = round(GRID * low) + math.floor((GRID * (high - low) - extent) * place)
-    return start / GRID, (start + extent) / GRID
+def _part(length: float, extent: float, place: float) -> tuple[float, float]:
+    """Where a stretch lies along a side."""
+    units = max(math.floor(GRID * extent), 1)
+    start = math.floor((GRID * length - units) * place)
+    return start / GRID, (start + units) / GRID
 
 
 def resample(

@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
-from headstart.data.images.decode import DECODING, FILTERS, FITS, decode, find_remarks
+from headstart.data.images.decode import DECODING, FILTERS, FITS, decode, find_remarks, hash_content
 from headstart.data.images.remarks import remark_notes
-from headstart.data.images.resample import WHOLE, Window
+from headstart.data.images.resample import Window
 from headstart.data.sources.image_list import image_list
 from headstart.errors import BundleError, OptionError
 from headstart.records.samples import ImageSource, Samples
 
 _MOST_SIDE = 8192
+_LEAST_AREA = 0.6
+"""Of the usual square's area is in a view at least."""
 
 Channels: TypeAlias = tuple[float, float, float]
 """A number for each of red, green and blue."""
@@ -70,12 +72,11 @@ class ImageSpec:
             interpolation=self.interpolation,
             fit=self.fit,
             ground=self.ground,
-            window=self.window,
+            window=self.window(item),
         )
 
-    @property
-    def window(self) -> Window | None:
-        """The part of what the network looks at that is shown; None for all of it."""
+    def window(self, item: ImageSource) -> Window | None:
+        """The smaller part that is shown of an image; None for all that the network looks at."""
         return None
 
     @property
@@ -133,23 +134,25 @@ class ImageSpec:
 
 
 @dataclass(frozen=True)
-class WindowSpec(ImageSpec):
-    """A specification that shows a part of each image alone: a further view of images to train on.
+class ViewSpec(ImageSpec):
+    """A specification that shows a random smaller window of each image: a further view of it to train on.
 
-    Its fingerprint is another one, so that embeddings of a view are cached as such. No saved model has it.
+    Windows hold 60 to 100 % of the usual square's area and lie anywhere in the image; the same image and number, the
+    same window. Nothing is mirrored: left and right may be what tells classes apart. number: of the view. Its
+    fingerprint is another one, so that embeddings of views are cached as such. No saved model has it.
     """
 
-    part: Window = WHOLE
+    number: int = 0
 
     @classmethod
-    def of(cls, spec: ImageSpec, part: Window) -> WindowSpec:
+    def of(cls, spec: ImageSpec, number: int) -> ViewSpec:
         """The specification with a view."""
-        return cls(**{field.name: getattr(spec, field.name) for field in fields(spec)}, part=part)
+        return cls(**{field.name: getattr(spec, field.name) for field in fields(spec)}, number=number)
 
-    @property
-    def window(self) -> Window:
-        """The part."""
-        return self.part
+    def window(self, item: ImageSource) -> Window:
+        """Where the view lies."""
+        side, left, top = np.random.default_rng([int(hash_content(item)[:15], 16), self.number]).random(3).tolist()
+        return Window(math.sqrt(_LEAST_AREA + (1 - _LEAST_AREA) * side), left, top)
 
 
 def _fault(spec: ImageSpec) -> str | None:
