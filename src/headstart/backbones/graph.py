@@ -154,7 +154,7 @@ def _backbone(values: Mapping[str, Any], graph: Path, *, packaged: bool) -> Back
         texts = {key: values[key] for key in ("name", "weights", "licence", "source")}
         if not all(isinstance(text, str) for text in texts.values()) or not isinstance(values["facts"], dict):
             raise TypeError("a text or object was expected")
-        spec = read_spec(values["spec"], graph)
+        spec = read_spec(values["spec"], graph, values["facts"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"the description of the backbone {graph} is damaged: {error}.") from error
     return Backbone(**texts, graph=graph, spec=spec, taps=taps, facts=values["facts"], packaged=packaged)

@@ -6,7 +6,7 @@ ask this record and never what an item is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,7 @@ class Modality:
 
     name: as a network's specification has it. noun: of one item. squares: whether items must become squares.
     thumbnails: samples, cache → what quality is seen in; None for a kind without. near: samples, cache, thumbnails →
-    near duplicates. notes: items → what a user should know of how they were read. backbone: the usual one; '' leaves
-    that to the options.
+    near duplicates. backbone: the usual one; '' leaves that to the options.
     """
 
     name: str
@@ -33,7 +32,6 @@ class Modality:
     squares: bool
     thumbnails: Callable[[Samples, bool], Thumbnails | None]
     near: Callable[[Samples, bool, Any], NearDuplicates]
-    notes: Callable[[Sequence[Any]], tuple[str, ...]]
     backbone: str = ""
 
     def encoder(self, name: str, usual: str) -> str:
@@ -67,15 +65,8 @@ def _near_texts(samples: Samples, cache: bool, thumbnails: Any) -> NearDuplicate
     return search_texts(samples.items)  # type: ignore[arg-type]
 
 
-def _image_notes(items: Sequence[Any]) -> tuple[str, ...]:
-    from headstart.data.images.decode import find_remarks
-    from headstart.data.images.remarks import remark_notes
-
-    return remark_notes(find_remarks(items))
-
-
-IMAGES = Modality("image", "image", True, _thumbnails, _near_images, _image_notes)
-TEXTS = Modality("text", "text", False, lambda samples, cache: None, _near_texts, lambda items: (), "minilm_l6")
+IMAGES = Modality("image", "image", True, _thumbnails, _near_images)
+TEXTS = Modality("text", "text", False, lambda samples, cache: None, _near_texts, "minilm_l6")
 
 
 def modality_of(samples: Samples) -> Modality:

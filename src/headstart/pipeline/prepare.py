@@ -99,7 +99,7 @@ def prepare(
     ]
     failures = tuple({failure.row: failure for result in embedded for failure in result.failures}.values())
     check_share(failures, len(samples), run.max_unreadable)
-    notes = [*dataset.notes, *_remark_notes(dataset.samples, thumbnails), *resolution.notes, *search.notes]
+    notes = [*dataset.notes, *_remark_notes(dataset.samples, thumbnails, networks[0]), *resolution.notes, *search.notes]
     notes, duplicates = [*notes, *squares], resolution.duplicates
     if failures:
         notes.append(unreadable_note(failures))
@@ -121,10 +121,11 @@ def _make_thumbnails(samples: Samples, run: Run) -> Thumbnails | None:
     return modality_of(samples).thumbnails(samples, run.cache) if len(samples) <= MOST_COMPARED else None
 
 
-def _remark_notes(samples: Samples, thumbnails: Thumbnails | None) -> tuple[str, ...]:
+def _remark_notes(samples: Samples, thumbnails: Thumbnails | None, backbone: Backbone) -> tuple[str, ...]:
     """What a user should know of how the images were read."""
     if thumbnails is None:
-        return modality_of(samples).notes(samples.items)
+        notes: tuple[str, ...] = backbone.spec.notes(samples.items)
+        return notes
     return remark_notes(thumbnails.fact("remarks").astype(int).tolist())
 
 

@@ -18,7 +18,6 @@ import numpy as np
 from headstart.checks import join_words, quantity
 from headstart.data.duplicates.known import known_duplicates
 from headstart.data.duplicates.notes import ALTERATIONS
-from headstart.data.modality import modality_of
 from headstart.data.sources.load import load_dataset
 from headstart.data.sources.split_names import split_of
 from headstart.device import FULL, Device, choose_device
@@ -110,7 +109,7 @@ def evaluate(
         notes.append(_NOTHING_NEW)
     if split is None and scored.splits is not None and "train" in scored.splits:
         notes.append("The train split is scored as well: choose another with --split.")
-    notes += modality_of(scored).notes(scored.items)
+    notes += predictor.parts[0].backbone.spec.notes(scored.items)
     notes += [*_conflict_notes(scored, duplicates), *_duplicate_notes(duplicates), *duplicates.notes]
     predictions = predictor.answer(features)
     card = scorecard(scored.labels, predictions.probabilities, predictor.classes, groups=scored.groups)

@@ -7,8 +7,8 @@ pieces without a word. Texts longer than a window are cut into windows by the en
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from headstart import fingerprint
 from headstart.data.texts.items import plain_text, text_list, text_name
 from headstart.data.texts.load import find_texts
+from headstart.data.texts.remarks import PieceCounts, remarks, some_texts
 from headstart.errors import BundleError, MissingExtra
 from headstart.records.samples import Samples
 
@@ -28,6 +29,7 @@ MOST_PIECES = 8192
 """Of a text; what lies behind takes no part."""
 FIRST_WORDS = 3
 _MOST_CHARACTERS = 200_000
+_UNKNOWN = ("[UNK]", "<unk>")
 _FIELDS = ("kind", "tokenizer", "window", "prefix")
 
 
@@ -66,13 +68,14 @@ class TextSpec(Texts):
     """What a text network expects of its input; it travels with the weights.
 
     file: the tokeniser. tokenizer: its fingerprint. window: the most pieces that the network takes at a time, those at
-    the ends counted. prefix: what stands before every text.
+    the ends counted. prefix: what stands before every text. language: what it was trained on, for remarks alone.
     """
 
     file: Path
     tokenizer: str
     window: int
     prefix: str = ""
+    language: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, file: Path, *, window: int, prefix: str = "") -> TextSpec:
@@ -89,6 +92,23 @@ class TextSpec(Texts):
         pieces, words = encoding.ids[:MOST_PIECES], encoding.word_ids[:MOST_PIECES]
         first = sum(1 for word in words if word is not None and word < FIRST_WORDS)
         return np.array([first, *pieces], np.int32)
+
+    def notes(self, items: Any) -> tuple[str, ...]:
+        """Which texts are read in windows, and whether the words are those of another language."""
+        return remarks(self.count(items), window=self.window, most=MOST_PIECES, language=self.language)
+
+    def count(self, items: Sequence[str]) -> PieceCounts:
+        """Words and pieces of texts; of very many, of some that are evenly drawn. Empty ones are left out."""
+        texts = [text for item in some_texts(items) if (text := item.strip()[:_MOST_CHARACTERS])]
+        tokenizer = _tokenizer(self.file)
+        unknown = unknown_piece(tokenizer)
+        pieces = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        numbers = (
+            [len(text.split()) for text in texts],
+            [len(ids) for ids in pieces],
+            [ids.count(unknown) for ids in pieces],
+        )
+        return PieceCounts(*(np.array(column, np.int64) for column in numbers))
 
     def special(self) -> tuple[int, int, int]:
         """The numbers of the pieces before a text, after it, and for nothing."""
@@ -117,6 +137,12 @@ class TextSpec(Texts):
     def fingerprint(self) -> str:
         """Names the pieces that `load` makes."""
         return fingerprint.hash_parts(KIND, 1, self.to_dict())
+
+
+def unknown_piece(tokenizer: Any) -> int:
+    """The number of what stands for words that a tokeniser does not know; -1 where there is none."""
+    numbers = [tokenizer.token_to_id(word) for word in _UNKNOWN]
+    return next((number for number in numbers if number is not None), -1)
 
 
 @lru_cache(maxsize=4)

@@ -134,7 +134,7 @@ def audit(
         claims=label_check.claims,
         notes=(
             *dataset.notes,
-            *(() if thumbnails is None else remark_notes(thumbnails.fact("remarks").astype(int).tolist())),
+            *_remark_notes(samples, thumbnails, backbone),
             *([] if label_check.series else [_group_note(samples)]),
             *label_check.notes,
         ),
@@ -142,6 +142,16 @@ def audit(
         typical=label_check.typical,
         hindrance=label_check.hindrance,
     )
+
+
+def _remark_notes(samples: Samples, thumbnails: Thumbnails | None, backbone: str) -> tuple[str, ...]:
+    """What a user should know of how images or texts were read."""
+    if thumbnails is not None:
+        return remark_notes(thumbnails.fact("remarks").astype(int).tolist())
+    from headstart.backbones.opening import open_backbone
+
+    notes: tuple[str, ...] = open_backbone(backbone).spec.notes(samples.items)
+    return notes
 
 
 def _unreadable(failures: Sequence[Failure]) -> Iterator[Finding]:
