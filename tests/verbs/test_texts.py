@@ -119,13 +119,6 @@ def test_named_heads_are_compared_and_no_others(table: Path) -> None:
     assert {line.name for line in trained.race.lines} == {"ridge"}
 
 
-def test_a_model_of_texts_is_not_exported_yet_and_says_so(saved: Path, tmp_path: Path) -> None:
-    done = run("export", saved, "-o", tmp_path / "model.onnx")
-    assert done.returncode == 2
-    assert "models of texts are not exported yet, only those of pictures: use 'headstart predict'" in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_rule_tables_are_not_asked_about_texts(table: Path) -> None:
     done = run("advise", table)
     assert (done.returncode, done.stdout) == (2, "")

@@ -12,7 +12,11 @@ from headstart.cli.options import Place, ShareType
 @click.command("export")
 @click.argument("model", type=Place())
 @click.option(
-    "-o", "--output", type=Place(), required=True, help="model.onnx, model.xml, model.pt2, or a folder for --to web."
+    "-o",
+    "--output",
+    type=Place(),
+    required=True,
+    help="model.onnx, model.xml, model.pt2, or a folder for --to web and for models of texts.",
 )
 @click.option(
     "--to",
@@ -24,7 +28,8 @@ from headstart.cli.options import Place, ShareType
     "--check",
     "images",
     multiple=True,
-    help="Images (files, folders, globs) to compare with, besides the golden images in the bundle.",
+    help="Images (files, folders, globs) to compare with, besides the golden images in the bundle. Of a model of texts "
+    "always needed: a table or file of texts, because none is kept with a model.",
 )
 @click.option(
     "--max-error",
@@ -48,6 +53,8 @@ def command(
     overwrite: bool,
 ) -> None:
     """Write the saved MODEL as one graph: pixels of any size in, calibrated probabilities and decisions out.
+
+    Of a model of texts pieces go in, and the tokeniser is put beside the graph.
 
     The exported file is run beside the model and written only where both answer the same. Needs headstart[export].
     """

@@ -22,7 +22,8 @@ def command(file: Path, model: Path, images: tuple[str, ...]) -> None:
 
     from headstart.cli import show
     from headstart.cli.export import parity_lines
-    from headstart.verbs.export import failure_words, verify
+    from headstart.verbs.export import verify
+    from headstart.verbs.export_place import failure_words
 
     parity = verify(file, model, images or None)
     answer = f"{file} answers as {model} does" if parity.passed else f"{failure_words(parity.failed[0])}"

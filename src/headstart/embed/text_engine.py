@@ -54,7 +54,8 @@ class TextEngine(Engine):
 
     def __init__(self, backbone: Backbone, *, precision: str) -> None:
         self.batch = _TEXTS
-        self._spec, self._special = backbone.spec, backbone.spec.special()
+        self._before, self._after = backbone.spec.ends()
+        self._room = backbone.spec.room
         self._first = [tap.kind == "first" for tap in backbone.taps]
         self._widths = [tap.width for tap in backbone.taps]
         made_from = ("texts", backbone.weights, [tap.name for tap in backbone.taps])
@@ -78,19 +79,19 @@ class TextEngine(Engine):
 
     def _windows(self, text: int, loaded: NDArray[np.int32]) -> Iterator[_Window]:
         """A text's windows; `loaded` is what `TextSpec.load` gives."""
-        before, after, _ = self._special
-        pieces, room = loaded[1:].astype(np.int64), self._spec.window - 2
-        for start in range(0, max(1, len(pieces)), room):
-            ids = np.concatenate([[before], pieces[start : start + room], [after]])
-            yield _Window(text, ids, min(int(loaded[0]), len(ids) - 2) if start == 0 else 0)
+        pieces = loaded[1:].astype(np.int64)
+        for start in range(0, max(1, len(pieces)), self._room):
+            part = pieces[start : start + self._room]
+            ids = np.concatenate([self._before, part, self._after]).astype(np.int64)
+            yield _Window(text, ids, min(int(loaded[0]), len(part)) if start == 0 else 0)
 
     def _add(self, batch: Sequence[_Window], total: Floats) -> None:
         """Pass windows through the graph, and add what it gives to the rows of their texts, weighed by their pieces."""
         width = padded_length(max(len(window.ids) for window in batch))
-        ids, mask, first = (np.full((len(batch), width), fill, np.int64) for fill in (self._special[2], 0, 0))
+        ids, mask, first = (np.zeros((len(batch), width), np.int64) for _ in range(3))  # what is masked may be anything
         for row, window in enumerate(batch):
             ids[row, : len(window.ids)], mask[row, : len(window.ids)] = window.ids, 1
-            first[row, 1 : 1 + window.first] = 1
+            first[row, len(self._before) : len(self._before) + window.first] = 1
         texts = [window.text for window in batch]
         weights = mask.sum(axis=1).astype(np.float32)[:, None]
         # What stands first stands in the first window alone.

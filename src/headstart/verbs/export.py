@@ -6,8 +6,6 @@ its name only where all comparisons hold. `verify` makes the same comparisons of
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,36 +17,24 @@ from numpy.typing import NDArray
 
 from headstart.checks import one_of
 from headstart.data.images.decode import read_image
-from headstart.data.images.spec import ImageSpec
 from headstart.data.sources.load import find_images
-from headstart.errors import DataError, OptionError, UnreadableImage
+from headstart.errors import DataError, UnreadableImage
 from headstart.model.export import formats, runtimes
 from headstart.model.export.graph import ExportGraph, build_graph, require_onnx
-from headstart.model.export.parity import Check, Parity, check_parity
+from headstart.model.export.parity import Parity, check_parity
 from headstart.model.export.reading import form_of, read_exported
 from headstart.model.export.site import take_runtime, write_site
 from headstart.model.golden import read_golden
 from headstart.model.load import load_with_bundle
+from headstart.verbs.export_place import ExportResult, check_place, failure_words, publish, triage_of
+from headstart.verbs.export_texts import export_texts, is_bundle_of_texts, verify_texts
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
-    from headstart.trust.triage.records import Triage
 
 FORMATS = ("onnx", "openvino", "torch", "web")
 MOST_CHECKED = 200
 """Images of --check that are run, evenly drawn: a comparison of more says no more."""
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """What was exported. path: the main file or the folder. bytes: of all files. parity: the proof."""
-
-    path: Path
-    form: str
-    bytes: int
-    outputs: tuple[str, ...]
-    parity: Parity
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +63,13 @@ def export(
     model : path or Predictor
         The folder of a saved model, or a model that was loaded from one.
     output : path
-        The file to write: model.onnx, model.xml (OpenVINO), model.pt2 (torch.export), or a folder for 'web'.
+        The file to write: model.onnx, model.xml (OpenVINO), model.pt2 (torch.export), or a folder for 'web' and for
+        models of texts.
     to : str
         'onnx', 'openvino', 'torch' or 'web'.
     check : path or sequence of paths, optional
-        Images to compare with besides the golden images that the bundle keeps; needed where it keeps none.
+        Images to compare with besides the golden images that the bundle keeps; needed where it keeps none. Of a model
+        of texts: files or texts, always needed, because no text is kept with a model.
     max_error : float, optional
         The guarantee behind the output `decision`; default: what the model was trained with.
     web_runtime : path, optional
@@ -111,15 +99,16 @@ def export(
     """
     one_of("to", to, FORMATS)
     path = Path(output)
-    _check_place(path, to, overwrite=overwrite)
+    if is_bundle_of_texts(model):
+        return export_texts(model, path, to=to, check=check, max_error=max_error, overwrite=overwrite)
+    check_place(path, to, overwrite=overwrite)
     form = "onnx" if to == "web" else to
     require_onnx()
     page_runtime = take_runtime(None if web_runtime is None else Path(web_runtime)) if to == "web" else {}
     runtimes.require_runtimes(form)
     predictor, saved = load_with_bundle(model)
-    _check_images(predictor)
     pictures = _pictures(read_golden(saved), check)
-    triage = _triage(predictor, max_error)
+    triage = triage_of(predictor, max_error)
     exported = build_graph(predictor, triage)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", suffix=".partial", dir=path.parent) as partial:
@@ -132,7 +121,7 @@ def export(
             raise DataError(f"nothing was exported: {failure_words(parity.failed[0])}.")
         files = files[1:] if to == "web" else files
         size = sum(file.stat().st_size for file in files)
-        _publish(files, Path(partial), path, to)
+        publish(files, Path(partial), path, to)
     return ExportResult(path, to, size, exported.outputs, parity, exported.notes)
 
 
@@ -167,22 +156,13 @@ def verify(file: Path | str, model: Path | str | Predictor, images: Any = None) 
         headstart.verify("model.onnx", "model/").passed
     """
     path = Path(file)
+    if is_bundle_of_texts(model):
+        return verify_texts(path, model, images)
     form = form_of(path)
     runtimes.require_runtimes(form, "verifying an exported model")
     predictor, saved = load_with_bundle(model)
     exported = read_exported(path, predictor)
     return _compare(predictor, exported, path, form, _pictures(read_golden(saved), images))
-
-
-def failure_words(check: Check) -> str:
-    """What is wrong with a comparison that failed, in a phrase."""
-    if check.flips or check.kind == "files":
-        same = f"{check.same_labels:,} of {check.images:,} labels are the model's"
-        return f"in {check.runtime} {same} ({check.kind}); the worst image is {check.worst}"
-    return (
-        f"in {check.runtime} a probability differs by {check.largest:.2g} ({check.kind}); the worst image is "
-        f"{check.worst}"
-    )
 
 
 def _compare(predictor: Predictor, exported: ExportGraph | None, path: Path, form: str, pictures: _Pictures) -> Parity:
@@ -195,21 +175,6 @@ def _compare(predictor: Predictor, exported: ExportGraph | None, path: Path, for
         graph=exported if form == "onnx" else None,
         files=pictures.files,
     )
-
-
-def _triage(predictor: Predictor, max_error: float | None) -> Triage | None:
-    asked = predictor.trust is not None and predictor.trust.default_guarantee is not None
-    return predictor.triage(max_error) if asked or max_error is not None else None
-
-
-def _check_images(predictor: Predictor) -> None:
-    """Raise `OptionError` for a model of texts."""
-    modality = predictor.parts[0].backbone.spec.modality
-    if modality != ImageSpec.modality:
-        raise OptionError(
-            f"models of {modality}s are not exported yet, only those of pictures: use 'headstart predict', "
-            "or headstart.load in Python."
-        )
 
 
 def _pictures(golden: Any, check: Any) -> _Pictures:
@@ -233,34 +198,3 @@ def _pictures(golden: Any, check: Any) -> _Pictures:
             "--check IMAGES (from Python, check=…)."
         )
     return _Pictures(images, names, files)
-
-
-def _check_place(path: Path, to: str, *, overwrite: bool) -> None:
-    """Raise `OptionError` before any work where the result could not be put there."""
-    suffix = formats.SUFFIXES.get(to)
-    if suffix is not None and path.suffix != suffix:
-        raise OptionError(f"-o {path} does not end in {suffix}, as files of the format {to!r} do: name it so.")
-    if path.exists() and not overwrite:
-        raise OptionError(f"{path} is there already: choose another -o, or say --overwrite (overwrite=True).")
-    if path.exists() and path.is_dir() != (to == "web"):
-        raise OptionError(f"{path} is {'a folder' if path.is_dir() else 'a file'}: choose another -o.")
-    if to == "web" and path.is_dir() and any(path.iterdir()) and not (path / "headstart.json").is_file():
-        raise OptionError(f"{path} holds other things, which would be lost: choose a new folder with -o.")
-    parent = next((p for p in path.absolute().parents if p.exists()), Path("/"))
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise OptionError(f"{path} cannot be written: {parent} cannot be written to. Choose another -o.")
-
-
-def _publish(files: Sequence[Path], partial: Path, path: Path, to: str) -> None:
-    """Give the files their names, the main one last."""
-    if to == "web":
-        folder = partial / "site"
-        folder.mkdir()
-        for file in files:
-            file.replace(folder / file.name)
-        if path.exists():
-            shutil.rmtree(path)
-        folder.replace(path)
-        return
-    for file in reversed(files):
-        file.replace(path.with_suffix(file.suffix))

@@ -110,11 +110,17 @@ class TextSpec(Texts):
         )
         return PieceCounts(*(np.array(column, np.int64) for column in numbers))
 
-    def special(self) -> tuple[int, int, int]:
-        """The numbers of the pieces before a text, after it, and for nothing."""
-        tokenizer = _tokenizer(self.file)
-        before, after, nothing = (tokenizer.token_to_id(word) for word in ("[CLS]", "[SEP]", "[PAD]"))
-        return before, after, nothing
+    def ends(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The numbers of the pieces that the tokeniser puts before a text and after it; none for GPT-2's kin."""
+        encoding = _tokenizer(self.file).encode("a")
+        own = [i for i, special in enumerate(encoding.special_tokens_mask) if not special] or [0]
+        return tuple(encoding.ids[: own[0]]), tuple(encoding.ids[own[-1] + 1 :])
+
+    @property
+    def room(self) -> int:
+        """The most pieces of a text in a window."""
+        before, after = self.ends()
+        return self.window - len(before) - len(after)
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-like values; `from_dict` reads them back."""

@@ -11,7 +11,7 @@ from headstart.heads.forms.arrays import SavedForm
 from headstart.records.arrays import Floats
 from headstart.storage.arrays import Layout
 
-_LEAST = 1e-9
+LEAST = 1e-9
 """A probability below this is taken for this, so that no score is infinite."""
 
 
@@ -51,5 +51,5 @@ def blend_scores(members: Any, sharpness: Floats, share: Floats) -> Floats:
         scaled = scores * np.float32(sharp)
         powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
         total = total + np.float32(part) * powers / powers.sum(axis=-1, keepdims=True)
-    blended: Floats = np.log(np.maximum(total, np.float32(_LEAST))).astype(np.float32)
+    blended: Floats = np.log(np.maximum(total, np.float32(LEAST))).astype(np.float32)
     return blended

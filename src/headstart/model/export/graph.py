@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart._version import __version__
+from headstart.backbones.graph import INPUT
 from headstart.errors import MissingExtra
 from headstart.heads.forms.linear import Linear
 from headstart.model.export.heads import add_head
@@ -73,28 +74,11 @@ def build_graph(predictor: Predictor, triage: Triage | None = None) -> ExportGra
     cannot be exported, `MissingExtra` without onnx.
     """
     require_onnx()
-    graph, notes = Graph(), []
+    graph = Graph()
     linear = isinstance(predictor.form, Linear)
     taps = _add_backbones(graph, predictor, heat=linear)
     columns = [(part, tap) for part in predictor.parts for tap in part.taps]
-    pooled = [taps.pooled[part.backbone.weights, tap] for part, tap in columns]
-    embedding = graph.op("Concat", *pooled, axis=1, name="embedding")
-    scores = graph.op("Identity", add_head(graph, embedding, predictor.form), name="scores")
-    calibrated = add_calibration(graph, scores, predictor.calibration, len(predictor.classes))
-    outputs = ["probabilities", "scores", "embedding"]
-    probabilities = graph.op("Identity", calibrated, name="probabilities")
-    novelty = None
-    if predictor.trust is not None and predictor.trust.novelty is not None:
-        weights = predictor.parts[0].backbone.weights
-        layers = [taps.pooled[weights, tap] for tap in predictor.novelty_taps]
-        novelty = graph.op("Identity", add_novelty(graph, layers, predictor.trust.novelty), name="novelty")
-        outputs.append("novelty")
-    if triage is not None:
-        decision = add_decision(graph, probabilities, novelty, triage.thresholds)
-        graph.op("Identity", decision, name="decision")
-        outputs.append("decision")
-    else:
-        notes.append("The graph decides nothing: the model was trained without a guarantee (--max-error).")
+    outputs, notes = add_answers(graph, predictor, taps.pooled, triage)
     if isinstance(predictor.form, Linear):
         if all((part.backbone.weights, tap) in taps.spatial for part, tap in columns):
             entries = [
@@ -107,8 +91,35 @@ def build_graph(predictor: Predictor, triage: Triage | None = None) -> ExportGra
         else:
             notes.append("No heat map: a layer that the head looks at is no mean over the image's positions.")
     metadata = metadata_of(predictor, triage, outputs)
-    model = _model(graph, {IMAGE: ["N", "H", "W", 3]}, outputs, predictor, metadata)
+    model = whole_model(graph, [_pixels(IMAGE, ["N", "H", "W", 3])], outputs, predictor, metadata)
     return ExportGraph(model, tuple(outputs), taps.squares, tuple(notes))
+
+
+def add_answers(
+    graph: Graph, predictor: Predictor, pooled: Mapping[tuple[str, str], Value], triage: Triage | None
+) -> tuple[list[str], list[str]]:
+    """What follows on the taps: head, calibration, novelty and decision; gives the outputs and what is to be said.
+
+    pooled: (weights, tap) → (N, width).
+    """
+    notes: list[str] = []
+    values = [pooled[part.backbone.weights, tap] for part in predictor.parts for tap in part.taps]
+    embedding = graph.op("Concat", *values, axis=1, name="embedding")
+    scores = graph.op("Identity", add_head(graph, embedding, predictor.form), name="scores")
+    calibrated = add_calibration(graph, scores, predictor.calibration, len(predictor.classes))
+    outputs = ["probabilities", "scores", "embedding"]
+    probabilities = graph.op("Identity", calibrated, name="probabilities")
+    novelty = None
+    if predictor.trust is not None and predictor.trust.novelty is not None:
+        layers = [pooled[predictor.parts[0].backbone.weights, tap] for tap in predictor.novelty_taps]
+        novelty = graph.op("Identity", add_novelty(graph, layers, predictor.trust.novelty), name="novelty")
+        outputs.append("novelty")
+    if triage is not None:
+        graph.op("Identity", add_decision(graph, probabilities, novelty, triage.thresholds), name="decision")
+        outputs.append("decision")
+    else:
+        notes.append("The graph decides nothing: the model was trained without a guarantee (--max-error).")
+    return outputs, notes
 
 
 def _add_backbones(graph: Graph, predictor: Predictor, *, heat: bool) -> _Taps:
@@ -124,7 +135,7 @@ def _add_backbones(graph: Graph, predictor: Predictor, *, heat: bool) -> _Taps:
         spatial = _means(network, backbone, head_taps) if heat else []
         names = list(dict.fromkeys((*head_taps, *novelty_taps)))
         wanted = [backbone.tap(name).pooled for name in names] + [backbone.tap(name).spatial for name in spatial]
-        found = add_network(graph, network, squares, wanted, f"{backbone.name}{number or ''}/")
+        found = add_network(graph, network, {INPUT: squares}, wanted, f"{backbone.name}{number or ''}/")
         taps.pooled |= {(weights, name): found[backbone.tap(name).pooled] for name in names}
         taps.spatial |= {(weights, name): found[backbone.tap(name).spatial] for name in spatial}
     return taps
@@ -196,9 +207,10 @@ def _pixels(name: str, shape: Sequence[str | int]) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.UINT8, list(shape))
 
 
-def _model(
-    graph: Graph, inputs: Mapping[str, list[str | int]], outputs: Sequence[str], predictor: Predictor, metadata: Any
+def whole_model(
+    graph: Graph, inputs: Sequence[Any], outputs: Sequence[str], predictor: Predictor, metadata: Any
 ) -> Any:
+    """The ONNX model of a graph. inputs: descriptions of its inputs. metadata: what a stranger must know."""
     from onnx import TensorProto, helper
 
     shapes: dict[str, list[str | int]] = {
@@ -215,9 +227,7 @@ def _model(
         )
         for name in outputs
     ]
-    whole = helper.make_graph(
-        graph.nodes, "headstart", [_pixels(n, s) for n, s in inputs.items()], values, initializer=graph.constants
-    )
+    whole = helper.make_graph(graph.nodes, "headstart", list(inputs), values, initializer=graph.constants)
     model = helper.make_model(
         whole,
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import OptionError
+from headstart.heads.forms.blend import LEAST, Blend
 from headstart.heads.forms.linear import Cosine, Form, Layered, Linear
 from headstart.heads.forms.stored_rows import Kernel, Neighbours
 from headstart.heads.forms.trees import Trees
@@ -31,6 +32,16 @@ def _linear(graph: Graph, X: Value, form: Linear) -> Value:
 def signed_root(graph: Graph, X: Value) -> Value:
     """sign(x) √|x|."""
     return graph.op("Mul", graph.op("Sign", X), graph.op("Sqrt", graph.op("Abs", X)))
+
+
+def _blend(graph: Graph, X: Value, form: Blend) -> Value:
+    """log Σ_m share_m · softmax(sharpness_m · (x @ weight_m + bias_m))."""
+    members = [
+        graph.op("Mul", graph.op("Softmax", graph.linear(X, weight * sharp, bias * sharp), axis=1), share)
+        for weight, bias, sharp, share in zip(form.weight, form.bias, form.sharpness, form.share, strict=True)
+    ]
+    total = members[0] if len(members) == 1 else graph.op("Sum", *members)
+    return graph.op("Log", graph.op("Max", total, np.float32(LEAST)))
 
 
 def _cosine(graph: Graph, X: Value, form: Cosine) -> Value:
@@ -116,6 +127,7 @@ def _depth(form: Trees, left: NDArray[Any], right: NDArray[Any]) -> int:
 
 
 _WRITERS: dict[type, Callable[[Graph, Value, Any], Value]] = {
+    Blend: _blend,
     Linear: _linear,
     Cosine: _cosine,
     Layered: _layered,

@@ -5,7 +5,7 @@ Weights stay in half precision as the backbone's file has them, and are computed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from headstart.backbones.deltas import fit_tensors
 from headstart.backbones.graph import INPUT
+from headstart.checks import join_words
 from headstart.errors import BackboneError
 from headstart.model.export.operators import OPSET, Graph, Value
 
@@ -20,18 +21,22 @@ if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
 
 
-def open_network(backbone: Backbone) -> Any:
-    """The ONNX model of a backbone with the tensors that fine-tuning changed; `BackboneError` for a damaged one."""
+def open_network(backbone: Backbone, inputs: Sequence[str] = (INPUT,)) -> Any:
+    """The ONNX model of a backbone with the tensors that fine-tuning changed; `BackboneError` for a damaged one.
+
+    inputs: those that its graph must have.
+    """
     import onnx
 
     try:
         model = onnx.load(str(backbone.graph))
-        sound = model.opset_import[0].version == OPSET and [i.name for i in model.graph.input] == [INPUT]
+        sound = model.opset_import[0].version == OPSET and [i.name for i in model.graph.input] == list(inputs)
     except Exception as error:  # protobuf's own errors, which differ by its version
         raise BackboneError(f"the graph {backbone.graph} is damaged: convert the backbone again.") from error
     if not sound:
         raise BackboneError(
-            f"the graph of {backbone.name} is no graph of opset {OPSET} that takes {INPUT!r}: convert it again."
+            f"the graph of {backbone.name} is no graph of opset {OPSET} that takes {join_words(inputs)}: convert it "
+            "again."
         )
     _apply_delta(model, backbone)
     return model
@@ -53,20 +58,21 @@ def _same_as_half(array: NDArray[Any]) -> bool:
     return bool((array.astype(np.float16).astype(np.float32) == array).all())
 
 
-def add_network(graph: Graph, model: Any, pixels: Value, wanted: Sequence[str], prefix: str) -> dict[str, Value]:
+def add_network(
+    graph: Graph, model: Any, inputs: Mapping[str, Value], wanted: Sequence[str], prefix: str
+) -> dict[str, Value]:
     """Add what `wanted` outputs of a backbone's model need; gives their names in the graph.
 
-    pixels: uint8 (N, size, size, 3). prefix: before every name of the piece.
+    inputs: name of the model's input → what it takes. prefix: before every name of the piece.
     """
     outputs = {output.name for output in model.graph.output}
     if missing := [name for name in wanted if name not in outputs]:
         raise BackboneError(f"the graph of the backbone has no output {missing[0]!r}: convert the backbone again.")
     nodes = needed_nodes(model.graph.node, wanted)
     used = {name for node in nodes for name in node.input}
-    names = {INPUT: pixels}
 
     def rename(name: str) -> str:
-        return names.get(name, f"{prefix}{name}") if name else ""
+        return inputs.get(name, f"{prefix}{name}") if name else ""
 
     for node in nodes:
         copy = type(node)()

@@ -2,7 +2,8 @@
 
 Three comparisons. *Equal pixels*: the graph behind its resampling, on the squares that Headstart's decode makes.
 *Any size*: the whole graph, on the pixels of whole images. *Files*: the whole graph on files that a stranger decodes
-whole, against Headstart's answer to the file itself, which reads large JPEGs at reduced scale. The limits are those of
+whole, against Headstart's answer to the file itself, which reads large JPEGs at reduced scale. *Texts* are of their
+own (`export.texts`). The limits are those of
 docs/deploy/parity.md. Nothing is written here.
 """
 
@@ -24,11 +25,13 @@ from headstart.records.arrays import Floats
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
 
-EQUAL_PIXELS, ANY_SIZE, FILES = "equal pixels", "any size", "files"
-LIMITS = {EQUAL_PIXELS: 1e-5, ANY_SIZE: 2e-3}
-"""How far a probability may move."""
+EQUAL_PIXELS, ANY_SIZE, FILES, TEXTS = "equal pixels", "any size", "files", "texts"
+LIMITS = {EQUAL_PIXELS: 1e-5, ANY_SIZE: 2e-3, TEXTS: 3e-2}
+"""How far a probability may move. A model of texts runs in OpenVINO, which rounds activations to eight bits beside int8
+weights, in groups that depend on padding; other runtimes do not (docs/deploy/parity.md)."""
 GAP = 4e-3
 """Where the two best classes are closer than this, another label is no fault: twice the limit."""
+_GAPS = {TEXTS: 6e-2}
 LEAST_AGREEMENT = 0.99
 MOST_ACCURACY_CHANGE = 0.005
 
@@ -102,7 +105,7 @@ def check_parity(
             if core is not None:
                 checks.append(_equal_pixels(predictor, open_runtime(runtime, core), runtime, expected, images, names))
             found = _answers(run, images)
-            checks.append(_compare(runtime, ANY_SIZE, expected, found, names))
+            checks.append(compare(runtime, ANY_SIZE, expected, found, names))
         if files:
             checks.append(_check_files(predictor, run, runtime, files))
     return Parity(tuple(checks))
@@ -117,19 +120,20 @@ def _equal_pixels(
     names: Sequence[str],
 ) -> Check:
     found = [run(squares_of(predictor, [image]))["probabilities"] for image in images]
-    return _compare(runtime, EQUAL_PIXELS, expected, np.concatenate(found), names)
+    return compare(runtime, EQUAL_PIXELS, expected, np.concatenate(found), names)
 
 
 def _answers(run: Run, images: Sequence[NDArray[np.uint8]]) -> Floats:
     return np.concatenate([run({IMAGE: image[None]})["probabilities"] for image in images])
 
 
-def _compare(runtime: str, kind: str, expected: Floats, found: Floats, names: Sequence[str], **more: Any) -> Check:
+def compare(runtime: str, kind: str, expected: Floats, found: Floats, names: Sequence[str], **more: Any) -> Check:
+    """One comparison of probabilities (n, K): the model's, and those that were found in a runtime."""
     change = np.abs(expected.astype(np.float64) - found).max(axis=1)
     change[np.isnan(change)] = np.inf
     same = expected.argmax(axis=1) == found.argmax(axis=1)
     best = np.sort(expected, axis=1)
-    apart = best[:, -1] - best[:, -2] > GAP
+    apart = best[:, -1] - best[:, -2] > _GAPS.get(kind, GAP)
     worst = int(change.argmax())
     return Check(
         runtime,
@@ -158,7 +162,7 @@ def _check_files(predictor: Predictor, run: Run, runtime: str, files: Sequence[P
         truth = np.array([labels[row] for row in rows])
         hits = [float((table[rows].argmax(axis=1) == truth).mean()) for table in (expected, found)]
         accuracy = (hits[0], hits[1])
-    return _compare(runtime, FILES, expected, found, [str(path) for path, _ in readable], accuracy=accuracy)
+    return compare(runtime, FILES, expected, found, [str(path) for path, _ in readable], accuracy=accuracy)
 
 
 def _label(path: Path, classes: Sequence[str]) -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart.data.images.spec import ImageSpec
 from headstart.errors import BundleError, OptionError
 from headstart.model.export.formats import SUFFIXES
 from headstart.model.export.graph import METADATA, OUTPUTS, SQUARES, ExportGraph, model_fingerprint, require_onnx
@@ -48,6 +49,8 @@ def read_exported(path: Path, predictor: Predictor) -> ExportGraph | None:
     _check_origin(path, {entry.key: entry.value for entry in model.metadata_props}.get(METADATA, ""), predictor)
     outputs = tuple(output.name for output in model.graph.output if output.name in OUTPUTS)
     backbones = list({part.backbone.weights: part.backbone for part in predictor.parts}.values())
+    if not isinstance(backbones[0].spec, ImageSpec):
+        return ExportGraph(model, outputs, {})
     squares = {f"{SQUARES}{number or ''}": backbone.spec.size for number, backbone in enumerate(backbones)}
     return ExportGraph(model, outputs, squares)
 
