@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from headstart.verbs.embeddings import embeddings
     from headstart.verbs.estimator import TransferClassifier
     from headstart.verbs.evaluate import evaluate
+    from headstart.verbs.explain import explain
     from headstart.verbs.export import export, verify
     from headstart.verbs.extend.extend import extend
     from headstart.verbs.forgetting import forgetting
@@ -59,6 +60,7 @@ _HOMES = {
     "drift": "headstart.verbs.drift.drift",
     "embeddings": "headstart.verbs.embeddings",
     "evaluate": "headstart.verbs.evaluate",
+    "explain": "headstart.verbs.explain",
     "export": "headstart.verbs.export",
     "extend": "headstart.verbs.extend.extend",
     "forgetting": "headstart.verbs.forgetting",
@@ -87,6 +89,7 @@ __all__ = [
     "drift",
     "embeddings",
     "evaluate",
+    "explain",
     "export",
     "extend",
     "forgetting",

@@ -20,14 +20,14 @@ NEW = ["where is my card?", "how much is a new mortgage now", "the hotel room", 
 
 
 @pytest.fixture(scope="module")
-def trained() -> Model:
+def spoken() -> Model:
     return headstart.train(*zip(*texts(), strict=True), heads="lda", folds=3, repeats=1)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def saved(trained: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(spoken: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("model") / "model"
-    trained.save(place)
+    spoken.save(place)
     return place
 
 
@@ -75,16 +75,16 @@ def test_an_export_is_verified_on_texts_that_are_named(exported: Path, saved: Pa
     assert "there is no text to compare the export with" in run("verify", exported, saved).stderr
 
 
-def test_many_texts_in_one_call_are_told_apart_and_novelty_is_the_models(exported: Path, trained: Model) -> None:
+def test_many_texts_in_one_call_are_told_apart_and_novelty_is_the_models(exported: Path, spoken: Model) -> None:
     import onnxruntime
 
     from headstart.model.export.texts import graph_inputs
 
     session = onnxruntime.InferenceSession(str(exported / "model.onnx"))
-    inputs = graph_inputs(trained.predictor.parts[0].backbone.spec, NEW)
+    inputs = graph_inputs(spoken.predictor.parts[0].backbone.spec, NEW)
     wanted = {value.name: inputs[value.name] for value in session.get_inputs()}
     probabilities, novelty = session.run(["probabilities", "novelty"], wanted)
-    predictions = trained.predictor.predict(NEW)
+    predictions = spoken.predictor.predict(NEW)
     assert np.abs(probabilities - predictions.probabilities).max() < 3e-2
     assert predictions.novelty is not None
     np.testing.assert_allclose(novelty, predictions.novelty, rtol=0.05)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import posixpath
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart import layout
 from headstart.cli.options import NONE, Place, ShareType, check_order, run_options
 from headstart.errors import OptionError
 from headstart.records.run import Run
@@ -19,7 +16,6 @@ from headstart.records.run import Run
 if TYPE_CHECKING:
     from headstart.model.predictor import Features, Predictor
     from headstart.records.predictions import Decisions, Predictions
-    from headstart.report.predictions import PredictionTable
 
 
 _VOID = "the guarantee is void here"
@@ -79,6 +75,11 @@ _VOID = "the guarantee is void here"
     help="Bring the mean and deviation of every feature of a batch (30 images or more, of one place) to those of "
     "training first: for another light or camera, not for other shares of the classes; without a guarantee.",
 )
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Of a model of texts: the words that carried each answer, by leaving each word out.",
+)
 @click.option("--by-class", is_flag=True, help="With --sets: in that share of the cases of every class.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV: image, class, confidence…, then one column a class.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
@@ -112,6 +113,7 @@ def command(
     on_shift: str,
     sets: float | None,
     adapt: bool,
+    explain: bool,
     by_class: bool,
     form: str | None,
     precision: str,
@@ -129,6 +131,7 @@ def command(
     could be read. Unreadable ones keep their row, marked, and are named on standard error.
     """
     from headstart.cli import show
+    from headstart.cli.predict_table import explain_words, print_counts, print_table
     from headstart.device import choose_device
     from headstart.errors import DataError
     from headstart.model.load import load_model
@@ -155,6 +158,11 @@ def command(
             "--adapt voids guarantees and sets: leave one out (--max-error none turns a trained one off)."
         )
     spec = predictor.parts[0].backbone.spec
+    if explain and spec.modality == "image":
+        raise OptionError(
+            "--explain is about texts, and this model is one of images: leave it out (a page of 'headstart export --to "
+            "web' shows where in an image the answer lies)."
+        )
     show.speak_of(spec.modality)
     samples = spec.find(images)
     device = choose_device(str(run.device), precision=precision)
@@ -176,10 +184,12 @@ def command(
         )
     _announce(predictions, decisions, form)
     in_set = None if limits is None else limits.sets(predictions.probabilities)
-    table = PredictionTable(predictions, decisions, in_set)
-    _print(table, form)
+    table = PredictionTable(
+        predictions, decisions, in_set, explain_words(predictor, samples, device) if explain else ()
+    )
+    print_table(table, form)
     if form is None:
-        _print_counts(table)
+        print_counts(table)
 
 
 def _predict_list(values: dict[str, Any]) -> None:
@@ -292,55 +302,3 @@ def _warn_of_novel(predictions: Predictions) -> None:
             "known ones are by mistake): predictions for them mean little. They are marked; --max-error sends "
             "them to review."
         )
-
-
-def _print(table: PredictionTable, form: str | None) -> None:
-    import numpy as np
-
-    from headstart.cli import show
-    from headstart.report import numbers
-
-    if form == "json":
-        show.as_json(table.to_records())
-    elif form == "csv":
-        sys.stdout.write(table.to_csv())
-    else:
-        predictions = table.predictions
-        columns = {"second choice": table.second_choices(), **table.further_columns(", ")}
-        columns.pop("unreadable", None)  # the reasons stand on standard error
-        labels = [label or "(unreadable)" for label in predictions.labels]
-        if table.decisions is None:
-            columns["mark"] = table.marks()
-        confidences = ["" if np.isnan(value) else numbers.percent(value) for value in predictions.confidences]
-        names, folder = _without_folder(predictions.names)
-        if folder:
-            show.paragraph(f"images in {folder}")
-        rows = list(zip(names, labels, confidences, *columns.values(), strict=True))
-        show.table(("image", "class", "confidence", *columns), rows, right=(2,), paths=(0,), optional=(3,))
-
-
-def _without_folder(names: Sequence[str]) -> tuple[Sequence[str], str]:
-    """On a terminal, where room is short: the names without the folder that all share, and that folder."""
-    if not layout.columns_of(sys.stdout) or len(names) < 2:
-        return names, ""
-    folders = {name.rpartition("/")[0] for name in names}
-    if "" in folders or len({folder.startswith("/") for folder in folders}) > 1:
-        return names, ""
-    common = posixpath.commonpath(folders)
-    return ([name[len(common) :].lstrip("/") for name in names], f"{common}/") if common.strip("/") else (names, "")
-
-
-def _print_counts(table: PredictionTable) -> None:
-    """How many images each class has, and how many are marked; on standard error where a program may read the table."""
-    from headstart.cli import show
-
-    counts = Counter(label for label in table.predictions.labels if label is not None)
-    classes = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
-    marks = Counter(mark for mark in table.marks() if mark)
-    marked = "".join(f"; {count:,} {mark}" for mark, count in marks.items())
-    if not sys.stdout.isatty() and show.is_quiet():
-        return
-    aside = not sys.stdout.isatty()
-    if not aside:
-        click.echo("")
-    show.lines([("counts", f"{classes}{marked}")], err=aside)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from headstart.records.predictions import Decisions, Prediction, Predictions
 from headstart.report.numbers import percent
+from headstart.report.words import carried_words
+from headstart.verbs.explain import Explanation
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +25,13 @@ class PredictionTable:
     """Predictions, a row an image.
 
     decisions: row for row, where a guarantee was asked for. in_set: (n, classes) bool, the set of classes that each
-    image may be, where sets were asked for.
+    image may be, where sets were asked for. words: which words carried each text's answer, where that was asked for.
     """
 
     predictions: Predictions
     decisions: Decisions | None = None
     in_set: NDArray[np.bool_] | None = None
+    words: Sequence[Explanation] = ()
 
     def sets(self) -> list[list[str]]:
         """The names of the classes in each image's set."""
@@ -46,6 +49,8 @@ class PredictionTable:
             columns["decision"], columns["reason"] = self.decisions.words, self.decisions.reasons
         if self.in_set is not None:
             columns["set"] = [separator.join(names) for names in self.sets()]
+        if self.words:
+            columns["because of"] = [carried_words(explanation) for explanation in self.words]
         return columns
 
     def second_choices(self) -> list[str]:
@@ -80,6 +85,8 @@ class PredictionTable:
                 record |= {"decision": self.decisions.words[i], "reason": self.decisions.reasons[i]}
             if self.in_set is not None:
                 record["set"] = sets[i]
+            if self.words:
+                record["words"] = self.words[i].to_dict()
         return records
 
     def to_csv(self) -> str:
