@@ -55,6 +55,9 @@ class _Files:
     type=Place(),
     help="Write a page that shows what was found, in images, to this file (one file, no scripts).",
 )
+@click.option(
+    "--show-texts", is_flag=True, help="With --html, of texts: show whole ones, not their first 80 characters."
+)
 @click.option("--shown", default=24, show_default=True, help="The most images of each kind on the page.")
 @columns
 @group_by
@@ -66,6 +69,7 @@ def command(
     fix: Path | None,
     plan_duplicates: bool,
     html: Path | None,
+    show_texts: bool,
     shown: int,
     columns: ColumnOptions,
     group_by: str,
@@ -86,7 +90,7 @@ def command(
     try:
         _print(result, as_json)
     finally:  # a disk that is full costs the files, not what was found; a reader that has gone costs no file
-        _write(result, files, str(data), shown)
+        _write(result, files, str(data), shown, show_texts)
     if not as_json:
         _print_places(result, data, files)
 
@@ -111,7 +115,7 @@ def _check(files: _Files, shown: int) -> None:
         )
 
 
-def _write(result: Audit, files: _Files, data: str, shown: int) -> None:
+def _write(result: Audit, files: _Files, data: str, shown: int, show_texts: bool) -> None:
     from headstart.report.write import write_report
 
     if files.csv is not None:
@@ -119,7 +123,7 @@ def _write(result: Audit, files: _Files, data: str, shown: int) -> None:
     if files.fix is not None:
         result.write_plan(files.fix, files.plan_duplicates)
     if files.html is not None:
-        write_report(result, files.html, data=data, shown=shown)
+        write_report(result, files.html, data=data, shown=shown, show_texts=show_texts)
 
 
 def _print(result: Audit, as_json: bool) -> None:

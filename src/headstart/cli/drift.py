@@ -40,6 +40,9 @@ _MOST_SHARES = 5
 @click.option(
     "--html", type=Place(), help="Write a page with the most foreign images beside training ones to this file."
 )
+@click.option(
+    "--show-texts", is_flag=True, help="With --html, of texts: show whole ones, not their first 80 characters."
+)
 @click.option("--svg", type=Drawing(), help="Write a plot of how foreign the images are to this file.")
 @click.option("--shown", default=12, show_default=True, help="How many images the page shows on each side.")
 @click.option("--path-column", help="Where IMAGES is a table: column with the image's path (default: by its name).")
@@ -61,6 +64,7 @@ def command(
     reference: Path | None,
     level: float,
     html: Path | None,
+    show_texts: bool,
     svg: Path | None,
     shown: int,
     path_column: str | None,
@@ -98,7 +102,7 @@ def command(
     try:
         _print(result, as_json)
     finally:  # a disk that is full costs the page, not what was found; a reader that has gone costs no page
-        _write(result, html, svg)
+        _write(result, html, svg, show_texts)
     if not as_json:
         _print_places(html, svg)
     if fail_on_drift and result.drifted:
@@ -113,11 +117,11 @@ def _check(html: Path | None, svg: Path | None) -> None:
         raise OptionError(f"--html and --svg must name two files; found {str(html)!r} for both.")
 
 
-def _write(result: BatchDrift, html: Path | None, svg: Path | None) -> None:
+def _write(result: BatchDrift, html: Path | None, svg: Path | None, show_texts: bool) -> None:
     from headstart.report.write import write_plot, write_report
 
     if html is not None:
-        write_report(result, html)
+        write_report(result, html, show_texts=show_texts)
     if svg is not None:
         write_plot(result, svg)
 

@@ -24,6 +24,9 @@ _MOST_CLASSES = 12
 @click.option("--split", help="Only this split of DATA: train, val or test.")
 @click.option("--html", type=Page(), help="Write a page: the confusions, and the worst mistakes as images.")
 @click.option(
+    "--show-texts", is_flag=True, help="With --html, of texts: show whole ones, not their first 80 characters."
+)
+@click.option(
     "--csv", "table", type=Place(), help="Write a table: a line an image with truth, prediction and decision."
 )
 @click.option("--details", is_flag=True, help="Print the scores of each class and further figures too.")
@@ -38,6 +41,7 @@ def command(
     data: Path,
     split: str | None,
     html: Path | None,
+    show_texts: bool,
     table: Path | None,
     details: bool,
     void: str | None,
@@ -76,7 +80,7 @@ def command(
     try:
         _print(evaluation, as_json, details)
     finally:  # a reader of the output that has gone costs no file
-        _write(evaluation, str(data), html, table)
+        _write(evaluation, str(data), html, table, show_texts)
     if not as_json:
         _print_places(html, table)
 
@@ -137,7 +141,7 @@ def _print_details(evaluation: Evaluation) -> None:
     show.lines(figures, indent=20)
 
 
-def _write(evaluation: Evaluation, data: str, html: Path | None, table: Path | None) -> None:
+def _write(evaluation: Evaluation, data: str, html: Path | None, table: Path | None, show_texts: bool) -> None:
     from headstart.report.evaluation import evaluation_csv
     from headstart.report.write import write_report
     from headstart.storage.files import write_atomically
@@ -145,7 +149,7 @@ def _write(evaluation: Evaluation, data: str, html: Path | None, table: Path | N
     if table is not None:
         write_atomically(table, evaluation_csv(evaluation).encode("utf-8", "backslashreplace"))
     if html is not None:
-        write_report(evaluation, html, data=data)
+        write_report(evaluation, html, data=data, show_texts=show_texts)
 
 
 def _print_places(html: Path | None, table: Path | None) -> None:

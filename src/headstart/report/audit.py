@@ -17,6 +17,7 @@ import numpy as np
 from headstart.checks import at_least, quantity
 from headstart.data.cleaning_plan import EXCLUDE, GROUP
 from headstart.data.duplicates.notes import ALTERATIONS
+from headstart.data.modality import modality_of
 from headstart.report.page import render
 from headstart.verbs.audit.findings import (
     CLASSES,
@@ -62,11 +63,11 @@ _MEANING = {
 _QUALITY = "Look at them: 'exclude' in the plan leaves an image out."
 
 
-def audit_html(result: Audit, *, data: str = "", shown: int = SHOWN) -> str:
+def audit_html(result: Audit, *, data: str = "", shown: int = SHOWN, show_texts: bool = False) -> str:
     """The page's text.
 
     data: what the images came from, for the heading and the commands; '' where that has no name. shown: the most images
-    of each kind of finding. Raises `OptionError` where it is under 1.
+    of each kind of finding. show_texts: whole ones, not their beginnings. Raises `OptionError` where it is under 1.
     """
     at_least("shown", shown, 1)
     claims = result.claims
@@ -88,6 +89,8 @@ def audit_html(result: Audit, *, data: str = "", shown: int = SHOWN) -> str:
             "samples": result.samples,
             "typical": result.typical,
         },
+        noun=modality_of(result.samples).noun,
+        whole=show_texts,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headstart.checks import at_least, quantity
+from headstart.data.modality import modality_of
 from headstart.records.samples import ImageSource
 from headstart.report.numbers import percent
 from headstart.report.page import render
@@ -21,8 +22,11 @@ Gallery = tuple[str, str, list[ImageInWords]]
 """A title, an explanation and images."""
 
 
-def drift_html(result: BatchDrift, *, shown: int | None = None) -> str:
-    """The page's text. shown: the most images of each side; None for all that the result names."""
+def drift_html(result: BatchDrift, *, shown: int | None = None, show_texts: bool = False) -> str:
+    """The page's text.
+
+    shown: the most images of each side; None for all that the result names. show_texts: whole ones.
+    """
     from markupsafe import Markup
 
     if shown is not None:
@@ -51,6 +55,8 @@ def drift_html(result: BatchDrift, *, shown: int | None = None) -> str:
             "most_share": max((max(before, now) for _, before, now in shares), default=1.0),
             "notes": result.notes,
         },
+        noun=modality_of(result.batch).noun,
+        whole=show_texts,
     )
 
 

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from headstart.checks import at_least, quantity
+from headstart.data.modality import TEXTS
 from headstart.errors import OptionError
 from headstart.model.evaluation import Evaluation, ScoredImages
 from headstart.model.summary import confusion_words, confusions, too_few
+from headstart.nouns import IMAGE
 from headstart.records.samples import ImageSource
 from headstart.report.numbers import percent
 from headstart.report.page import render
@@ -148,8 +150,8 @@ def _scored(result: Evaluation) -> ScoredImages:
     return result.scored
 
 
-def evaluation_html(result: Evaluation, *, data: str = "", shown: int = SHOWN) -> str:
-    """The page's text. data: what the images came from. shown: the most mistakes, at least 1."""
+def evaluation_html(result: Evaluation, *, data: str = "", shown: int = SHOWN, show_texts: bool = False) -> str:
+    """The page's text. data: what the images came from. shown: the most mistakes. show_texts: whole ones."""
     at_least("shown", shown, 1)
     scored, card = _scored(result), result.card
     worst = scored.worst()
@@ -181,4 +183,6 @@ def evaluation_html(result: Evaluation, *, data: str = "", shown: int = SHOWN) -
             "more": max(len(worst) - shown, 0),
             "notes": result.notes,
         },
+        noun=TEXTS.noun if isinstance(scored.images[0], str) else IMAGE,
+        whole=show_texts,
     )

@@ -24,10 +24,13 @@ class InlineImage(NamedTuple):
     reason: str = ""
 
 
-def inline_image(source: ImageSource, side: int) -> InlineImage:
-    """An image with its longer side at most `side` pixels, or the reason why there is none."""
+def inline_image(source: ImageSource, side: int, *, whole: bool = False) -> InlineImage:
+    """An image with its longer side at most `side` pixels, or the reason why there is none.
+
+    whole: show all of a text, not its beginning.
+    """
     if isinstance(source, str):
-        return InlineImage(text_uri(source))
+        return InlineImage(text_uri(source, whole=whole))
     try:
         return InlineImage(data_uri(source, side))
     except UnreadableImage as error:

@@ -1,4 +1,4 @@
-"""The beginning of a text as a small picture inside a page; never the whole of a long one.
+"""The beginning of a text as a small picture inside a page; never the whole of a long one, unless that is asked for.
 
 Takes a text, returns a data URI of an SVG drawing, so that pages show texts where they show images.
 """
@@ -9,14 +9,16 @@ import base64
 import html
 import textwrap
 
-_CHARACTERS, _LINES, _WIDTH = 24, 6, 160
+_CHARACTERS, _WIDTH = 24, 160
+_EXCERPT, _WHOLE = 80, 4000
+"""Characters that are shown: usually, and where whole texts are asked for."""
 _LINE_HEIGHT = 18
 
 
-def text_uri(text: str) -> str:
-    """The first words of a text, in at most six short lines."""
-    plain = " ".join(text[: 4 * _CHARACTERS * _LINES].split())
-    lines = textwrap.wrap(plain, _CHARACTERS, max_lines=_LINES, placeholder=" …") or ["(empty)"]
+def text_uri(text: str, *, whole: bool = False) -> str:
+    """The first 80 characters of a text, in short lines; of `whole` texts 4,000."""
+    plain, most = " ".join(text[: 4 * _WHOLE].split()), _WHOLE if whole else _EXCERPT
+    lines = textwrap.wrap(plain if len(plain) <= most else f"{plain[: most - 1]}…", _CHARACTERS) or ["(empty)"]
     height = _LINE_HEIGHT * len(lines) + 12
     words = "".join(
         f'<text x="8" y="{_LINE_HEIGHT * (i + 1)}" font-family="sans-serif" font-size="12">{html.escape(line)}</text>'

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.checks import printable, quantity
+from headstart.nouns import IMAGE, reword
 from headstart.records.samples import UNLABELLED, Samples
 from headstart.report import numbers
 from headstart.report.inline_images import inline_image
@@ -26,17 +28,47 @@ TEMPLATES = Path(__file__).parent / "templates"
 _COLOURS = {"INK": INK, "PALE": PALE, "GRID": GRID, "BLUE": BLUE, "ORANGE": ORANGE, "GREEN": GREEN, "RED": RED}
 
 
-def render(template: str, context: Mapping[str, Any]) -> str:
-    """The text of a page. template: a file in `report/templates/`. context: the values that it names."""
-    return _environment().get_template(template).render(context)
+_PROSE = ("heading", "headline", "lines", "facts", "hindrance", "sentence", "advice", "notes", "sections", "galleries")
+"""Values with sentences that were written of images; class names in them stand in quotes or alone."""
+_CODE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<style>.*?</style>|<[^>]*>)", re.DOTALL)
+
+
+def render(template: str, context: Mapping[str, Any], *, noun: str = IMAGE, whole: bool = False) -> str:
+    """The text of a page.
+
+    template: a file in `report/templates/`. context: the values that it names. noun: what an item is called. whole:
+    show all of a text, not its beginning.
+    """
+    said = {name: _reworded(value, noun) if name in _PROSE else value for name, value in context.items()}
+    return _environment(noun, whole).get_template(template).render(said)
+
+
+def _reworded(value: Any, noun: str) -> Any:
+    """Sentences and words of the page with another noun; what has no blank is a name, and stays."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return reword(value, noun) if " " in value or value in ("images", "image") else value
+    if type(value) in (list, tuple):
+        return type(value)(_reworded(item, noun) for item in value)
+    if isinstance(value, dict):
+        return {key: item if key in ("kind", "layout") else _reworded(item, noun) for key, item in value.items()}
+    return value
+
+
+def _reword_template(source: str, noun: str) -> str:
+    """A template's own words with another noun; tags and expressions stay."""
+    return "".join(part if i % 2 else reword(part, noun) for i, part in enumerate(_CODE.split(source)))
 
 
 @functools.cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+def _environment(noun: str, whole: bool) -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    def load(name: str) -> str:
+        source = (TEMPLATES / name).read_text(encoding="utf-8")
+        return _reword_template(source, noun) if name.endswith(".html") else source
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FunctionLoader(load),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_spell_out,
@@ -52,7 +84,11 @@ def _environment() -> Environment:
         "percent": numbers.percent,
         "quantity": quantity,
     }
-    environment.globals |= {"colours": _COLOURS, "inline_image": inline_image, "rows_by_place": rows_by_place}
+    environment.globals |= {
+        "colours": _COLOURS,
+        "inline_image": functools.partial(inline_image, whole=whole),
+        "rows_by_place": rows_by_place,
+    }
     return environment
 
 

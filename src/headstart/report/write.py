@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def write_report(
-    result: Audit | BatchDrift | Evaluation, path: Path | str, *, data: str = "", shown: int | None = None
+    result: Audit | BatchDrift | Evaluation,
+    path: Path | str,
+    *,
+    data: str = "",
+    shown: int | None = None,
+    show_texts: bool = False,
 ) -> None:
     """Write a result as one page with images: an HTML file that runs no script and loads nothing.
 
@@ -35,6 +40,8 @@ def write_report(
     shown : int, optional
         The most images of each kind (of each side, for drift; mistakes, for an evaluation), at least 1; default: 24,
         for drift all that the result names.
+    show_texts : bool
+        Show whole texts; else the first 80 characters of each.
 
     Raises
     ------
@@ -58,13 +65,13 @@ def write_report(
     from headstart.verbs.drift.result import BatchDrift
 
     if isinstance(result, Audit):
-        page = audit_html(result, data=data, shown=SHOWN if shown is None else shown)
+        page = audit_html(result, data=data, shown=SHOWN if shown is None else shown, show_texts=show_texts)
     elif isinstance(result, BatchDrift):
         if data:
             raise OptionError(f"data names what an audit looked at; found {data!r} for a drift result: leave it out.")
-        page = drift_html(result, shown=shown)
+        page = drift_html(result, shown=shown, show_texts=show_texts)
     elif isinstance(result, Evaluation):
-        page = evaluation_html(result, data=data, shown=MISTAKES if shown is None else shown)
+        page = evaluation_html(result, data=data, shown=MISTAKES if shown is None else shown, show_texts=show_texts)
     else:
         raise OptionError(
             "write_report takes what headstart.audit, headstart.drift or evaluate returned; found "
