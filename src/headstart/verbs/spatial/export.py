@@ -1,6 +1,6 @@
 """Exports a detector or segmenter as one ONNX graph, and proves that the export answers as the model does.
 
-The file gets its name only where ONNX Runtime and OpenVINO both give the model's answers. Other formats are not written.
+The file gets its name only where ONNX Runtime and OpenVINO both give the model's answers. Nothing but ONNX is written.
 """
 
 from __future__ import annotations
