@@ -63,7 +63,9 @@ class _Files:
 @group_by
 @run_options("seed", "device", "cache")
 @click.option("--json", "as_json", is_flag=True, help="Print every finding as JSON.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     data: Path,
     listing: Path | None,
     fix: Path | None,
@@ -81,9 +83,18 @@ def command(
     Finds unreadable images; exact and near duplicates (turned, mirrored, re-encoded or cropped ones too), also across
     splits and across classes; labels that are probably wrong; few images of a class; tiny, very long, near-black,
     near-white and blurred images. Nothing is changed.
+
+    Boxes and masks are seen by themselves: faults by file and line, repeated images and drives on both sides of a
+    split, class names alike, objects that are perhaps not labelled.
     """
+    from headstart.cli import spatial_audit
+    from headstart.data.sources.annotations.find import find_form
     from headstart.verbs.audit.audit import audit
 
+    form = find_form(data)
+    if form is not None:
+        spatial_audit.audit(ctx, form, locals())
+        return
     files = _Files(listing, fix, html, plan_duplicates)
     _check(files, shown)
     result = audit(columns.load(data), group_by=group_by, seed=run.seed, device=run.device, cache=run.cache)

@@ -43,7 +43,9 @@ from headstart.cli.options import Place, ShareType
     "used, and kept).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     model: Path,
     output: Path,
     to: str | None,
@@ -56,11 +58,17 @@ def command(
 
     Of a model of texts pieces go in, and the tokeniser is put beside the graph.
 
+    Of boxes and masks: boxes after suppression, or a class map; ONNX alone, and --check is needed.
     The exported file is run beside the model and written only where both answer the same. Needs headstart[export].
     """
-    from headstart.cli import show
+    from headstart.cli import show, spatial_export
+    from headstart.model.open import find_spatial
     from headstart.verbs.export import export
 
+    detector = find_spatial(model)
+    if detector is not None:
+        spatial_export.export(ctx, detector, locals())
+        return
     to = to or {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}.get(output.suffix, "web")
     result = export(
         model,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TRAIN_OPTIONS = frozenset(
     {
         *("data", "output", "overwrite", "backbones", "heads", "folds", "seed", "max_unreadable", "cache", "details"),
-        *("as_json", "task", "void", "size", "device"),
+        *("as_json", "task", "void", "size", "device", "group_by"),
     }
 )
 
@@ -55,6 +55,7 @@ def train(ctx: click.Context, form: Form, task: str, values: dict[str, Any]) -> 
         folds=values["folds"],
         seed=run.seed,
         max_unreadable=run.max_unreadable,
+        group_by=values["group_by"],
         cache=run.cache,
     )
     check_destination(output, overwrite=values["overwrite"])

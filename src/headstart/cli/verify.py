@@ -20,11 +20,16 @@ def command(file: Path, model: Path, images: tuple[str, ...]) -> None:
     """
     import sys
 
-    from headstart.cli import show
+    from headstart.cli import show, spatial_export
     from headstart.cli.export import parity_lines
+    from headstart.model.open import find_spatial
     from headstart.verbs.export import verify
     from headstart.verbs.export_place import failure_words
 
+    detector = find_spatial(model)
+    if detector is not None:
+        spatial_export.verify(detector, file, model, images)
+        return
     parity = verify(file, model, images or None)
     answer = f"{file} answers as {model} does" if parity.passed else f"{failure_words(parity.failed[0])}"
     show.lines([("same" if parity.passed else "differs", answer), *parity_lines(parity.checks)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,17 @@ BINS = 200
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """labels: (rows, columns) the class of each pixel of the image. sure: (rows, columns) its probability, 0 to 1, on
-    the grid's cells. probabilities: (rows, columns, K) on the grid."""
+    """labels: (rows, columns) the class of each pixel of the image. outputs: (rows, columns, K) on the grid's cells.
+    place: where the image lies on the canvas."""
 
     labels: ClassMap
-    probabilities: Floats
+    outputs: Floats
     place: Place
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """(rows, columns, K) of the classes on the grid's cells, 0 to 1."""
+        return softmax(self.outputs)
 
     @property
     def sure(self) -> Floats:
@@ -81,8 +87,13 @@ def _answer(outputs: Floats, points: Points, place: Place) -> Segmentation:
     """The class of the highest score at each pixel, the scores interpolated."""
     rows, columns, classes = outputs.shape
     box = (0.0, 0.0, min(place.extent[0] / _STRIDE, columns), min(place.extent[1] / _STRIDE, rows))
-    layers = np.stack([_enlarge(outputs[..., k], place.size, box) for k in range(classes)])
-    return Segmentation(layers.argmax(axis=0).astype(np.int16), softmax(outputs), place)
+    best = _enlarge(outputs[..., 0], place.size, box)
+    labels = np.zeros(best.shape, np.int16)
+    for k in range(1, classes):  # a running maximum: quicker than to stack the layers and ask for the largest
+        layer = _enlarge(outputs[..., k], place.size, box)
+        np.putmask(labels, layer > best, np.int16(k))
+        best = np.maximum(best, layer)
+    return Segmentation(labels, outputs, place)
 
 
 def _enlarge(layer: Floats, size: tuple[int, int], box: tuple[float, float, float, float]) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from headstart.records.samples import ImageSource
 STRIDE = 32
 """The coarsest tap's cell, in pixels of the canvas."""
 LONGEST = 2048
-_FILLS = 0.06
+FILLS = 0.06
 """A band narrower than this share of a side is left out: the image is stretched by as much instead."""
 
 
@@ -48,7 +48,7 @@ class Canvas:
         """Pixels of the canvas a pixel of an image of this size, across and down."""
         across, down = self.width / width, self.height / height
         scale = min(across, down)
-        return (across, down) if max(across, down) * (1 - _FILLS) <= scale else (scale, scale)
+        return (across, down) if max(across, down) * (1 - FILLS) <= scale else (scale, scale)
 
     def extent(self, width: float, height: float) -> tuple[int, int]:
         """How many columns and rows of the canvas an image of this size fills."""

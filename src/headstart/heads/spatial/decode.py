@@ -20,8 +20,9 @@ SUPPRESS = 0.4
 """Overlap from which the less sure of two boxes of a class goes."""
 LEAST = 0.02
 """Scores below are not looked at."""
-_MOST_CELLS, _MOST = 400, 100
-_VOTES = 0.05
+MOST_CELLS, MOST = 400, 100
+"""Cells of a class that are looked at, and boxes of an image that stay."""
+VOTES = 0.05
 """How quickly a neighbour's vote falls with its overlap: exp(-(1 - overlap)² / this)."""
 
 
@@ -35,14 +36,14 @@ def decode_boxes(
     parts = []
     for label in range(classes):
         near = np.flatnonzero(scores[:, label] >= least)
-        near = near[np.argsort(-scores[near, label], kind="stable")][:_MOST_CELLS]
+        near = near[np.argsort(-scores[near, label], kind="stable")][:MOST_CELLS]
         if len(near):
             corners, sure = suppress(_corners(outputs[near, classes:], points[near]), scores[near, label])
             parts.append((corners, sure, np.full(len(sure), label)))
     if not parts:
         return Detections.none()
     corners, sure, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.argsort(-sure, kind="stable")[:_MOST]
+    order = np.argsort(-sure, kind="stable")[:MOST]
     limits = np.array([*size, *size], np.float64)
     placed = np.clip(corners[order] / np.array([*scales, *scales]), 0, limits)
     return Detections(placed, sure[order], labels[order].astype(np.int64))
@@ -65,5 +66,5 @@ def suppress(
             chosen.append(place)
             free &= overlap[place] <= limit
     votes = overlap[chosen]
-    weights = np.where(votes >= 0.5, np.exp(-((1 - votes) ** 2) / _VOTES), 0.0) * scores
+    weights = np.where(votes >= 0.5, np.exp(-((1 - votes) ** 2) / VOTES), 0.0) * scores
     return weights @ corners / weights.sum(axis=1, keepdims=True), scores[np.array(chosen, np.int64)]

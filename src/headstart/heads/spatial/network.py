@@ -50,13 +50,19 @@ class CellNetwork:
     def grid(self, maps: Sequence[Floats], columns: int, rows: int) -> Floats:
         """(rows, columns, o) the outputs on a grid over the whole canvas."""
         hidden = np.zeros((rows, columns, self.inner.shape[1]), np.float32)
+        coarse: dict[tuple[int, int], Floats] = {}
         start = 0
         for tap in maps:
             high, wide, channels = tap.shape
-            part = tap.reshape(-1, channels).astype(np.float32) @ self.inner[start : start + channels]
+            layer = self.inner[start : start + channels]
             start += channels
-            down = interpolation(rows, high) @ part.reshape(high, -1)
-            hidden += np.matmul(interpolation(columns, wide), down.reshape(rows, wide, -1))
+            if high * wide > rows * columns:  # interpolation and layer commute: the cheaper order
+                hidden += _resample(tap.astype(np.float32), rows, columns) @ layer
+                continue
+            part = (tap.reshape(-1, channels).astype(np.float32) @ layer).reshape(high, wide, -1)
+            coarse[high, wide] = coarse[high, wide] + part if (high, wide) in coarse else part
+        for part in coarse.values():
+            hidden += _resample(part, rows, columns)
         hidden += self.inner_bias
         return self._finish(hidden.reshape(rows * columns, -1)).reshape(rows, columns, -1)
 
@@ -71,6 +77,15 @@ class CellNetwork:
         if self.outer is None or self.outer_bias is None:
             return layers
         return {**layers, "outer": self.outer, "outer_bias": self.outer_bias}
+
+
+def _resample(tap: Floats, rows: int, columns: int) -> Floats:
+    """A map (high, wide, channels) at the centres of a grid over the same area."""
+    high, wide, channels = tap.shape
+    if (high, wide) == (rows, columns):
+        return tap
+    down = interpolation(rows, high) @ tap.reshape(high, -1)
+    return np.asarray(np.matmul(interpolation(columns, wide), down.reshape(rows, wide, channels)))
 
 
 def network_from_arrays(arrays: Mapping[str, Any]) -> CellNetwork:

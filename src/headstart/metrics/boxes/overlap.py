@@ -21,9 +21,9 @@ def overlaps(corners: NDArray[Any], others: NDArray[Any], *, ignored: NDArray[np
     >>> overlaps(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [5, 5, 6, 6]])).round(3).tolist()
     [[0.333, 0.0]]
     """
-    low = np.maximum(corners[:, None, :2], others[None, :, :2])
-    high = np.minimum(corners[:, None, 2:], others[None, :, 2:])
-    shared: Reals = np.clip(high - low, 0, None).prod(axis=2)
+    wide = np.minimum(corners[:, None, 2], others[None, :, 2]) - np.maximum(corners[:, None, 0], others[None, :, 0])
+    high = np.minimum(corners[:, None, 3], others[None, :, 3]) - np.maximum(corners[:, None, 1], others[None, :, 1])
+    shared: Reals = np.maximum(wide, 0) * np.maximum(high, 0)
     own = areas(corners)[:, None]
     whole = own + areas(others)[None] - shared
     if ignored is not None:

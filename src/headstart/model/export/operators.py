@@ -37,12 +37,12 @@ class Graph:
         self.nodes.append(helper.make_node(kind, values, [output], name=output, **attributes))
         return output
 
-    def top(self, values: Value, count: int, *, largest: bool = True) -> tuple[Value, Value]:
-        """The `count` largest values of each row, falling, and their positions."""
+    def top(self, values: Value, count: int | Value, *, largest: bool = True) -> tuple[Value, Value]:
+        """The `count` largest values of each row, falling, and their positions. count: a number, or (1,) int64."""
         from onnx import helper
 
         outputs = [self._name("TopK"), self._name("TopK")]
-        k = self.constant(np.array([count], np.int64))
+        k = count if isinstance(count, str) else self.constant(np.array([count], np.int64))
         self.nodes.append(
             helper.make_node("TopK", [values, k], outputs, name=outputs[0], axis=-1, largest=int(largest), sorted=1)
         )

@@ -18,7 +18,7 @@ from headstart.model.export.operators import Graph, Value
 
 
 @dataclass(frozen=True)
-class _Side:
+class Side:
     """One side of the square: the image's length there, and the part of it that fills `out` of the square's places.
 
     low, extent: of that part, in 1/256 pixel. out: how many places it fills. before: how many lie before it.
@@ -37,10 +37,10 @@ def add_resampling(graph: Graph, image: Value, spec: ImageSpec, name: str) -> Va
     height, width = (graph.op("Gather", shape, place) for place in (1, 2))
     columns, rows = _sides(graph, width, height, spec)
     channels = graph.op("Transpose", graph.cast(image, np.float32), perm=[0, 3, 1, 2])
-    across, seen_across = _weights(graph, columns, spec)
-    down, seen_down = _weights(graph, rows, spec)
-    narrow = _eight_bits(graph, graph.op("MatMul", channels, graph.op("Transpose", across, perm=[1, 0])))
-    square = _eight_bits(graph, graph.op("MatMul", down, narrow))
+    across, seen_across = side_weights(graph, columns, spec.size, spec.interpolation)
+    down, seen_down = side_weights(graph, rows, spec.size, spec.interpolation)
+    narrow = eight_bits(graph, graph.op("MatMul", channels, graph.op("Transpose", across, perm=[1, 0])))
+    square = eight_bits(graph, graph.op("MatMul", down, narrow))
     if spec.fit == "pad":
         seen = graph.op("Mul", seen_down, graph.op("Transpose", seen_across, perm=[1, 0]))
         ground = np.array(spec.ground, np.float32).reshape(1, 3, 1, 1)
@@ -50,27 +50,27 @@ def add_resampling(graph: Graph, image: Value, spec: ImageSpec, name: str) -> Va
     return graph.op("Identity", pixels, name=name)
 
 
-def _sides(graph: Graph, width: Value, height: Value, spec: ImageSpec) -> tuple[_Side, _Side]:
+def _sides(graph: Graph, width: Value, height: Value, spec: ImageSpec) -> tuple[Side, Side]:
     """Columns and rows."""
     if spec.fit == "crop":
         return _centre(graph, width, height, width, spec), _centre(graph, width, height, height, spec)
     return _whole(graph, width, height, width, spec), _whole(graph, width, height, height, spec)
 
 
-def _centre(graph: Graph, width: Value, height: Value, length: Value, spec: ImageSpec) -> _Side:
+def _centre(graph: Graph, width: Value, height: Value, length: Value, spec: ImageSpec) -> Side:
     """As `centre_square`: half = (256 · min(W, H) · size + resize) // (2 · resize), low = 128 · length - half."""
     shorter = graph.op("Min", width, height)
     scaled = graph.op("Add", graph.op("Mul", shorter, GRID * spec.size), spec.resize)
     half = graph.op("Max", graph.op("Div", scaled, 2 * spec.resize), 1)
     low = graph.op("Sub", graph.op("Mul", length, GRID // 2), half)
-    return _Side(length, low, graph.op("Mul", half, 2), graph.constant(spec.size), graph.constant(0))
+    return Side(length, low, graph.op("Mul", half, 2), graph.constant(spec.size), graph.constant(0))
 
 
-def _whole(graph: Graph, width: Value, height: Value, length: Value, spec: ImageSpec) -> _Side:
+def _whole(graph: Graph, width: Value, height: Value, length: Value, spec: ImageSpec) -> Side:
     """The whole length; padded, it fills size · length / longer places, rounded, halves to even."""
     extent, low = graph.op("Mul", length, GRID), graph.constant(0)
     if spec.fit == "squeeze":
-        return _Side(length, low, extent, graph.constant(spec.size), graph.constant(0))
+        return Side(length, low, extent, graph.constant(spec.size), graph.constant(0))
     longer = graph.op("Max", width, height)
     scaled = graph.op("Mul", length, spec.size)
     quotient = graph.op("Div", scaled, longer)
@@ -78,16 +78,16 @@ def _whole(graph: Graph, width: Value, height: Value, length: Value, spec: Image
     odd = graph.op("Sub", quotient, graph.op("Mul", graph.op("Div", quotient, 2), 2))
     up = graph.cast(graph.op("Greater", graph.op("Add", twice_rest, odd), longer), np.int64)
     out = graph.op("Max", graph.op("Add", quotient, up), 1)
-    return _Side(length, low, extent, out, graph.op("Div", graph.op("Sub", spec.size, out), 2))
+    return Side(length, low, extent, out, graph.op("Div", graph.op("Sub", spec.size, out), 2))
 
 
-def _weights(graph: Graph, side: _Side, spec: ImageSpec) -> tuple[Value, Value]:
+def side_weights(graph: Graph, side: Side, size: int, interpolation: str) -> tuple[Value, Value]:
     """(size, length): every place's weights, which sum to one; and (size, 1): 1 where a place shows the image.
 
     With x the pixel, i the place, c_i = low + (i + ½) · extent / out its centre and s = max(extent / out, 256) the
     filter's width, both in 1/256 pixel, the filter's argument is (256 (x + ½) - c_i) / s. Times 2 · out it is whole.
     """
-    places = graph.op("Sub", np.arange(spec.size, dtype=np.int64)[:, None], side.before)
+    places = graph.op("Sub", np.arange(size, dtype=np.int64)[:, None], side.before)
     pixels = graph.op("Unsqueeze", graph.op("Range", 0, side.length, 1), np.array([0], np.int64))
     centres = graph.op(
         "Add",
@@ -97,7 +97,7 @@ def _weights(graph: Graph, side: _Side, spec: ImageSpec) -> tuple[Value, Value]:
     middles = graph.op("Mul", graph.op("Add", graph.op("Mul", pixels, 2), 1), graph.op("Mul", side.out, GRID))
     scale = graph.op("Max", graph.op("Mul", side.out, 2 * GRID), graph.op("Mul", side.extent, 2))
     distance = graph.op("Abs", graph.cast(graph.op("Sub", middles, centres), np.float32))
-    raw = _filter(graph, graph.op("Div", distance, graph.cast(scale, np.float32)), spec.interpolation)
+    raw = _filter(graph, graph.op("Div", distance, graph.cast(scale, np.float32)), interpolation)
     seen = graph.cast(
         graph.op("And", graph.op("GreaterOrEqual", places, 0), graph.op("Less", places, side.out)), np.float32
     )
@@ -122,7 +122,7 @@ def _filter(graph: Graph, t: Value, interpolation: str) -> Value:
     return graph.op("Where", graph.op("Less", t, np.float32(1)), near, far)
 
 
-def _eight_bits(graph: Graph, values: Value) -> Value:
+def eight_bits(graph: Graph, values: Value) -> Value:
     """Rounded to whole numbers, halves up, and clipped to 0..255."""
     rounded = graph.op("Floor", graph.op("Add", values, np.float32(0.5)))
     return graph.op("Clip", rounded, np.float32(0), np.float32(255))

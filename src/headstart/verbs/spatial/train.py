@@ -13,6 +13,7 @@ import numpy as np
 from headstart.backbones.opening import open_backbone
 from headstart.checks import at_least, one_of, quantity
 from headstart.data.duplicates.near import MOST_COMPARED, near_groups
+from headstart.data.series.keys import AUTO, check_rule
 from headstart.data.sources.annotations.places import upright_size
 from headstart.data.sources.dataset import Dataset
 from headstart.data.splits import held_out_rows
@@ -26,6 +27,7 @@ from headstart.model.spatial.predictor import SpatialPredictor
 from headstart.model.spatial.saved import SpatialModel
 from headstart.pipeline.spatial.collect import Collected, collect
 from headstart.pipeline.spatial.fit import HEADS, SpatialFit, answers, fit_spatial
+from headstart.pipeline.spatial.groups import hold_groups
 from headstart.records.boxes import Boxes
 from headstart.records.samples import Samples
 from headstart.tasks.boxes import BOXES
@@ -41,7 +43,8 @@ _SIZES_LOOKED_AT = 200
 class SpatialOptions:
     """backbone: its name. size: the canvas's longer side in pixels, None for the task's own. heads: to compare. folds:
     of the comparison, None by the number of images. seed: of everything drawn. max_unreadable: the share of unreadable
-    images above which the run stops. cache: keep thumbnails for the next run."""
+    images above which the run stops. group_by: what stays in one fold, as of `train`. cache: keep thumbnails for the
+    next run."""
 
     backbone: str = "lite0"
     size: int | None = None
@@ -49,6 +52,7 @@ class SpatialOptions:
     folds: int | None = None
     seed: int = 0
     max_unreadable: float = 0.05
+    group_by: str = AUTO
     cache: bool = True
 
     def __post_init__(self) -> None:
@@ -56,6 +60,7 @@ class SpatialOptions:
             one_of("heads", name, HEADS)
         if self.folds is not None:
             at_least("folds", self.folds, 2)
+        check_rule(self.group_by)
 
 
 @dataclass
@@ -84,18 +89,26 @@ def train_spatial(data: Dataset, *, options: SpatialOptions | None = None) -> Sp
     with clock.time("duplicates"):
         samples, duplicate_notes = _with_groups(data.samples, options.cache)
         held, leak_notes = _without_leaks(samples, held)
+        grouped, group_notes = hold_groups(samples, options.group_by, cache=options.cache)
     engine = TapEngine(open_backbone(options.backbone), canvas_for(_sizes(samples), options.size or task.longest))
     with clock.time("features"):
         apart = samples.take(held == _HELD)
         data_fit = collect(
-            samples.take(held == _FIT), task, engine, seed=options.seed, max_unreadable=options.max_unreadable
+            grouped.take(held == _FIT), task, engine, seed=options.seed, max_unreadable=options.max_unreadable
         )
     with clock.time("heads"):
         fit = fit_spatial(data_fit, task, heads=options.heads, folds=options.folds, seed=options.seed)
     with clock.time("held out"):
         collected = collect(apart, task, engine, seed=options.seed, max_unreadable=1.0) if len(apart) else None
         outcome = _held_out(fit, collected, task, options.seed)
-    notes = (*data.notes, *split_notes, *duplicate_notes, *leak_notes, *_few_notes(fit.measured[0].scores, task))
+    notes = (
+        *data.notes,
+        *split_notes,
+        *duplicate_notes,
+        *leak_notes,
+        *group_notes,
+        *_few_notes(fit.measured[0].scores, task),
+    )
     return _model(task, data, data_fit, fit, engine, outcome, notes, clock, options)
 
 

@@ -20,7 +20,7 @@ from headstart.data.sources.annotations.coco import read_coco
 from headstart.data.sources.annotations.find import BOXES, Form, find_form
 from headstart.data.sources.annotations.labelme import read_labelme
 from headstart.data.sources.annotations.mask_folders import read_mask_folders
-from headstart.data.sources.annotations.objects import AnnotatedImage, Reading, fault_notes
+from headstart.data.sources.annotations.objects import AnnotatedImage, Fault, Reading, fault_notes
 from headstart.data.sources.annotations.outlines import OutlineMap
 from headstart.data.sources.annotations.places import ImageIndex
 from headstart.data.sources.annotations.voc import read_voc
@@ -56,6 +56,11 @@ def require_form(place: Path, form: Form | None) -> Form:
 
 def load_form(form: Form, task: str, void: Sequence[str] = ()) -> Dataset:
     """The images of a form that was recognised."""
+    return load_with_faults(form, task, void)[0]
+
+
+def load_with_faults(form: Form, task: str, void: Sequence[str] = ()) -> tuple[Dataset, tuple[Fault, ...]]:
+    """The images of a form that was recognised, and all that was wrong, by file and line."""
     if form.name == "masks":
         if task == BOXES:
             raise DataError(f"{form.root} holds masks, and boxes were asked for: leave --task out, or give boxes.")
@@ -67,7 +72,7 @@ def load_form(form: Form, task: str, void: Sequence[str] = ()) -> Dataset:
     dataset = _assemble(images, target)
     notes = (*reading.notes, *fault_notes(reading.faults), *_name_notes(names), *_empty_notes(images))
     counts = Counter(fault.kind for fault in reading.faults)
-    return replace(dataset, notes=(*dataset.notes, *notes), ignored=dict(counts))
+    return replace(dataset, notes=(*dataset.notes, *notes), ignored=dict(counts)), tuple(reading.faults)
 
 
 def _read(form: Form) -> Reading:
@@ -135,11 +140,15 @@ def _name_notes(names: Sequence[str]) -> tuple[str, ...]:
     notes = []
     if alike := similar_names(names):
         notes.append(f"Names that differ only in case or blanks are different classes here: {'; '.join(alike[:5])}.")
-    near = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if _one_letter(a.casefold(), b.casefold())]
-    if near:
+    if near := names_alike(names):
         words = "; ".join(f"{a!r} and {b!r}" for a, b in near[:5])
         notes.append(f"Class names that differ by a letter are different classes here: {words}; rename one if not.")
     return tuple(notes)
+
+
+def names_alike(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of names that differ by a letter."""
+    return [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if _one_letter(a.casefold(), b.casefold())]
 
 
 def _one_letter(a: str, b: str) -> bool:

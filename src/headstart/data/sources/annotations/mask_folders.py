@@ -24,7 +24,7 @@ from headstart.data.sources.annotations.mask_files import (
     read_palette,
     read_pixels,
 )
-from headstart.data.sources.annotations.objects import Reading, fault_notes
+from headstart.data.sources.annotations.objects import Fault, Reading, fault_notes
 from headstart.data.sources.annotations.places import listed_splits, upright_size
 from headstart.data.sources.dataset import Dataset, assemble_dataset
 from headstart.data.sources.files import list_folder
@@ -46,8 +46,11 @@ class _Stored:
     content: str
 
 
-def read_mask_folders(form: Form, void: Sequence[str]) -> Dataset:
-    """The images of a form of masks; raises `DataError` where none can be used, `OptionError` for an unknown void."""
+def read_mask_folders(form: Form, void: Sequence[str]) -> tuple[Dataset, tuple[Fault, ...]]:
+    """The images of a form of masks, and what was wrong.
+
+    Raises `DataError` where none can be used, `OptionError` for an unknown void.
+    """
     reading = Reading()
     stored = _read_pairs(form, reading)
     if not stored:
@@ -65,7 +68,8 @@ def read_mask_folders(form: Form, void: Sequence[str]) -> Dataset:
     image_names = [pair.image.relative_to(form.root).as_posix() for pair in stored]
     samples = assemble_dataset([pair.image for pair in stored], image_names, None, splits=splits)
     notes = (*reading.notes, *fault_notes(reading.faults))
-    return Dataset(replace(samples, target=target), dict(Counter(f.kind for f in reading.faults)), notes)
+    ignored = dict(Counter(f.kind for f in reading.faults))
+    return Dataset(replace(samples, target=target), ignored, notes), tuple(reading.faults)
 
 
 def _read_pairs(form: Form, reading: Reading) -> list[_Stored]:
