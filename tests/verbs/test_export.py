@@ -137,7 +137,7 @@ def test_nothing_is_written_where_the_export_answers_otherwise(
 ) -> None:
     from headstart.model.export import parity
 
-    monkeypatch.setattr(parity, "LIMITS", {parity.EQUAL_PIXELS: 0.0, parity.ANY_SIZE: 0.0})
+    monkeypatch.setattr(parity, "LIMITS", {"f32": parity.Limits(0.0, 0.0, 1.0)})
     with pytest.raises(DataError, match="nothing was exported: in ONNX Runtime a probability differs by"):
         api.export(saved_model, tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []

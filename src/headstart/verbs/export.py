@@ -25,7 +25,8 @@ from headstart.errors import DataError, OptionError, UnreadableImage
 from headstart.model.export import formats, runtimes
 from headstart.model.export.graph import ExportGraph, build_graph, require_onnx
 from headstart.model.export.parity import Check, Parity, check_parity
-from headstart.model.export.reading import form_of, read_exported
+from headstart.model.export.precision import check_precision, with_precision
+from headstart.model.export.reading import form_of, read_exported, read_precision
 from headstart.model.export.site import take_runtime, write_site
 from headstart.model.golden import read_golden
 from headstart.model.load import load_with_bundle
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
     from headstart.trust.triage.records import Triage
 
-FORMATS = ("onnx", "openvino", "torch", "web")
+FORMATS = ("onnx", "openvino", "torch", "litert", "coreml", "web")
 MOST_CHECKED = 200
 """Images of --check that are run, evenly drawn: a comparison of more says no more."""
 
@@ -65,6 +66,7 @@ def export(
     output: Path | str,
     *,
     to: str = "onnx",
+    precision: str = "f32",
     check: Any = None,
     max_error: float | None = None,
     web_runtime: Path | str | None = None,
@@ -77,9 +79,12 @@ def export(
     model : path or Predictor
         The folder of a saved model, or a model that was loaded from one.
     output : path
-        The file to write: model.onnx, model.xml (OpenVINO), model.pt2 (torch.export), or a folder for 'web'.
+        The file to write: model.onnx, model.xml (OpenVINO), model.pt2 (torch.export), model.tflite (LiteRT),
+        model.mlpackage (Core ML), or a folder for 'web'.
     to : str
-        'onnx', 'openvino', 'torch' or 'web'.
+        'onnx', 'openvino', 'torch', 'litert', 'coreml' or 'web'.
+    precision : str
+        'f32'; 'f16', which stores halves and computes in single precision (in halves on Core ML); 'bf16', for OpenVINO.
     check : path or sequence of paths, optional
         Images to compare with besides the golden images that the bundle keeps; needed where it keeps none.
     max_error : float, optional
@@ -99,7 +104,8 @@ def export(
     DataError
         The export answers differently: nothing is written. Or there are no images to compare with.
     OptionError
-        An unknown format, a place that cannot be written to, a head that cannot be exported.
+        An unknown format, a precision that it cannot have, a place that cannot be written to, a head that cannot be
+        exported, a converter that is not installed.
     MissingExtra
         onnx or onnxruntime is not installed.
 
@@ -112,6 +118,7 @@ def export(
     one_of("to", to, FORMATS)
     path = Path(output)
     _check_place(path, to, overwrite=overwrite)
+    check_precision(precision, to)
     form = "onnx" if to == "web" else to
     require_onnx()
     page_runtime = take_runtime(None if web_runtime is None else Path(web_runtime)) if to == "web" else {}
@@ -120,20 +127,20 @@ def export(
     _check_images(predictor)
     pictures = _pictures(read_golden(saved), check)
     triage = _triage(predictor, max_error)
-    exported = build_graph(predictor, triage)
+    exported = with_precision(build_graph(predictor, triage, precision), precision)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", suffix=".partial", dir=path.parent) as partial:
         if to == "web":
             files = write_site(exported, Path(partial), predictor, page_runtime)
         else:
             files = formats.write_files(exported, to, Path(partial), path.stem)
-        parity = _compare(predictor, exported, files[0], form, pictures)
+        parity = _compare(predictor, exported, files[0], form, pictures, precision)
         if not parity.passed:
             raise DataError(f"nothing was exported: {failure_words(parity.failed[0])}.")
         files = files[1:] if to == "web" else files
-        size = sum(file.stat().st_size for file in files)
+        size = sum(inner.stat().st_size for file in files for inner in (file, *file.rglob("*")) if inner.is_file())
         _publish(files, Path(partial), path, to)
-    return ExportResult(path, to, size, exported.outputs, parity, exported.notes)
+    return ExportResult(path, to, size, exported.outputs, parity, (*exported.notes, *_notes(to, precision)))
 
 
 def verify(file: Path | str, model: Path | str | Predictor, images: Any = None) -> Parity:
@@ -171,7 +178,8 @@ def verify(file: Path | str, model: Path | str | Predictor, images: Any = None) 
     runtimes.require_runtimes(form, "verifying an exported model")
     predictor, saved = load_with_bundle(model)
     exported = read_exported(path, predictor)
-    return _compare(predictor, exported, path, form, _pictures(read_golden(saved), images))
+    pictures = _pictures(read_golden(saved), images)
+    return _compare(predictor, exported, path, form, pictures, read_precision(path))
 
 
 def failure_words(check: Check) -> str:
@@ -185,7 +193,21 @@ def failure_words(check: Check) -> str:
     )
 
 
-def _compare(predictor: Predictor, exported: ExportGraph | None, path: Path, form: str, pictures: _Pictures) -> Parity:
+def _notes(to: str, precision: str) -> tuple[str, ...]:
+    """What the proof does not say."""
+    notes = []
+    if not runtimes.RUNTIMES.get(to, (to,)):
+        notes.append("not verified here: Core ML predicts on macOS alone. Run 'headstart verify' there.")
+    if to in runtimes.CORE_FORMATS:
+        notes.append("The file takes squares: resample each image first as docs/deploy/mobile.md says.")
+    if precision == "bf16" and not runtimes.computes_bf16():
+        notes.append("This processor has no bfloat16: what it computes in singles was compared, not the other.")
+    return tuple(notes)
+
+
+def _compare(
+    predictor: Predictor, exported: ExportGraph | None, path: Path, form: str, pictures: _Pictures, precision: str
+) -> Parity:
     return check_parity(
         predictor,
         path,
@@ -194,6 +216,8 @@ def _compare(predictor: Predictor, exported: ExportGraph | None, path: Path, for
         pictures.names,
         graph=exported if form == "onnx" else None,
         files=pictures.files,
+        precision=precision,
+        squares_only=form in runtimes.CORE_FORMATS,
     )
 
 
@@ -242,7 +266,7 @@ def _check_place(path: Path, to: str, *, overwrite: bool) -> None:
         raise OptionError(f"-o {path} does not end in {suffix}, as files of the format {to!r} do: name it so.")
     if path.exists() and not overwrite:
         raise OptionError(f"{path} is there already: choose another -o, or say --overwrite (overwrite=True).")
-    if path.exists() and path.is_dir() != (to == "web"):
+    if path.exists() and path.is_dir() != (to in ("web", "coreml")):
         raise OptionError(f"{path} is {'a folder' if path.is_dir() else 'a file'}: choose another -o.")
     if to == "web" and path.is_dir() and any(path.iterdir()) and not (path / "headstart.json").is_file():
         raise OptionError(f"{path} holds other things, which would be lost: choose a new folder with -o.")
@@ -263,4 +287,7 @@ def _publish(files: Sequence[Path], partial: Path, path: Path, to: str) -> None:
         folder.replace(path)
         return
     for file in reversed(files):
-        file.replace(path.with_suffix(file.suffix))
+        place = path.with_suffix(file.suffix)
+        if place.is_dir():
+            shutil.rmtree(place)
+        file.replace(place)
