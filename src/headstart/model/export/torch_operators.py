@@ -1,4 +1,4 @@
-"""ONNX's operators in torch: those that exported heads, convolutional backbones and vision transformers use.
+"""ONNX's operators in torch: those that exported heads and convolutional backbones use.
 
 `operators` gives a function of a node's inputs and attributes for the name of each. Sizes are torch's symbolic integers
 and stay symbols. torch is imported where a program is made, not with this module.
@@ -94,8 +94,6 @@ def _concatenated(a: list[Any], about: dict[str, Any]) -> Any:
 
 def _slice_of(a: list[Any], _: dict[str, Any]) -> Any:
     """Slices with step 1."""
-    if _is_list(a[0]):
-        return list(a[0])[_listed(a[1])[0] : _listed(a[2])[0]]
     index = [slice(None)] * a[0].ndim
     for low, high, axis in zip(a[1], a[2], a[3], strict=True):
         index[axis] = slice(low, high)
@@ -131,70 +129,9 @@ def _top(a: list[Any], about: dict[str, Any]) -> Any:
     return tuple(torch.topk(a[0], int(a[1][0]), dim=-1, largest=bool(about["largest"]), sorted=True))
 
 
-def _is_list(value: Any) -> bool:
-    """Whether it is a list of sizes."""
-    import torch
-
-    return isinstance(value, (list, torch.Size))
-
-
 def _shape(a: list[Any], about: dict[str, Any]) -> Any:
-    """The sides, or some of them; how many sizes a list has."""
-    sides = [len(a[0])] if _is_list(a[0]) else list(a[0].shape)
-    return sides[about.get("start", 0) : about.get("end")]
-
-
-def _filled(a: list[Any], about: dict[str, Any]) -> Any:
-    """A tensor of one value with the sides that are given."""
-    import torch
-    from onnx import numpy_helper
-
-    value = numpy_helper.to_array(about["value"]) if "value" in about else np.zeros(1, np.float32)
-    return torch.full(list(a[0]), value.item(), dtype=torch.from_numpy(value).dtype)
-
-
-def _listed(value: Any) -> list[Any]:
-    """Sizes of a list, or of a tensor that nothing but constants went into."""
-    return list(value) if _is_list(value) else list(value.tolist())
-
-
-def _equal(a: list[Any], _: dict[str, Any]) -> Any:
-    """Elementwise equality; of lists of sizes a list."""
-    if any(map(_is_list, a)):
-        return [x == y for x, y in zip(_listed(a[0]), _listed(a[1]), strict=True)]
-    return a[0] == a[1]
-
-
-def _chosen(a: list[Any], _: dict[str, Any]) -> Any:
-    """The second where the first holds, else the third."""
-    import torch
-
-    if _is_list(a[0]):
-        return [x if holds else y for holds, x, y in zip(a[0], _listed(a[1]), _listed(a[2]), strict=True)]
-    return torch.where(*a)
-
-
-def _split(a: list[Any], about: dict[str, Any]) -> Any:
-    """Parts along an axis, of the lengths that are given."""
-    import torch
-
-    return tuple(torch.split(a[0], _listed(a[1]), dim=about.get("axis", 0)))
-
-
-def _normalised(a: list[Any], about: dict[str, Any]) -> Any:
-    """Layer normalisation over the last axes."""
-    from torch.nn import functional
-
-    axis = about.get("axis", -1) % a[0].ndim
-    bias = a[2] if len(a) > 2 else None
-    return functional.layer_norm(a[0], a[0].shape[axis:], a[1], bias, about.get("epsilon", 1e-5))
-
-
-def _squeezed(a: list[Any], _: dict[str, Any]) -> Any:
-    """Without the axes of one place that are given."""
-    if isinstance(a[0], list):
-        return a[0][0]
-    return a[0].squeeze(tuple(_listed(a[1])))
+    """The sides, or some of them."""
+    return list(a[0].shape)[about.get("start", 0) : about.get("end")]
 
 
 def _bounded(a: list[Any], _: dict[str, Any]) -> Any:
@@ -228,13 +165,11 @@ def operators() -> dict[str, Operator]:
         "Less": _one(operator.lt),
         "LessOrEqual": _one(operator.le),
         "And": _one(torch.logical_and),
-        "Where": _chosen,
-        "Equal": _equal,
+        "Where": _one(torch.where),
         "Abs": _one(torch.abs),
         "Sign": _one(torch.sign),
         "Sqrt": _one(torch.sqrt),
         "Exp": _one(torch.exp),
-        "Erf": _one(torch.erf),
         "Log": _one(torch.log),
         "Floor": _one(torch.floor),
         "Relu": _one(torch.relu),
@@ -243,10 +178,6 @@ def operators() -> dict[str, Operator]:
         "Clip": _bounded,
         "Cast": _cast,
         "Shape": _shape,
-        "ConstantOfShape": _filled,
-        "Split": _split,
-        "Squeeze": _squeezed,
-        "LayerNormalization": _normalised,
         "Gather": _gather,
         "GatherElements": lambda a, about: torch.gather(a[0], about["axis"], a[1]),
         "Range": _one(torch.arange),
