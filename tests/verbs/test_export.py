@@ -137,7 +137,7 @@ def test_nothing_is_written_where_the_export_answers_otherwise(
 ) -> None:
     from headstart.model.export import parity
 
-    monkeypatch.setattr(parity, "LIMITS", {parity.EQUAL_PIXELS: 0.0, parity.ANY_SIZE: 0.0})
+    monkeypatch.setattr(parity, "LIMITS", {"f32": parity.Limits(0.0, 0.0, 1.0)})
     with pytest.raises(DataError, match="nothing was exported: in ONNX Runtime a probability differs by"):
         api.export(saved_model, tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -214,3 +214,29 @@ def test_without_onnx_the_extra_is_named(saved_model: Path, tmp_path: Path, monk
 )
 def test_files_pass_on_labels_and_accuracy(same: int, accuracy: tuple[float, float] | None, passed: bool) -> None:
     assert Check("ONNX Runtime", FILES, 100, 0.4, same, 0, "a.jpg", accuracy).passed is passed
+
+
+@pytest.mark.parametrize(
+    ("precision", "name", "reason"), [("bf16", "m.onnx", "bfloat16 convolution"), ("f16", "m.tflite", "folds")]
+)
+def test_a_precision_that_a_format_cannot_have_is_refused_with_the_reason(
+    precision: str, name: str, reason: str, saved_model: Path, tmp_path: Path
+) -> None:
+    assert reason in " ".join(refused("export", saved_model, "-o", tmp_path / name, "--precision", precision).split())
+
+
+def test_halves_and_bfloat16_are_compared_by_limits_of_their_own(saved_model: Path, tmp_path: Path) -> None:
+    assert api.export(saved_model, tmp_path / "h.onnx", precision="f16").parity.passed
+    assert {check.precision for check in api.verify(tmp_path / "h.onnx", saved_model).checks} == {"f16"}
+    assert api.export(saved_model, tmp_path / "b.xml", to="openvino", precision="bf16").parity.passed
+
+
+@pytest.mark.parametrize(("name", "package"), [("m.tflite", "litert-torch"), ("m.mlpackage", "coremltools")])
+def test_a_converter_that_is_not_installed_is_named_before_any_work(
+    name: str, package: str, saved_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headstart.model.export import mobile
+
+    monkeypatch.setattr(mobile, "find_spec", lambda module: None)
+    assert f"run  pip install {package}" in refused("export", saved_model, "-o", tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

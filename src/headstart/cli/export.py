@@ -16,13 +16,22 @@ from headstart.cli.options import Place, ShareType
     "--output",
     type=Place(),
     required=True,
-    help="model.onnx, model.xml, model.pt2, or a folder for --to web and for models of texts.",
+    help="model.onnx, model.xml, model.pt2, model.tflite, model.mlpackage, or a folder for --to web and for models of "
+    "texts.",
 )
 @click.option(
     "--to",
-    type=click.Choice(["onnx", "openvino", "torch", "web"]),
+    type=click.Choice(["onnx", "openvino", "torch", "litert", "coreml", "web"]),
     help="onnx for ONNX Runtime and most others, openvino for OpenVINO's IR, torch for a torch.export program (needs "
-    "headstart[finetune]), web for a page that runs in the browser; default: by the ending of -o.",
+    "headstart[finetune]), litert and coreml for phones (need their converters too, and take squares), web for a page "
+    "that runs in the browser; default: by the ending of -o.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["f32", "bf16", "f16"]),
+    default="f32",
+    show_default=True,
+    help="f16 stores half precision and computes in single; bf16 computes in bfloat16, on OpenVINO.",
 )
 @click.option(
     "--check",
@@ -49,6 +58,7 @@ def command(
     model: Path,
     output: Path,
     to: str | None,
+    precision: str,
     images: tuple[str, ...],
     max_error: float | None,
     web_runtime: Path | None,
@@ -56,12 +66,13 @@ def command(
 ) -> None:
     """Write the saved MODEL as one graph: pixels of any size in, calibrated probabilities and decisions out.
 
-    Of a model of texts pieces go in, and the tokeniser is put beside the graph.
+    Of a model of texts pieces go in, and the tokeniser is put beside the graph. Of boxes and masks come boxes after
+    suppression, or a class map; ONNX alone, and --check is needed.
 
-    Of boxes and masks: boxes after suppression, or a class map; ONNX alone, and --check is needed.
     The exported file is run beside the model and written only where both answer the same. Needs headstart[export].
     """
     from headstart.cli import show, spatial_export
+    from headstart.model.export.formats import SUFFIXES
     from headstart.model.open import find_spatial
     from headstart.verbs.export import export
 
@@ -69,11 +80,12 @@ def command(
     if detector is not None:
         spatial_export.export(ctx, detector, locals())
         return
-    to = to or {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}.get(output.suffix, "web")
+    to = to or next((form for form, suffix in SUFFIXES.items() if output.suffix == suffix), "web")
     result = export(
         model,
         output,
         to=to,
+        precision=precision,
         check=images or None,
         max_error=max_error,
         web_runtime=web_runtime,
@@ -87,7 +99,11 @@ def command(
     )
     for note in result.notes:
         show.note(note)
-    if to == "openvino":
+    if to == "openvino" and precision == "bf16":
+        show.note(
+            "Compile the model with INFERENCE_PRECISION_HINT bf16, which is OpenVINO's default where there is one."
+        )
+    elif to == "openvino":
         show.note(
             "OpenVINO computes in bfloat16 by default where a processor has it, which moves probabilities by about a "
             "hundredth: compile the model with INFERENCE_PRECISION_HINT f32."
@@ -107,6 +123,7 @@ def parity_lines(checks: object) -> list[tuple[str, str]]:
             words = f"{check.runtime}, files decoded whole: {same}, probabilities within {check.largest:.1g}"
             if check.accuracy is not None:
                 words += f", right {100 * check.accuracy[1]:.1f} % (the model {100 * check.accuracy[0]:.1f} %)"
-        fault = "" if check.passed else f" — TOO FAR; worst: {check.worst}"
+        fault = f"; worst: {check.worst}" if check.precision != "f32" and check.largest > 0 else ""
+        fault = fault if check.passed else f" — TOO FAR; worst: {check.worst}"
         lines.append(("" if lines else "proof", words + fault))
     return lines

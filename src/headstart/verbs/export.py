@@ -22,7 +22,8 @@ from headstart.errors import DataError, UnreadableImage
 from headstart.model.export import formats, runtimes
 from headstart.model.export.graph import ExportGraph, build_graph, require_onnx
 from headstart.model.export.parity import Parity, check_parity
-from headstart.model.export.reading import form_of, read_exported
+from headstart.model.export.precision import check_precision, refuse_precision, with_precision
+from headstart.model.export.reading import form_of, read_exported, read_precision
 from headstart.model.export.site import take_runtime, write_site
 from headstart.model.golden import read_golden
 from headstart.model.load import load_with_bundle
@@ -32,7 +33,7 @@ from headstart.verbs.export_texts import export_texts, is_bundle_of_texts, verif
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
 
-FORMATS = ("onnx", "openvino", "torch", "web")
+FORMATS = ("onnx", "openvino", "torch", "litert", "coreml", "web")
 MOST_CHECKED = 200
 """Images of --check that are run, evenly drawn: a comparison of more says no more."""
 
@@ -51,6 +52,7 @@ def export(
     output: Path | str,
     *,
     to: str = "onnx",
+    precision: str = "f32",
     check: Any = None,
     max_error: float | None = None,
     web_runtime: Path | str | None = None,
@@ -63,10 +65,12 @@ def export(
     model : path or Predictor
         The folder of a saved model, or a model that was loaded from one.
     output : path
-        The file to write: model.onnx, model.xml (OpenVINO), model.pt2 (torch.export), or a folder for 'web' and for
-        models of texts.
+        The file to write: model.onnx, model.xml (OpenVINO), model.pt2 (torch.export), model.tflite (LiteRT),
+        model.mlpackage (Core ML), or a folder for 'web' and for models of texts.
     to : str
-        'onnx', 'openvino', 'torch' or 'web'.
+        'onnx', 'openvino', 'torch', 'litert', 'coreml' or 'web'.
+    precision : str
+        'f32'; 'f16', which stores halves and computes in single precision (in halves on Core ML); 'bf16', for OpenVINO.
     check : path or sequence of paths, optional
         Images to compare with besides the golden images that the bundle keeps; needed where it keeps none. Of a model
         of texts: files or texts, always needed, because no text is kept with a model.
@@ -87,7 +91,8 @@ def export(
     DataError
         The export answers differently: nothing is written. Or there are no images to compare with.
     OptionError
-        An unknown format, a place that cannot be written to, a head that cannot be exported.
+        An unknown format, a precision that it cannot have, a place that cannot be written to, a head that cannot be
+        exported, a converter that is not installed.
     MissingExtra
         onnx or onnxruntime is not installed.
 
@@ -100,8 +105,10 @@ def export(
     one_of("to", to, FORMATS)
     path = Path(output)
     if is_bundle_of_texts(model):
+        refuse_precision(precision, "texts")
         return export_texts(model, path, to=to, check=check, max_error=max_error, overwrite=overwrite)
     check_place(path, to, overwrite=overwrite)
+    check_precision(precision, to)
     form = "onnx" if to == "web" else to
     require_onnx()
     page_runtime = take_runtime(None if web_runtime is None else Path(web_runtime)) if to == "web" else {}
@@ -109,20 +116,20 @@ def export(
     predictor, saved = load_with_bundle(model)
     pictures = _pictures(read_golden(saved), check)
     triage = triage_of(predictor, max_error)
-    exported = build_graph(predictor, triage)
+    exported = with_precision(build_graph(predictor, triage, precision), precision)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", suffix=".partial", dir=path.parent) as partial:
         if to == "web":
             files = write_site(exported, Path(partial), predictor, page_runtime)
         else:
             files = formats.write_files(exported, to, Path(partial), path.stem)
-        parity = _compare(predictor, exported, files[0], form, pictures)
+        parity = _compare(predictor, exported, files[0], form, pictures, precision)
         if not parity.passed:
             raise DataError(f"nothing was exported: {failure_words(parity.failed[0])}.")
         files = files[1:] if to == "web" else files
-        size = sum(file.stat().st_size for file in files)
+        size = sum(inner.stat().st_size for file in files for inner in (file, *file.rglob("*")) if inner.is_file())
         publish(files, Path(partial), path, to)
-    return ExportResult(path, to, size, exported.outputs, parity, exported.notes)
+    return ExportResult(path, to, size, exported.outputs, parity, (*exported.notes, *_notes(to, precision)))
 
 
 def verify(file: Path | str, model: Path | str | Predictor, images: Any = None) -> Parity:
@@ -162,10 +169,25 @@ def verify(file: Path | str, model: Path | str | Predictor, images: Any = None) 
     runtimes.require_runtimes(form, "verifying an exported model")
     predictor, saved = load_with_bundle(model)
     exported = read_exported(path, predictor)
-    return _compare(predictor, exported, path, form, _pictures(read_golden(saved), images))
+    pictures = _pictures(read_golden(saved), images)
+    return _compare(predictor, exported, path, form, pictures, read_precision(path))
 
 
-def _compare(predictor: Predictor, exported: ExportGraph | None, path: Path, form: str, pictures: _Pictures) -> Parity:
+def _notes(to: str, precision: str) -> tuple[str, ...]:
+    """What the proof does not say."""
+    notes = []
+    if not runtimes.RUNTIMES.get(to, (to,)):
+        notes.append("not verified here: Core ML predicts on macOS alone. Run 'headstart verify' there.")
+    if to in runtimes.CORE_FORMATS:
+        notes.append("The file takes squares: resample each image first as docs/deploy/mobile.md says.")
+    if precision == "bf16" and not runtimes.computes_bf16():
+        notes.append("This processor has no bfloat16: what it computes in singles was compared, not the other.")
+    return tuple(notes)
+
+
+def _compare(
+    predictor: Predictor, exported: ExportGraph | None, path: Path, form: str, pictures: _Pictures, precision: str
+) -> Parity:
     return check_parity(
         predictor,
         path,
@@ -174,6 +196,8 @@ def _compare(predictor: Predictor, exported: ExportGraph | None, path: Path, for
         pictures.names,
         graph=exported if form == "onnx" else None,
         files=pictures.files,
+        precision=precision,
+        squares_only=form in runtimes.CORE_FORMATS,
     )
 
 

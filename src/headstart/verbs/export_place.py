@@ -52,7 +52,7 @@ def check_place(path: Path, to: str, *, overwrite: bool) -> None:
         raise OptionError(f"-o {path} does not end in {suffix}, as files of the format {to!r} do: name it so.")
     if path.exists() and not overwrite:
         raise OptionError(f"{path} is there already: choose another -o, or say --overwrite (overwrite=True).")
-    if path.exists() and path.is_dir() != (to == "web"):
+    if path.exists() and path.is_dir() != (to in ("web", "coreml")):
         raise OptionError(f"{path} is {'a folder' if path.is_dir() else 'a file'}: choose another -o.")
     if to == "web" and path.is_dir() and any(path.iterdir()) and not (path / "headstart.json").is_file():
         raise OptionError(f"{path} holds other things, which would be lost: choose a new folder with -o.")
@@ -73,4 +73,7 @@ def publish(files: Sequence[Path], partial: Path, path: Path, to: str) -> None:
         folder.replace(path)
         return
     for file in reversed(files):
-        file.replace(path.with_name(file.name))
+        place = path.with_name(file.name)
+        if place.is_dir():
+            shutil.rmtree(place)
+        file.replace(place)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -44,12 +44,16 @@ _IR = 8
 
 @dataclass(frozen=True, eq=False)
 class ExportGraph:
-    """A model as a graph. model: ONNX. outputs: those it has. squares: input of each backbone → its side."""
+    """A model as a graph. model: ONNX. outputs: those it has. squares: input of each backbone → its side.
+
+    precision: of what is stored; see `precision.py`.
+    """
 
     model: Any
     outputs: tuple[str, ...]
     squares: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    precision: str = "f32"
 
 
 @dataclass(eq=False)
@@ -67,11 +71,11 @@ def require_onnx(work: str = "exporting a model") -> None:
         raise MissingExtra(work, "export", "onnx")
 
 
-def build_graph(predictor: Predictor, triage: Triage | None = None) -> ExportGraph:
+def build_graph(predictor: Predictor, triage: Triage | None = None, precision: str = "f32") -> ExportGraph:
     """The graph of a model.
 
-    triage: the guarantee behind `decision`, which is left out where there is none. Raises `OptionError` for a head that
-    cannot be exported, `MissingExtra` without onnx.
+    triage: the guarantee behind `decision`, which is left out where there is none. precision: what the metadata say
+    of it. Raises `OptionError` for a head that cannot be exported, `MissingExtra` without onnx.
     """
     require_onnx()
     graph = Graph()
@@ -90,7 +94,7 @@ def build_graph(predictor: Predictor, triage: Triage | None = None) -> ExportGra
             outputs.append("heat")
         else:
             notes.append("No heat map: a layer that the head looks at is no mean over the image's positions.")
-    metadata = metadata_of(predictor, triage, outputs)
+    metadata = {**metadata_of(predictor, triage, outputs), "precision": precision}
     model = whole_model(graph, [_pixels(IMAGE, ["N", "H", "W", 3])], outputs, predictor, metadata)
     return ExportGraph(model, tuple(outputs), taps.squares, tuple(notes))
 
@@ -198,7 +202,7 @@ def core_graph(exported: ExportGraph) -> ExportGraph:
     model.graph.initializer.extend(constants)
     del model.graph.input[:]
     model.graph.input.extend(_pixels(name, ["N", side, side, 3]) for name, side in exported.squares.items())
-    return ExportGraph(model, exported.outputs, {}, ())
+    return replace(exported, model=model, notes=())
 
 
 def _pixels(name: str, shape: Sequence[str | int]) -> Any:

@@ -12,6 +12,8 @@ from headstart.data.images.spec import ImageSpec
 from headstart.errors import BundleError, OptionError
 from headstart.model.export.formats import SUFFIXES
 from headstart.model.export.graph import METADATA, OUTPUTS, SQUARES, ExportGraph, model_fingerprint, require_onnx
+from headstart.model.export.precision import PRECISIONS
+from headstart.model.export.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
@@ -22,9 +24,11 @@ def form_of(path: Path) -> str:
     form = next((form for form, suffix in SUFFIXES.items() if path.suffix == suffix), None)
     if form is None:
         raise OptionError(
-            f"{path} is no exported model that can be run here: give a file ending in .onnx, .xml or .pt2."
+            f"{path} is no exported model that can be run here: give a file ending in .onnx, .xml, .pt2 or .tflite."
         )
-    if not path.is_file():
+    if form == "coreml" and not RUNTIMES[form]:
+        raise OptionError(f"{path} cannot be verified here: Core ML predicts on macOS alone; run this command there.")
+    if not path.exists():
         raise OptionError(f"there is no file {path}: give what 'headstart export' wrote.")
     return form
 
@@ -36,7 +40,7 @@ def read_exported(path: Path, predictor: Predictor) -> ExportGraph | None:
     """
     form = form_of(path)
     if form != "onnx":
-        _check_origin(path, _openvino_metadata(path) if form == "openvino" else _torch_metadata(path), predictor)
+        _check_origin(path, _metadata_of(path, form), predictor)
         return None
     require_onnx("verifying an exported model")
     import onnx
@@ -55,6 +59,34 @@ def read_exported(path: Path, predictor: Predictor) -> ExportGraph | None:
     return ExportGraph(model, outputs, squares)
 
 
+def read_precision(path: Path) -> str:
+    """The precision that an exported file was made in, which `read_exported` has looked at before."""
+    text = _onnx_metadata(path) if path.suffix == SUFFIXES["onnx"] else _metadata_of(path, form_of(path))
+    precision = json.loads(text).get("precision", "f32")
+    return precision if precision in PRECISIONS else "f32"
+
+
+def _metadata_of(path: Path, form: str) -> str:
+    readers = {"openvino": _openvino_metadata, "coreml": _coreml_metadata}
+    return readers.get(form, _zip_metadata)(path)
+
+
+def _onnx_metadata(path: Path) -> str:
+    import onnx
+
+    found: dict[str, str] = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    return found[METADATA]
+
+
+def _coreml_metadata(path: Path) -> str:
+    import coremltools
+
+    try:
+        return str(coremltools.utils.load_spec(str(path)).description.metadata.userDefined[METADATA])
+    except Exception as error:  # coremltools' own errors
+        raise BundleError(f"{path} is damaged, or was not exported by Headstart: export the model again.") from error
+
+
 def _openvino_metadata(path: Path) -> str:
     import openvino
 
@@ -65,11 +97,11 @@ def _openvino_metadata(path: Path) -> str:
         raise BundleError(f"{path} is damaged, or was not exported by Headstart: export the model again.") from error
 
 
-def _torch_metadata(path: Path) -> str:
-    """Read from the archive itself: nothing in it is loaded before its origin is known."""
+def _zip_metadata(path: Path) -> str:
+    """Torch's and LiteRT's: read from the archive itself; nothing in it is loaded before its origin is known."""
     try:
         with zipfile.ZipFile(path) as archive:
-            name = next((name for name in archive.namelist() if name.endswith(f"/{METADATA}")), "")
+            name = next((name for name in archive.namelist() if f"/{name}".endswith(f"/{METADATA}")), "")
             return archive.read(name).decode()
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} is damaged, or was not exported by Headstart: export the model again.") from error

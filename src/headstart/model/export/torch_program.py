@@ -21,10 +21,10 @@ from headstart.model.export.graph import IMAGE, METADATA, ExportGraph
 _SIDES = (300, 280)  # of the example that is traced; any two different numbers
 
 
-def require_torch() -> None:
+def require_torch(work: str = "exporting to torch") -> None:
     """Raise `MissingExtra` where torch is not installed."""
     if find_spec("torch") is None:
-        raise MissingExtra("exporting to torch", "finetune", "torch")
+        raise MissingExtra(work, "finetune", "torch")
 
 
 def write_program(exported: ExportGraph, path: Path) -> None:
@@ -35,10 +35,10 @@ def write_program(exported: ExportGraph, path: Path) -> None:
     module = graph_module(exported)
     height, width = _SIDES
     example = torch.randint(0, 256, (2, height, width, 3), dtype=torch.uint8)
-    shapes = {IMAGE: {0: Dim("N", min=1, max=4096), 1: Dim("H", min=2, max=32768), 2: Dim("W", min=2, max=32768)}}
+    sides = {0: Dim("N", min=1, max=4096), 1: Dim("H", min=2, max=32768), 2: Dim("W", min=2, max=32768)}
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(module, (example,), dynamic_shapes=shapes, strict=False)
+        program = torch.export.export(module, (example,), dynamic_shapes=((sides,),), strict=False)
         metadata = {entry.key: entry.value for entry in exported.model.metadata_props}
         torch.export.save(program, path, extra_files={METADATA: metadata[METADATA]})
 
@@ -61,13 +61,17 @@ def open_program(path: Path) -> Callable[[Mapping[str, NDArray[Any]]], dict[str,
 
 
 def graph_module(exported: ExportGraph) -> Any:
-    """The graph as a torch module: uint8 (N, H, W, 3) → outputs by name."""
+    """The graph as a torch module: uint8 (N, H, W, 3), or the squares of a core graph in their order → outputs by name.
+
+    Halves stay halves where the export asks for them; else they become singles beforehand.
+    """
     from torch import nn
 
     from headstart.model.export.torch_operators import operators
 
     known = operators()
-    constants, nodes = _fold(exported.model)
+    constants, nodes = _fold(exported.model, keep_halves=exported.precision != "f32")
+    inputs = [value.name for value in exported.model.graph.input]
     if unknown := sorted({node.op_type for node in nodes} - set(known)):
         raise OptionError(
             f"the backbone uses the operator {unknown[0]}, which is not exported to torch: export to onnx."
@@ -91,9 +95,9 @@ def graph_module(exported: ExportGraph) -> Any:
                 self.buffer_names[name] = f"constant_{number}"
                 self.register_buffer(f"constant_{number}", torch.from_numpy(np.array(array)))
 
-        def forward(self, image: Any) -> dict[str, Any]:
+        def forward(self, *images: Any) -> dict[str, Any]:
             """Every output of the graph."""
-            values: dict[str, Any] = {IMAGE: image, **self.fixed}
+            values: dict[str, Any] = {**dict(zip(inputs, images, strict=True)), **self.fixed}
             values |= {name: getattr(self, buffer) for name, buffer in self.buffer_names.items()}
             for node in nodes:
                 attributes = _attributes(node)
@@ -122,7 +126,7 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
-def _fold(model: Any) -> tuple[dict[str, NDArray[Any]], list[Any]]:
+def _fold(model: Any, *, keep_halves: bool = False) -> tuple[dict[str, NDArray[Any]], list[Any]]:
     """Constants by name, with what follows from them alone, and the nodes that are left."""
     from onnx import helper, numpy_helper
     from onnx.reference import ReferenceEvaluator
@@ -130,7 +134,8 @@ def _fold(model: Any) -> tuple[dict[str, NDArray[Any]], list[Any]]:
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     rest = []
     for node in model.graph.node:
-        if not all(name in constants or not name for name in node.input):
+        halves = node.op_type == "Cast" and constants.get(node.input[0], np.zeros(0)).dtype == np.float16
+        if (keep_halves and halves) or not all(name in constants or not name for name in node.input):
             rest.append(node)
             continue
         inputs = [name for name in node.input if name]
