@@ -88,6 +88,8 @@ def _quickest(name: str) -> Device:
 def _accelerator() -> Device | None:
     if "torch" not in sys.modules and not (_has_driver() and _installed("torch")):
         return None
+    if not _installed("headstart.embed.torch_engine"):  # headstart-runtime predicts on the CPU
+        return None
     import torch
 
     if torch.cuda.is_available():
@@ -116,7 +118,7 @@ def _cpu_precision() -> tuple[str, str]:
     try:
         import openvino
     except ImportError:
-        return "f32", "OpenVINO is not installed, so torch runs in full precision"
+        return "f32", "OpenVINO is not installed, which alone computes in bfloat16 on a processor"
     abilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if "BF16" in abilities:
         return "bf16", "this processor multiplies in bfloat16"
