@@ -12,12 +12,12 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headstart import progress
+from headstart.device import installed
 from headstart.embed.networks import cpu_engine
 from headstart.errors import DataError, OptionError, UserError
 from headstart.model.golden import read_golden
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> None:
     begin = time.perf_counter()
     if not options.self_test and not options.images:
         raise OptionError("no images were named: give files, folders or globs, or - for paths on standard input.")
-    if options.max_error is not None and find_spec("scipy") is None:
+    if options.max_error is not None and not installed("scipy"):
         raise OptionError("--max-error needs scipy, which is not installed: run  pip install scipy  and try again.")
     model = open_model(options.model)
     if options.self_test:
@@ -120,7 +120,7 @@ def _records(model: Opened, samples: Samples, max_error: float | None) -> Iterat
 def _decides(model: Predictor, max_error: float | None) -> bool:
     """Whether each answer comes with a decision: asked for, or trained so and scipy is installed."""
     trained = model.trust is not None and model.trust.default_guarantee is not None
-    if max_error is None and trained and find_spec("scipy") is None:
+    if max_error is None and trained and not installed("scipy"):
         print(_NO_DECISION, file=sys.stderr)
         return False
     return max_error is not None or trained

@@ -33,7 +33,6 @@ def test_outputs_shape_and_tensors_are_changed_and_nothing_else(content: bytes) 
     np.testing.assert_array_equal(onnx.numpy_helper.to_array(tensors["bn2.bias"]), bias)
     unchanged = [tensor for tensor in before.graph.initializer if tensor.name != "bn2.bias"]
     assert all(tensors[tensor.name] == tensor for tensor in unchanged)
-    onnx.checker.check_model(after)
 
 
 def test_the_shapes_are_those_that_onnx_reads(content: bytes) -> None:

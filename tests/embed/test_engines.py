@@ -73,9 +73,9 @@ def test_an_engine_asked_for_again_is_the_same(lite0: Backbone, cpu: Device) -> 
 def test_openvino_or_onnxruntime_serves_the_cpu_and_torch_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine_for(Device("cpu", "f32", "")) == "openvino"
     assert engine_for(Device("cuda", "bf16", "")) == "torch"
-    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "openvino" else True)
+    monkeypatch.setattr(networks, "installed", lambda name: name != "openvino")
     assert engine_for(Device("cpu", "f32", "")) == "onnxruntime"
-    monkeypatch.setattr(networks, "find_spec", lambda name: None)
+    monkeypatch.setattr(networks, "installed", lambda name: False)
     assert engine_for(Device("cpu", "f32", "")) == "torch"
 
 

@@ -35,7 +35,7 @@ def images() -> np.ndarray:
 @pytest.fixture
 def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where OpenVINO is not installed."""
-    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "openvino" else True)
+    monkeypatch.setattr(networks, "installed", lambda name: name != "openvino")
 
 
 def rows(engine: Engine, images: np.ndarray) -> np.ndarray:
@@ -73,14 +73,14 @@ def test_it_is_opened_where_openvino_is_not_installed(lite0: Backbone, cpu: Devi
 
 def test_the_two_engines_keep_their_rows_apart(lite0: Backbone, cpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     before = engine_key(lite0, cpu)
-    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "openvino" else True)
+    monkeypatch.setattr(networks, "installed", lambda name: name != "openvino")
     assert engine_key(lite0, cpu) != before
 
 
 def test_maps_of_another_size_are_those_of_openvino(lite0: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (160, 224, 3), dtype=np.uint8)
     wanted = TapEngine(lite0, Canvas(224, 160)).maps(pixels)
-    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "openvino" else True)
+    monkeypatch.setattr(networks, "installed", lambda name: name != "openvino")
     for found, expected in zip(TapEngine(lite0, Canvas(224, 160)).maps(pixels), wanted, strict=True):
         assert_close(found, expected)
 
@@ -90,7 +90,7 @@ def test_texts_have_nearly_the_rows_of_openvino(monkeypatch: pytest.MonkeyPatch)
     loaded = np.empty(2, object)
     loaded[:] = [encoder.spec.load(text) for text in ("Where is my card?", "very " * 300)]
     wanted = TextEngine(encoder, precision="f32").run(loaded, 2)
-    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "openvino" else True)
+    monkeypatch.setattr(networks, "installed", lambda name: name != "openvino")
     found = TextEngine(encoder, precision="f32").run(loaded, 2)
     # Its int8 activations are rounded by what the runtime saw a moment before: each layer's row turns a little.
     cosines = (found * wanted).reshape(2, 11, 384).sum(axis=2)
@@ -101,8 +101,8 @@ def test_texts_have_nearly_the_rows_of_openvino(monkeypatch: pytest.MonkeyPatch)
 def test_where_neither_is_installed_a_sentence_says_what_to_install(
     lite0: Backbone, cpu: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "find_spec", lambda name: None)
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(networks, "installed", lambda name: False)
+    monkeypatch.setattr(engines, "installed", lambda name: False)
     said = (
         "running efficientnet_lite0 needs OpenVINO or ONNX Runtime, and neither is installed: "
         "run  pip install openvino  or  pip install onnxruntime  and try again."

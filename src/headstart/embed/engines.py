@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from headstart import fingerprint
-from headstart.device import threads
+from headstart.device import installed, threads
 from headstart.embed.engine import Engine
 from headstart.embed.networks import cpu_engine
 from headstart.errors import MissingEngine
@@ -81,4 +80,4 @@ def _build(backbone: Backbone, device: Device) -> Engine:
 
 def _has_torch() -> bool:
     """Whether the torch engine is here, which headstart-runtime leaves out, and torch with it."""
-    return find_spec("torch") is not None and find_spec("headstart.embed.torch_engine") is not None
+    return installed("torch") and installed("headstart.embed.torch_engine")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from headstart.device import installed
 from headstart.embed.network import Network
 from headstart.errors import MissingEngine
 
@@ -18,7 +18,7 @@ CPU_ENGINES = ("openvino", "onnxruntime")
 
 def cpu_engine() -> str | None:
     """The package that runs graphs on this machine's CPU; None where none is installed."""
-    return next((name for name in CPU_ENGINES if find_spec(name) is not None), None)
+    return next((name for name in CPU_ENGINES if installed(name)), None)
 
 
 def open_network(backbone: Backbone, outputs: Sequence[str], *, shape: Sequence[int] | None, precision: str) -> Network:
