@@ -142,6 +142,11 @@ def test_training_there_says_what_to_install(bare_python: Path) -> None:
     assert "converting the backbone resnet50 needs the whole of Headstart" in run(bare_python, "-c", code).stderr
 
 
+def test_an_extra_there_is_of_the_runtime_not_of_the_whole(bare_python: Path) -> None:
+    code = "from headstart.backbones.opening import open_backbone; open_backbone('minilm')"
+    assert "run  pip install 'headstart-runtime[text]'  and try again." in run(bare_python, "-c", code).stderr
+
+
 # The command ----------------------------------------------------------------------------------------------------------
 
 

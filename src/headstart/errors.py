@@ -18,6 +18,8 @@ Every message says, in one sentence a newcomer can act on, what was asked, what 
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class HeadstartError(Exception):
     """Any error that Headstart raises on purpose."""
@@ -58,8 +60,13 @@ class MissingExtra(UserError, ImportError):
         self.extra = extra
         super().__init__(
             f"{work} needs the package '{missing}', which is not installed: "
-            f"run  pip install 'headstart[{extra}]'  and try again."
+            f"run  pip install '{_distribution()}[{extra}]'  and try again."
         )
+
+
+def _distribution() -> str:
+    """Which of the two distributions is installed; one must not be put over the other."""
+    return "headstart-runtime" if find_spec("headstart.cli") is None else "headstart"
 
 
 class MissingEngine(UserError, ImportError):

@@ -21,15 +21,14 @@ from headstart.device import installed
 from headstart.embed.networks import cpu_engine
 from headstart.errors import DataError, OptionError, UserError
 from headstart.model.golden import read_golden
-from headstart.model.open import SPATIAL, open_model
+from headstart.model.open import open_model
 from headstart.report.predictions import PredictionTable
 from headstart.report.spatial_records import answer_records
-from headstart.verbs.predict import images_of
+from headstart.verbs.predict import images_of, items_of
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
     from headstart.model.spatial.predictor import SpatialPredictor
-    from headstart.records.samples import Samples
 
     Opened = Predictor | SpatialPredictor
 
@@ -82,11 +81,14 @@ def _run(options: argparse.Namespace) -> None:
     model = open_model(options.model)
     if options.self_test:
         _write([_self_test(model, begin)])
-    elif options.images == [_INPUT]:
+        return
+    if options.max_error is None and _trained_to_decide(model) and not installed("scipy"):
+        print(_NO_DECISION, file=sys.stderr)
+    if options.images == [_INPUT]:
         for line in filter(None, map(str.strip, sys.stdin)):
             _write(_refusals(model, line, options.max_error))
     else:
-        records = list(_records(model, images_of(options.images), options.max_error))
+        records = list(_records(model, options.images, options.max_error))
         _write(records)
         if all("unreadable" in record for record in records):
             raise DataError(f"no image could be read, of {len(records):,}: give JPEG, PNG, WebP, GIF, BMP or TIFF.")
@@ -100,43 +102,49 @@ def _write(records: Iterable[dict[str, Any]]) -> None:
 def _refusals(model: Opened, line: str, max_error: float | None) -> Iterator[dict[str, Any]]:
     """The answers to a line; where it names no image a record that says so, for the next line is still to come."""
     try:
-        yield from _records(model, images_of([line]), max_error)
+        yield from _records(model, [line], max_error)
     except DataError as error:
         yield {"image": line, "class": None, "unreadable": str(error)}
 
 
-def _records(model: Opened, samples: Samples, max_error: float | None) -> Iterator[dict[str, Any]]:
+def _records(model: Opened, places: Sequence[str], max_error: float | None) -> Iterator[dict[str, Any]]:
     from headstart.model.predictor import Predictor
 
     if not isinstance(model, Predictor):
-        answers = model.predict(samples.items, names=samples.names)
-        yield from answer_records(answers, model.task.name)
+        samples = images_of(places)
+        yield from answer_records(model.predict(samples.items, names=samples.names), model.task.name)
         return
+    samples = items_of(model, places)
     predictions = model.predict(samples.items, names=samples.names)
-    decisions = model.decide(predictions, max_error=max_error) if _decides(model, max_error) else None
+    wanted = max_error is not None or (_trained_to_decide(model) and installed("scipy"))
+    decisions = model.decide(predictions, max_error=max_error) if wanted else None
     yield from PredictionTable(predictions, decisions).to_records()
 
 
-def _decides(model: Predictor, max_error: float | None) -> bool:
-    """Whether each answer comes with a decision: asked for, or trained so and scipy is installed."""
-    trained = model.trust is not None and model.trust.default_guarantee is not None
-    if max_error is None and trained and not installed("scipy"):
-        print(_NO_DECISION, file=sys.stderr)
-        return False
-    return max_error is not None or trained
+def _trained_to_decide(model: Opened) -> bool:
+    """Whether the model was trained with a guarantee."""
+    trust = getattr(model, "trust", None)
+    return getattr(trust, "default_guarantee", None) is not None
 
 
 def _self_test(model: Opened, begin: float) -> dict[str, Any]:
-    """One image through the whole model: a golden one where the bundle keeps some, else a drawn one."""
-    golden = None if model.bundle is None else read_golden(model.bundle)
-    image = golden.images()[0] if golden is not None else np.full((64, 64, 3), 127, np.uint8)
-    predictions = model.predict([image])
-    if predictions.failures:
-        raise DataError(f"the model could not read its own image ({predictions.failures[0].reason}): train it again.")
-    task = str(model.manifest["task"]) if model.bundle is not None else "classify"
-    if task not in SPATIAL and not np.isfinite(predictions.probabilities).all():  # type: ignore[union-attr]
+    """One item through the whole model."""
+    answers = model.predict([_own_item(model)])
+    if answers.failures:
+        raise DataError(f"the model could not read its own input ({answers.failures[0].reason}): train it again.")
+    probabilities = getattr(answers, "probabilities", None)
+    if probabilities is not None and not np.isfinite(probabilities).all():
         raise DataError("the model gave a probability that is no number: train it again.")
-    return {"ok": True, "task": task, "engine": cpu_engine(), "seconds": round(time.perf_counter() - begin, 3)}
+    seconds = round(time.perf_counter() - begin, 3)
+    return {"ok": True, "task": str(model.manifest["task"]), "engine": cpu_engine(), "seconds": seconds}
+
+
+def _own_item(model: Opened) -> Any:
+    """A golden image where the bundle keeps some, else a grey one; of a model of texts a sentence."""
+    if hasattr(model, "parts") and model.parts[0].backbone.spec.modality == "text":
+        return "A sentence to answer."
+    golden = None if model.bundle is None else read_golden(model.bundle)
+    return golden.images()[0] if golden is not None else np.full((64, 64, 3), 127, np.uint8)
 
 
 if __name__ == "__main__":
