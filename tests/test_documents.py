@@ -217,8 +217,8 @@ def test_every_option_that_a_document_names_exists() -> None:
         assert path.parent.name == "evidence" or named <= everywhere, f"{path.name}: {named - everywhere}"
 
 
-ELSEWHERE = {"--dist", "--check", "--probe", "--parts"}
-"""Options of pytest, of our scripts and of our benchmarks."""
+ELSEWHERE = {"--dist", "--check", "--probe", "--parts", "--self-test", "--read-only", "--network"}
+"""Options of pytest, of our scripts and benchmarks, of the runtime and of Docker."""
 
 
 def test_the_python_of_the_novelty_document_runs() -> None:

@@ -20,7 +20,7 @@ LEVELS = (
     {"model", "pipeline", "cluster"},
     {"verbs"},
     {"report", "serve"},
-    {"cli"},
+    {"cli", "runtime"},
 )
 # Inside a level a room may import these neighbours.
 BESIDE = {

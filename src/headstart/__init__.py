@@ -112,7 +112,14 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     module, _, attribute = _HOMES[name].partition(":")
-    return getattr(import_module(module), attribute or name)
+    try:
+        return getattr(import_module(module), attribute or name)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise
+        from headstart.errors import NotInRuntime
+
+        raise NotInRuntime(f"headstart.{name}") from None
 
 
 def __dir__() -> list[str]:

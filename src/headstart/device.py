@@ -86,7 +86,9 @@ def _quickest(name: str) -> Device:
 
 
 def _accelerator() -> Device | None:
-    if "torch" not in sys.modules and not (_has_driver() and _installed("torch")):
+    if "torch" not in sys.modules and not (_has_driver() and installed("torch")):
+        return None
+    if not installed("headstart.embed.torch_engine"):  # headstart-runtime predicts on the CPU
         return None
     import torch
 
@@ -105,18 +107,20 @@ def _has_driver() -> bool:
     return any(os.path.exists(f"/dev/{name}") for name in ("nvidiactl", "nvidia0", "nvhost-ctrl", "dxg", "kfd"))
 
 
-def _installed(module: str) -> bool:
+def installed(module: str) -> bool:
+    """Whether a package can be imported; a mere folder of its name in the working folder does not count."""
     from importlib.util import find_spec
 
-    return find_spec(module) is not None
+    spec = find_spec(module)
+    return spec is not None and spec.origin is not None
 
 
 @functools.cache
 def _cpu_precision() -> tuple[str, str]:
-    try:
-        import openvino
-    except ImportError:
-        return "f32", "OpenVINO is not installed, so torch runs in full precision"
+    if not installed("openvino"):
+        return "f32", "OpenVINO is not installed, which alone computes in bfloat16 on a processor"
+    import openvino
+
     abilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if "BF16" in abilities:
         return "bf16", "this processor multiplies in bfloat16"

@@ -8,13 +8,17 @@
     │   ├── BackboneError    a backbone cannot be had: its weights are not on this machine, or cannot be used
     │   │   └── UnknownBackbone   nobody knows a backbone of this name
     │   ├── BundleError      a saved model is damaged, foreign, or newer than this version
-    │   └── MissingExtra     the work needs an optional dependency that is not installed
+    │   ├── MissingExtra     the work needs an optional dependency that is not installed
+    │   ├── MissingEngine    nothing that is installed runs a network on a CPU
+    │   └── NotInRuntime     the work needs the whole of Headstart, and headstart-runtime is installed
     └── InternalError        a broken guarantee inside Headstart: please report it
 
 Every message says, in one sentence a newcomer can act on, what was asked, what was found and what to do.
 """
 
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 
 class HeadstartError(Exception):
@@ -56,7 +60,32 @@ class MissingExtra(UserError, ImportError):
         self.extra = extra
         super().__init__(
             f"{work} needs the package '{missing}', which is not installed: "
-            f"run  pip install 'headstart[{extra}]'  and try again."
+            f"run  pip install '{_distribution()}[{extra}]'  and try again."
+        )
+
+
+def _distribution() -> str:
+    """Which of the two distributions is installed; one must not be put over the other."""
+    return "headstart-runtime" if find_spec("headstart.cli") is None else "headstart"
+
+
+class MissingEngine(UserError, ImportError):
+    """Nothing that is installed runs a network on a CPU."""
+
+    def __init__(self, work: str) -> None:
+        super().__init__(
+            f"{work} needs OpenVINO or ONNX Runtime, and neither is installed: "
+            "run  pip install openvino  or  pip install onnxruntime  and try again."
+        )
+
+
+class NotInRuntime(UserError, ImportError):
+    """The work needs the whole of Headstart, and headstart-runtime is installed."""
+
+    def __init__(self, work: str) -> None:
+        super().__init__(
+            f"{work} needs the whole of Headstart, and this is headstart-runtime, which only predicts: "
+            "run  pip uninstall headstart-runtime,  then  pip install headstart."
         )
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from headstart.layout import columns_of, wrap
@@ -103,7 +104,7 @@ def _ignore_text(text: str) -> None:
 
 
 def _on_terminal() -> bool:
-    return _manner.name != SILENT and sys.stderr.isatty()
+    return _manner.name != SILENT and sys.stderr.isatty() and find_spec("rich") is not None
 
 
 def _in_lines() -> bool:

@@ -9,7 +9,7 @@ import pytest
 from headstart import device
 from headstart.backbones.graph import Backbone
 from headstart.device import Device
-from headstart.embed import engine, engines, openvino_engine
+from headstart.embed import engine, networks, openvino_engine
 from headstart.embed.engines import engine_for, open_engine
 from headstart.embed.openvino_engine import OpenVINOEngine
 from headstart.errors import BackboneError, MissingExtra
@@ -70,10 +70,12 @@ def test_an_engine_asked_for_again_is_the_same(lite0: Backbone, cpu: Device) -> 
     assert open_engine(lite0, cpu) is open_engine(lite0, cpu)
 
 
-def test_openvino_serves_the_cpu_and_torch_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_or_onnxruntime_serves_the_cpu_and_torch_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine_for(Device("cpu", "f32", "")) == "openvino"
     assert engine_for(Device("cuda", "bf16", "")) == "torch"
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(networks, "installed", lambda name: name != "openvino")
+    assert engine_for(Device("cpu", "f32", "")) == "onnxruntime"
+    monkeypatch.setattr(networks, "installed", lambda name: False)
     assert engine_for(Device("cpu", "f32", "")) == "torch"
 
 

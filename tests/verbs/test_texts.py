@@ -1,6 +1,7 @@
 """Texts all the way: from a table to a saved model, predictions, an evaluation and what is said of them."""
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from tests.conftest import headstart as run
 
 import headstart
+from headstart import runtime
+from headstart.embed import networks
 from headstart.model.model import Model
 
 SUBJECTS = {
@@ -125,3 +128,14 @@ def test_rule_tables_are_not_asked_about_texts(table: Path) -> None:
     assert (
         "the rule tables of transfer learning are about pictures: for texts 'headstart train' measures." in done.stderr
     )
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_the_runtime_answers_texts(
+    saved: Path, engine: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "installed", lambda name: name == engine)
+    assert runtime.main([str(saved), "tell me of my loan again"]) == 0
+    assert json.loads(capsys.readouterr().out)["class"] == "loan"
+    assert runtime.main([str(saved), "--self-test"]) == 0
+    assert json.loads(capsys.readouterr().out)["engine"] == engine

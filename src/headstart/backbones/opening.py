@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from headstart.backbones.graph import Backbone, read_backbone
 from headstart.backbones.packaged import PACKAGED, PACKAGED_FOLDER, SHORT, TEXTS, text_folder
+from headstart.errors import NotInRuntime
 
 
 def open_backbone(name: str, *, weights: Path | None = None) -> Backbone:
@@ -23,6 +25,8 @@ def open_backbone(name: str, *, weights: Path | None = None) -> Backbone:
         return read_backbone(PACKAGED_FOLDER, name)
     if name in TEXTS and weights is None:
         return read_backbone(text_folder(), name)
+    if find_spec("headstart.backbones.conversion") is None:
+        raise NotInRuntime(f"converting the backbone {name}")
     from headstart.backbones.conversion.convert import convert, find_converted
 
     return find_converted(name, weights=weights) or convert(name, weights=weights)

@@ -176,12 +176,10 @@ def _check_formats(formats: Sequence[str], output: Path | None, task: str) -> No
 def _print(answers: SpatialAnswers, task: str, form: str | None, output: Path | None) -> None:
     from headstart.checks import quantity
     from headstart.cli import show
-    from headstart.report.box_files import records
+    from headstart.report.spatial_records import answer_records, counts
 
     if form == "json":
-        show.as_json(
-            _mask_records(answers) if task == "masks" else records(answers.names, answers.answers, answers.classes)
-        )
+        show.as_json(answer_records(answers, task))
         return
     totals: Counter[str] = Counter()
     rows = []
@@ -189,10 +187,10 @@ def _print(answers: SpatialAnswers, task: str, form: str | None, output: Path | 
         if answer is None:
             rows.append((name, "(unreadable)"))
             continue
-        counts = _counts(answer, task, answers.classes)
-        totals.update(dict.fromkeys(counts, 1) if task == "masks" else counts)
+        shares = counts(answer, task, answers.classes)
+        totals.update(dict.fromkeys(shares, 1) if task == "masks" else shares)
         unit = " %" if task == "masks" else ""
-        rows.append((name, ", ".join(f"{key} {value:,}{unit}" for key, value in counts.items()) or "nothing"))
+        rows.append((name, ", ".join(f"{key} {value:,}{unit}" for key, value in shares.items()) or "nothing"))
     kind = "objects" if task == "boxes" else "pixels"
     show.table(("image", kind), rows, paths=(0,))
     shown = ", ".join(f"{key} {value:,}" for key, value in totals.most_common()) or "nothing"
@@ -202,25 +200,6 @@ def _print(answers: SpatialAnswers, task: str, form: str | None, output: Path | 
         show.lines([("counts", f"{what}: {shown}, in {quantity(len(answers), 'image')}")], err=True)
         if output is not None:
             show.lines([("drawn", f"{output}/drawn/")], err=True)
-
-
-def _counts(answer: Any, task: str, classes: Sequence[str]) -> dict[str, int]:
-    """Objects a class, or percents of the pixels a class, the most first; less than half a percent is left out."""
-    import numpy as np
-
-    if task == "boxes":
-        return {classes[k]: n for k, n in Counter(answer.labels.tolist()).most_common()}
-    numbers = np.bincount(answer.labels.ravel(), minlength=len(classes)) / answer.labels.size
-    return {classes[k]: round(100 * numbers[k]) for k in np.argsort(-numbers).tolist() if numbers[k] >= 0.005}
-
-
-def _mask_records(answers: SpatialAnswers) -> list[dict[str, Any]]:
-    return [
-        {"image": name, "unreadable": True}
-        if answer is None
-        else {"image": name, "percent": _counts(answer, "masks", answers.classes)}
-        for name, answer in zip(answers.names, answers.answers, strict=True)
-    ]
 
 
 def _write(answers: SpatialAnswers, items: Sequence[Any], task: str, output: Path, formats: Sequence[str]) -> None:

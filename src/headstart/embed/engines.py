@@ -1,18 +1,20 @@
 """Chooses and opens the engine that runs a backbone on a device.
 
-OpenVINO runs on CPUs; torch runs on accelerators, and on CPUs where OpenVINO is not installed.
+OpenVINO runs on CPUs, ONNX Runtime where OpenVINO is not installed; torch runs on accelerators, and on CPUs that have
+neither.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from headstart import fingerprint
-from headstart.device import threads
+from headstart.device import installed, threads
 from headstart.embed.engine import Engine
+from headstart.embed.networks import cpu_engine
+from headstart.errors import MissingEngine
 
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
@@ -26,8 +28,8 @@ _opening = threading.Lock()
 
 
 def engine_for(device: Device) -> str:
-    """The kind of engine that serves a device: `openvino` or `torch`."""
-    return "openvino" if device.kind == "cpu" and find_spec("openvino") is not None else "torch"
+    """The kind of engine that serves a device: `openvino`, `onnxruntime` or `torch`."""
+    return (cpu_engine() if device.kind == "cpu" else None) or "torch"
 
 
 def engine_key(backbone: Backbone, device: Device) -> str:
@@ -44,7 +46,7 @@ def engine_key(backbone: Backbone, device: Device) -> str:
 def open_engine(backbone: Backbone, device: Device) -> Engine:
     """An engine for a backbone on a device; the last few are kept, so that asking again costs nothing.
 
-    Raises `MissingExtra` when the device needs torch and torch is not installed.
+    Raises `MissingEngine` where nothing that is installed runs it.
     """
     name = f"{engine_key(backbone, device)} {threads()}"
     with _opening:
@@ -65,6 +67,17 @@ def _build(backbone: Backbone, device: Device) -> Engine:
         from headstart.embed.openvino_engine import OpenVINOEngine
 
         return OpenVINOEngine(backbone, precision=device.precision)
+    if engine_for(device) == "onnxruntime":
+        from headstart.embed.onnxruntime_engine import OnnxRuntimeEngine
+
+        return OnnxRuntimeEngine(backbone)
+    if not _has_torch():
+        raise MissingEngine(f"running {backbone.name}")
     from headstart.embed.torch_engine import TorchEngine
 
     return TorchEngine(backbone, device)
+
+
+def _has_torch() -> bool:
+    """Whether the torch engine is here, which headstart-runtime leaves out, and torch with it."""
+    return installed("torch") and installed("headstart.embed.torch_engine")

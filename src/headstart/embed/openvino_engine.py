@@ -11,7 +11,7 @@ import functools
 import io
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from headstart import fingerprint
 from headstart.backbones.deltas import fit_tensors
 from headstart.device import threads
 from headstart.embed.engine import Engine
+from headstart.embed.network import Network, last_line
 from headstart.errors import BackboneError
 from headstart.records.arrays import Floats
 from headstart.storage.file_cache import FileCache
@@ -36,37 +37,48 @@ _COMPILED_LIMIT, _MOST_COMPILED = 8 << 30, 16
 _WAKING = threading.Lock()
 
 
-class Requests(Engine):
-    """A compiled network that takes a batch in the form of `buffer` and gives arrays of rows, side by side."""
+class CompiledNetwork(Network):
+    """A compiled network with its requests."""
 
-    def __init__(self, network: Any, buffer: NDArray[Any]) -> None:
-        self.batch = len(buffer)
+    def __init__(self, network: Any) -> None:
         self.requests = max(1, int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
         self._outputs = range(len(network.outputs))
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.requests):
             self._idle.put(network.create_infer_request())
-        self._wake(buffer)
 
-    def _wake(self, buffer: NDArray[Any]) -> None:
-        """Pass one empty batch through, one thread at a time.
+    def infer(self, inputs: Mapping[str, NDArray[Any]] | Mapping[int, NDArray[Any]]) -> list[NDArray[Any]]:
+        """As the contract says, and by position: waits for an idle request, runs it, copies what it gives."""
+        request = self._idle.get()
+        try:
+            request.infer(inputs, share_inputs=True, share_outputs=True)
+            return [request.get_output_tensor(i).data.copy() for i in self._outputs]
+        finally:
+            self._idle.put(request)
+
+    def wake(self, inputs: Mapping[str, NDArray[Any]] | Mapping[int, NDArray[Any]]) -> None:
+        """Pass something empty through, one thread at a time.
 
         The first conversion between numpy and OpenVINO in a process sets up statics of the binding (pybind11's numpy
         interface) and gives up the interpreter's lock while it does; two threads that meet there wait for each other
         for ever.
         """
         with _WAKING:
-            self.run(buffer, self.batch)
+            self.infer(inputs)
+
+
+class Requests(Engine):
+    """A compiled network that takes a batch in the form of `buffer` and gives arrays of rows, side by side."""
+
+    def __init__(self, network: Any, buffer: NDArray[Any]) -> None:
+        self._network = CompiledNetwork(network)
+        self.batch, self.requests = len(buffer), self._network.requests
+        self._network.wake({0: buffer})
 
     def run(self, inputs: NDArray[Any], count: int) -> Floats:
-        """As the contract says: waits for an idle request, runs it, copies what it gives."""
-        request = self._idle.get()
-        try:
-            request.infer({0: inputs}, share_inputs=True, share_outputs=True)
-            outputs = [request.get_output_tensor(i).data[:count].reshape(count, -1) for i in self._outputs]
-            return np.concatenate(outputs, axis=1, dtype=np.float32)
-        finally:
-            self._idle.put(request)
+        """As the contract says."""
+        outputs = [output[:count].reshape(count, -1) for output in self._network.infer({0: inputs})]
+        return np.concatenate(outputs, axis=1, dtype=np.float32)
 
 
 class OpenVINOEngine(Requests):
@@ -83,6 +95,18 @@ class OpenVINOEngine(Requests):
             lambda: cut_graph(backbone, pooled, buffer.shape), *made_from, batch=batch, precision=precision
         )
         super().__init__(network, buffer)
+
+
+def open_compiled(
+    backbone: Backbone, outputs: Sequence[str], *, shape: Sequence[int] | None, precision: str
+) -> CompiledNetwork:
+    """These outputs of a backbone's graph, compiled; as `networks.open_network`."""
+    names, sides = list(outputs), None if shape is None else list(shape)
+    return CompiledNetwork(
+        compiled_network(
+            lambda: cut_graph(backbone, names, sides), backbone.weights, names, sides, batch=1, precision=precision
+        )
+    )
 
 
 @functools.cache
@@ -128,8 +152,8 @@ def _name(*made_from: object) -> str:
     return fingerprint.hash_parts(*made_from, openvino.get_version(), processor, abilities)
 
 
-def cut_graph(backbone: Backbone, outputs: Sequence[str], shape: Sequence[int]) -> Any:
-    """The graph with these outputs alone, in this order, for inputs of this shape; raises `BackboneError`."""
+def cut_graph(backbone: Backbone, outputs: Sequence[str], shape: Sequence[int] | None) -> Any:
+    """The graph with these outputs alone, in this order, for an input of this shape; raises `BackboneError`."""
     import openvino
     from openvino import frontend
 
@@ -143,12 +167,13 @@ def cut_graph(backbone: Backbone, outputs: Sequence[str], shape: Sequence[int]) 
         places = [model.output(name) for name in outputs]
     except (RuntimeError, *failures) as error:
         raise BackboneError(
-            f"the graph of {backbone.name} at {backbone.graph} cannot be used ({_last_line(error)}): "
+            f"the graph of {backbone.name} at {backbone.graph} cannot be used ({last_line(error)}): "
             "install Headstart again, or convert the backbone again."
         ) from error
     _apply_delta(model, backbone)
     model = openvino.Model(places, model.get_parameters(), backbone.name)
-    model.reshape({model.input(0): list(shape)})
+    if shape is not None:
+        model.reshape({model.input(0): list(shape)})
     return model
 
 
@@ -169,8 +194,3 @@ def _apply_delta(model: Any, backbone: Backbone) -> None:
 
 def _is_numbers(node: Any) -> bool:
     return node.get_type_name() == "Constant" and node.get_element_type().get_type_name() in ("f16", "f32")
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

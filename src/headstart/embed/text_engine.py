@@ -1,4 +1,4 @@
-"""The engine for texts: an encoder's graph in OpenVINO, texts sorted by length, long ones in windows.
+"""The engine for texts: an encoder's graph on the CPU, texts sorted by length, long ones in windows.
 
 A text is cut into windows as long as the network takes; its row is the mean over all its pieces (windows averaged by
 their length), each tap then of length one: layers differ in scale, and heads see them alike. Windows are padded to the
@@ -8,7 +8,6 @@ next of a few lengths, about 1,024 pieces a call, so that a row does not depend 
 from __future__ import annotations
 
 import itertools
-import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.embed.engine import Engine
-from headstart.embed.openvino_engine import compiled_network
-from headstart.errors import BackboneError
+from headstart.embed.networks import open_network
 from headstart.records.arrays import Floats
 
 if TYPE_CHECKING:
@@ -58,12 +56,8 @@ class TextEngine(Engine):
         self._room = backbone.spec.room
         self._first = [tap.kind == "first" for tap in backbone.taps]
         self._widths = [tap.width for tap in backbone.taps]
-        made_from = ("texts", backbone.weights, [tap.name for tap in backbone.taps])
-        network = compiled_network(lambda: _model(backbone), *made_from, batch=-1, precision=precision)
-        self.requests = max(1, int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(self.requests):
-            self._idle.put(network.create_infer_request())
+        self._network = open_network(backbone, [tap.pooled for tap in backbone.taps], shape=None, precision=precision)
+        self.requests = self._network.requests
 
     def run(self, inputs: NDArray[Any], count: int) -> Floats:
         """As the contract says: one row a text, the taps side by side, each of length one."""
@@ -97,18 +91,10 @@ class TextEngine(Engine):
         # What stands first stands in the first window alone.
         firsts = np.array([[float(window.first > 0)] for window in batch], np.float32)
         low = 0
-        request = self._idle.get()
-        try:
-            request.infer(dict(zip(_INPUTS, (ids, mask, first), strict=True)), share_inputs=True, share_outputs=True)
-            for i, (is_first, tap) in enumerate(zip(self._first, self._widths, strict=True)):
-                np.add.at(
-                    total[:, low : low + tap],
-                    texts,
-                    request.get_output_tensor(i).data * (firsts if is_first else weights),
-                )
-                low += tap
-        finally:
-            self._idle.put(request)
+        outputs = self._network.infer(dict(zip(_INPUTS, (ids, mask, first), strict=True)))
+        for output, is_first, tap in zip(outputs, self._first, self._widths, strict=True):
+            np.add.at(total[:, low : low + tap], texts, output * (firsts if is_first else weights))
+            low += tap
 
 
 def _batches(windows: list[_Window]) -> Iterator[list[_Window]]:
@@ -119,21 +105,3 @@ def _batches(windows: list[_Window]) -> Iterator[list[_Window]]:
     for length, group in sorted(by_length.items()):
         size = max(1, PIECES // length)
         yield from (group[low : low + size] for low in range(0, len(group), size))
-
-
-def _model(backbone: Backbone) -> Any:
-    """The graph with only the taps' outputs, in the order of the taps."""
-    import openvino
-    from openvino import frontend
-
-    failures = (frontend.GeneralFailure, frontend.OpConversionFailure, frontend.OpValidationFailure)
-    try:
-        reader = frontend.FrontEndManager().load_by_framework("onnx")
-        model = reader.convert(reader.load(str(backbone.graph)))
-        outputs = [model.output(tap.pooled) for tap in backbone.taps]
-        return openvino.Model(outputs, [model.input(name).get_node() for name in _INPUTS], backbone.name)
-    except (RuntimeError, frontend.InitializationFailure, frontend.NotImplementedFailure, *failures) as error:
-        raise BackboneError(
-            f"the graph of {backbone.name} at {backbone.graph} cannot be used ({str(error).strip().splitlines()[-1]}): "
-            "install headstart-text again."
-        ) from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import PurePosixPath
 from typing import Any
-from xml.sax.saxutils import escape
 
 from headstart.records.boxes import Detections
 
@@ -96,14 +96,18 @@ def voc_files(
         if seen is None:
             continue
         objects = "".join(
-            f"  <object>\n    <name>{escape(classes[label])}</name>\n    <difficult>0</difficult>\n    <bndbox>\n"
+            f"  <object>\n    <name>{_escaped(classes[label])}</name>\n    <difficult>0</difficult>\n    <bndbox>\n"
             f"      <xmin>{x0:.2f}</xmin>\n      <ymin>{y0:.2f}</ymin>\n      <xmax>{x1:.2f}</xmax>\n"
             f"      <ymax>{y1:.2f}</ymax>\n    </bndbox>\n  </object>\n"
             for (x0, y0, x1, y1), label in zip(seen.corners.tolist(), seen.labels.tolist(), strict=True)
         )
         path = PurePosixPath(name)
         files[f"Annotations/{path.stem}.xml"] = (
-            f"<annotation>\n  <filename>{escape(path.name)}</filename>\n  <size>\n    <width>{width}</width>\n"
+            f"<annotation>\n  <filename>{_escaped(path.name)}</filename>\n  <size>\n    <width>{width}</width>\n"
             f"    <height>{height}</height>\n    <depth>3</depth>\n  </size>\n{objects}</annotation>\n"
         ).encode()
     return files
+
+
+def _escaped(text: str) -> str:
+    return escape(text, quote=False)

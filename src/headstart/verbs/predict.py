@@ -50,9 +50,14 @@ def predict(model: Path | str | Predictor, images: Any, *, device: str = "auto",
     from headstart.model.load import load_model
 
     predictor = load_model(model) if isinstance(model, (str, os.PathLike)) else model
-    spec = predictor.parts[0].backbone.spec
-    samples = images_of(images) if spec.modality == "image" else spec.find(images)
+    samples = items_of(predictor, images)
     return predictor.predict(samples.items, names=samples.names, device=Run(device=device).choose_device(), cache=cache)
+
+
+def items_of(predictor: Predictor, items: Any) -> Samples:
+    """Unlabelled images or texts, as the model takes them."""
+    spec = predictor.parts[0].backbone.spec
+    return images_of(items) if spec.modality == "image" else spec.find(items)
 
 
 def images_of(images: Any) -> Samples:

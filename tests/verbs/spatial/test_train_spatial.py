@@ -9,8 +9,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 import headstart
+from headstart import runtime
 from headstart.cli.main import headstart as command
 from headstart.demo.field import write_fields
+from headstart.embed import networks
 from headstart.errors import BundleError, DataError, OptionError
 
 
@@ -109,3 +111,28 @@ def test_nothing_but_classes_is_no_data_for_boxes(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(DataError, match="holds no boxes or masks"):
         run("train", tmp_path, "--task", "boxes", "-o", tmp_path.parent / "m")
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_the_runtime_prints_the_records_of_predict(
+    model: tuple[str, Path],
+    fields: Path,
+    engine: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = sorted((fields / "JPEGImages").glob("*.jpg"))[:2]
+    wanted = json.loads(run("predict", model[1], *images, "--json"))
+    monkeypatch.setattr(networks, "installed", lambda name: name == engine)
+    assert runtime.main([str(model[1]), *map(str, images)]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["image"] for record in found] == [record["image"] for record in wanted]
+    if model[0] == "masks" or engine == "openvino":
+        assert found == wanted
+        return
+    for record, other in zip(found, wanted, strict=True):
+        assert [seen["class"] for seen in record["objects"]] == [seen["class"] for seen in other["objects"]]
+        for seen, expected in zip(record["objects"], other["objects"], strict=True):
+            assert seen["box"] == pytest.approx(expected["box"], abs=0.1)
+    assert runtime.main([str(model[1]), "--self-test"]) == 0
+    assert json.loads(capsys.readouterr().out)["engine"] == "onnxruntime"

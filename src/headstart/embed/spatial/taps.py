@@ -1,23 +1,23 @@
 """Maps of several taps of one graph, at the size of a canvas, in float32.
 
-The packaged graphs carry `<tap>.spatial` for every tap, and OpenVINO reshapes them to any multiple of 32: no export is
-needed for another size. A map is turned to (rows, columns, channels), so that a cell's numbers lie together.
+The packaged graphs carry `<tap>.spatial` for every tap, and their input takes any multiple of 32: no export is needed
+for another size. A map is turned to (rows, columns, channels), so that a cell's numbers lie together.
 """
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart import fingerprint
+from headstart.backbones.graph import INPUT
 from headstart.data.images.decode import DECODING
 from headstart.device import FULL, threads
-from headstart.embed.openvino_engine import compiled_network, cut_graph
+from headstart.embed.networks import open_network
 from headstart.embed.spatial.canvas import Canvas, Laid, load_on_canvas
 from headstart.errors import UnreadableImage
 from headstart.records.arrays import Floats
@@ -58,23 +58,13 @@ class TapEngine:
         self.backbone, self.canvas, self.taps = backbone, canvas, tuple(taps)
         outputs = [backbone.tap(name).spatial for name in taps]
         shape = (1, canvas.height, canvas.width, 3)
-        network = compiled_network(
-            lambda: cut_graph(backbone, outputs, shape), backbone.weights, outputs, list(shape), batch=1, precision=FULL
-        )
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(max(1, int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))):
-            self._idle.put(network.create_infer_request())
+        self._network = open_network(backbone, outputs, shape=shape, precision=FULL)
         self.maps(np.zeros(shape[1:], np.uint8))  # the binding's first conversion must not meet another thread's
 
     def maps(self, pixels: NDArray[np.uint8]) -> Maps:
         """Every tap's map, (rows, columns, channels), of an image on the canvas."""
-        request = self._idle.get()
-        try:
-            request.infer({0: pixels[None]}, share_inputs=True, share_outputs=True)
-            outputs = [request.get_output_tensor(i).data[0] for i in range(len(self.taps))]
-            maps = [np.ascontiguousarray(output.transpose(1, 2, 0)) for output in outputs]
-        finally:
-            self._idle.put(request)
+        outputs = self._network.infer({INPUT: pixels[None]})
+        maps = [np.ascontiguousarray(output[0].transpose(1, 2, 0)) for output in outputs]
         return [*maps, window_mean(maps[self.taps.index(CONTEXT[0])], CONTEXT[1])]
 
     @property
