@@ -62,13 +62,15 @@ class Fitted:
     """A fitted strategy: what a saved model needs of it.
 
     parts: where the head's input comes from. form: the head. X: (n, d) what it looked at; None for a fine-tuned
-    network, whose view of the rows that it was trained on says little of new ones. notes: for the user.
+    network, whose view of the rows that it was trained on says little of new ones. notes: for the user. head: its name,
+    where the configuration decides it; empty for the strategy's own.
     """
 
     parts: tuple[Part, ...]
     form: Form
     X: Floats | None
     notes: tuple[str, ...] = ()
+    head: str = ""
 
 
 class Strategy(Protocol):

@@ -21,10 +21,9 @@ from headstart.choose.strategy import About, Fitted
 from headstart.data.modality import modality_of
 from headstart.embed.features import embed_view
 from headstart.heads.base import PathScores
-from headstart.heads.catalog import HEADS
 from headstart.model.refit import AUGMENTED
 from headstart.pipeline.candidates import HeadStrategy
-from headstart.records.arrays import Floats
+from headstart.records.arrays import Floats, Ints
 from headstart.records.rows import Rows
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 VIEWS = 3
 """Further views of every image, at most."""
 HEAD = "ridge"
+VIEWED = "views"
+"""Of a configuration: how many views of every image the head was trained on besides."""
 _MOST_ROWS = 1600
 """Images and their views together: a decomposition of more takes long, and there views gain little."""
 _EMBEDDING = 0.02
@@ -47,15 +48,24 @@ _GAIN = 0.01
 
 @dataclass(frozen=True, eq=False)
 class AugmentedStrategy:
-    """A head on frozen features, trained on images and views of them.
+    """Ridge on frozen features, trained on images alone or on views of them too: as the proper loss decides.
 
-    plain: the same head without views. X: (n (1 + v), d) the images' features, then each view's.
+    plain: the head without views. X: (n (1 + v), d) the images' features, then each view's.
     """
 
-    about: About
     plain: HeadStrategy
     X: Floats
-    head: str = AUGMENTED
+
+    @property
+    def about(self) -> About:
+        """As the plain head's; views cost nothing at prediction time."""
+        about, copies = self.plain.about, len(self.X) / len(self.plain.X)
+        return replace(about, prior=about.prior + _GAIN, seconds=(1 + copies**2) * about.seconds)
+
+    @property
+    def head(self) -> str:
+        """The head's name."""
+        return self.plain.head
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -63,22 +73,28 @@ class AugmentedStrategy:
         return ()
 
     def path(self, rows: Rows) -> PathScores:
-        """Out-of-fold scores of the images, with the strength that the other folds' images choose."""
-        head, copies = self.plain.make({}), len(self.X) // len(rows)
-        runner = (
-            head
-            if self.plain.cache is None
-            else CachedStrategy(head, fingerprint.hash_array(self.X), self.plain.cache[0])
-        )
-        path = runner.path_scores(self.X, np.tile(rows.target.values, copies), np.tile(rows.folds, copies))
-        return self.plain.choose(replace(path, scores=path.scores[:, :, : len(rows)]), rows)
+        """Out-of-fold scores of the images; strength, and views or none, are chosen by the other folds' images."""
+        copies = len(self.X) // len(rows)
+        alone = self._path_scores(self.plain.X, rows.target.values, rows.folds)
+        both = self._path_scores(self.X, np.tile(rows.target.values, copies), np.tile(rows.folds, copies))
+        configurations = [{**configuration, VIEWED: copies - 1} for configuration in both.configurations]
+        scores = np.concatenate([alone.scores, both.scores[:, :, : len(rows)]])
+        return self.plain.choose(PathScores((*alone.configurations, *configurations), scores), rows)
+
+    def _path_scores(self, X: Floats, labels: Any, folds: Ints) -> PathScores:
+        head, cache = self.plain.make({}), self.plain.cache
+        runner = head if cache is None else CachedStrategy(head, fingerprint.hash_array(X), cache[0])
+        return runner.path_scores(X, labels, folds)
 
     def fit(self, rows: Rows, configuration: Mapping[str, Any]) -> Fitted:
-        """The head trained on all rows and views; what stands for its view of the rows are the images alone."""
-        copies = len(self.X) // len(rows)
-        head = self.plain.make(configuration).fit(self.X, np.tile(rows.target.values, copies))
-        note = f"The head was trained on every image and {quantity(copies - 1, 'closer view')} of it."
-        return Fitted(self.plain.parts, head.form_, self.plain.X, (note,))
+        """The head trained on all rows and their views; what stands for its view of the rows are the images alone."""
+        views = int(configuration.get(VIEWED, 0))
+        own = {name: value for name, value in configuration.items() if name != VIEWED}
+        if not views:
+            return self.plain.fit(rows, own)
+        head = self.plain.make(own).fit(self.X, np.tile(rows.target.values, 1 + views))
+        note = f"The head was trained on every image and {quantity(views, 'closer view')} of it."
+        return Fitted(self.plain.parts, head.form_, self.plain.X, (note,), head=AUGMENTED)
 
 
 def plan_augmented(
@@ -103,16 +119,7 @@ def plan_augmented(
         views.append(np.concatenate(columns, axis=1))
     if not views:
         return []
-    X = np.concatenate([plain.X, *views])
-    n, d = X.shape
-    fits = division.folds.shape[0] * (int(division.folds.max()) + 1)
-    about = replace(
-        plain.about,
-        name=f"augmented {HEAD}",
-        prior=plain.about.prior + _GAIN,
-        seconds=HEADS[HEAD].seconds(n, d, len(samples.target.names), fits),
-    )
-    return [AugmentedStrategy(about, plain, X)]
+    return [AugmentedStrategy(plain, np.concatenate([plain.X, *views]))]
 
 
 def _affordable(images: int, cost: float, left: float) -> int:

@@ -80,7 +80,8 @@ def plan_strategies(
     augmented = plan_augmented(prepared, division, options, heads, left)
     fine_tunes, impossible, notes = _fine_tunes(prepared, division, options, left)
     pooled, unused = plan_self_trained(prepared, division, options, heads)
-    return [*heads, *augmented, *pooled, *fine_tunes], left_out + impossible, notes + unused
+    plain = [head for head in heads if head not in [strategy.plain for strategy in augmented]]
+    return [*plain, *augmented, *pooled, *fine_tunes], left_out + impossible, notes + unused
 
 
 def _heads(prepared: Prepared, division: Division, options: Options) -> tuple[list[HeadStrategy], list[LeftOut]]:

@@ -234,7 +234,7 @@ def _train(loaded: Dataset, exclusions: Any, options: Options, clock: Clock, bud
         predictor=replace(predictor, trust=trust.record),
         race=race,
         about=winner.about,
-        head=winner.head,
+        head=fit.head or winner.head,
         calibration=calibration,
         trust=trust,
         held_out=held_out,
