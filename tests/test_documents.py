@@ -162,6 +162,7 @@ def test_the_public_names_are_these() -> None:
             "drift",
             "embeddings",
             "evaluate",
+            "explain",
             "export",
             "extend",
             "forgetting",

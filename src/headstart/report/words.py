@@ -12,6 +12,7 @@ _LONGEST = 24
 def carried_words(explanation: Explanation) -> str:
     """The words that carried the answer, the most important first.
 
+    >>> from headstart.verbs.explain import WordWeight
     >>> carried_words(Explanation("text 0", "card", 0.9, (WordWeight("card", 2.0, 0.5), WordWeight("my", 0.0, 0.9))))
     'card'
     """

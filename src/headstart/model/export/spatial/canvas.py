@@ -1,4 +1,4 @@
-"""An image of any size on a model's canvas, in operators: as `embed.spatial.canvas.Canvas.lay` makes it of pixels.
+"""An image of any size on a model's canvas, in operators: as `Canvas.lay` (`embed.spatial.canvas`) makes it of pixels.
 
 What follows needs the way back to the image's pixels too: where it lies on the canvas. Nothing is decoded here.
 """

@@ -1,6 +1,6 @@
 """A head's outputs on a grid, in operators: a 1x1 convolution a tap, Resize and Add; a ReLU and one more convolution.
 
-As `heads.spatial.network.CellNetwork.grid`. Interpolation and a linear layer commute, so taps of one size are added
+As `CellNetwork.grid` of `heads.spatial.network`. Interpolation and a linear layer commute, so taps of one size are added
 before they are enlarged.
 """
 
