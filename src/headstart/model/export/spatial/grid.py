@@ -1,7 +1,7 @@
 """A head's outputs on a grid, in operators: a 1x1 convolution a tap, Resize and Add; a ReLU and one more convolution.
 
-As `CellNetwork.grid` of `heads.spatial.network`. Interpolation and a linear layer commute, so taps of one size are added
-before they are enlarged.
+As `CellNetwork.grid` of `heads.spatial.network`. Interpolation and a linear layer commute, so taps of one size are
+added before they are enlarged.
 """
 
 from __future__ import annotations
