@@ -41,6 +41,7 @@ class CompiledNetwork(Network):
     """A compiled network with its requests."""
 
     def __init__(self, network: Any) -> None:
+        wake_binding()
         self.requests = max(1, int(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
         self._outputs = range(len(network.outputs))
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -56,15 +57,22 @@ class CompiledNetwork(Network):
         finally:
             self._idle.put(request)
 
-    def wake(self, inputs: Mapping[str, NDArray[Any]] | Mapping[int, NDArray[Any]]) -> None:
-        """Pass something empty through, one thread at a time.
 
-        The first conversion between numpy and OpenVINO in a process sets up statics of the binding (pybind11's numpy
-        interface) and gives up the interpreter's lock while it does; two threads that meet there wait for each other
-        for ever.
-        """
-        with _WAKING:
-            self.infer(inputs)
+@functools.cache
+def _convert_once() -> None:
+    import openvino as ov
+
+    _ = ov.Tensor(np.zeros((1, 1), np.float32), shared_memory=True).data
+
+
+def wake_binding() -> None:
+    """Make the first conversion between numpy and OpenVINO of this process, one thread at a time.
+
+    It sets up statics of the binding (pybind11's numpy interface) and gives up the interpreter's lock while it does:
+    two threads that meet there wait for each other for ever.
+    """
+    with _WAKING:
+        _convert_once()
 
 
 class Requests(Engine):
@@ -73,7 +81,6 @@ class Requests(Engine):
     def __init__(self, network: Any, buffer: NDArray[Any]) -> None:
         self._network = CompiledNetwork(network)
         self.batch, self.requests = len(buffer), self._network.requests
-        self._network.wake({0: buffer})
 
     def run(self, inputs: NDArray[Any], count: int) -> Floats:
         """As the contract says."""
