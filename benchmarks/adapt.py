@@ -181,7 +181,7 @@ def measure(pair: Pair) -> dict[str, float]:
     head, on_source = source_head(domains)
     begun = time.perf_counter()
     choice = choose(domains, head, domain_distance(domains.source, domains.target))
-    form, _ = teach(domains, choice.table) if choice.verdict == ADAPTED else (None, None)
+    form, _ = teach(domains, choice.table, axes=choice.axes) if choice.verdict == ADAPTED else (None, None)
     seconds = time.perf_counter() - begun
     votes = choice.votes or cast_votes(domains, head)
     result = {"source-only": right(head)}

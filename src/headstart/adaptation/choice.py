@@ -19,7 +19,7 @@ from headstart.adaptation.distance import DomainDistance
 from headstart.adaptation.domains import Domains, Tables
 from headstart.adaptation.graph import consistency, neighbours
 from headstart.adaptation.vote import SAME, SAME_REVISED, Votes, cast_votes
-from headstart.records.arrays import Ints
+from headstart.records.arrays import Floats, Ints
 
 APART = 0.70
 """The domain accuracy below which two domains count as one; chance is 0.5, real shifts were 0.93 to 1.00."""
@@ -51,6 +51,11 @@ class Choice:
     before: float | None = None
     after: float | None = None
     votes: Votes | None = None
+
+    @property
+    def axes(self) -> Floats | None:
+        """(d, r): the axes that the votes looked at; None where there was no vote."""
+        return None if self.votes is None else self.votes.space.axes
 
 
 def choose(domains: Domains, source_only: Tables, distance: DomainDistance) -> Choice:

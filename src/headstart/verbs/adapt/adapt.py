@@ -114,7 +114,7 @@ def adapt(
 
 def _model(origin: Origin, target: Target, shift: Shift, domains: Domains) -> Model:
     labelled = (target.rows, target.labels) if len(target.rows) else None
-    form, _ = teach(domains, shift.choice.table, labelled=labelled)
+    form, _ = teach(domains, shift.choice.table, labelled=labelled, axes=shift.choice.axes)
     expected = shift.measured[1] if shift.measured is not None else shift.after or shift.before
     calibration = Calibration("temperature", temperature_for(form.scores(target.X), expected.value), {})
     trust = _trust(origin, target, shift, domains, calibration.temperature)
