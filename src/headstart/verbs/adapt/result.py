@@ -84,6 +84,7 @@ class Shift:
             "agreement": choice.agreement,
             "harmony": choice.harmony,
             "neighbours_agree": None if choice.before is None else [choice.before, choice.after],
+            "way_back": None if choice.back is None else list(choice.back),
             "label_first": list(self.label_first),
             "images": self.images,
             "labelled": self.labelled,
