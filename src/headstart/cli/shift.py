@@ -54,10 +54,15 @@ def shift_lines(result: Shift, source: str, target: str) -> list[tuple[str, str]
             ("expect", f"{result.source} right, as on the source"),
             ("next", f"headstart predict {_model(source)} {target}"),
         ]
-    lines = [("shift", f"yes: {told_apart}"), ("expect", accuracy_words(facts))]
+    lines = [("shift", f"yes: {told_apart}"), *_sources(result), ("expect", accuracy_words(facts))]
     if changes := _changes(result):
         lines.append(("classes", f"estimated shares, source → target: {changes}"))
     return [*lines, ("signs", _signs(result)), *next_lines(result, source, target)]
+
+
+def _sources(result: Shift) -> list[tuple[str, str]]:
+    shares = ", ".join(f"{name} {100 * estimate.value:.0f} %" for name, estimate in result.sources.items())
+    return [("sources", f"each told from the target, the nearest first: {shares}")] if shares else []
 
 
 def _signs(result: Shift) -> str:
