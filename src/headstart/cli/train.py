@@ -213,7 +213,7 @@ def command(
     )
     check_destination(output, overwrite=overwrite)
     loaded, origins = _load_domains(columns, data, also)
-    show.dataset(loaded, str(data))
+    show.dataset(loaded, ", ".join(map(str, (data, *also))))
     if target_labels is not None and target is None:
         raise OptionError("--target-labels are of the images of --target: give these too.")
     if also and target is None:

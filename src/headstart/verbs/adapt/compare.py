@@ -49,7 +49,9 @@ def compare(
     domains = Domains(rows.features, rows.labels, target.X, len(rows.classes), numbers)
     with blas_threads(1):
         source_only = origin.predictor.probabilities(target.X).astype(np.float64)
-        groups = None if rows.groups is None else (rows.groups, np.arange(len(target.X)))
+        # Of several domains the groups may be the domains: then a fold would part them, not source from target.
+        together = rows.groups if numbers is None else None
+        groups = None if together is None else (together, np.arange(len(target.X)))
         choice = choose(domains, source_only, domain_distance(domains.source, target.X, groups=groups))
         measured = None
         if len(target.rows):
