@@ -87,6 +87,7 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python benchmarks/listed.py
 	$(BIN)/python benchmarks/novelty.py
 	$(BIN)/python benchmarks/adapt.py
+	$(BIN)/python benchmarks/pool.py
 	$(BIN)/python benchmarks/embed.py --memory
 
 $(BIN)/python:

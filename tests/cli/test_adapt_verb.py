@@ -95,6 +95,24 @@ def test_train_with_a_target_saves_a_model_either_way(watched: Path, night: Path
     )
 
 
+def test_several_source_domains_are_told_apart_from_the_target_each(watched: Path, night: Path, tmp_path: Path) -> None:
+    dusk = tmp_path / "dusk"
+    for path in sorted((watched / "train").rglob("*.png")):
+        place = dusk / path.parent.name / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            corrupt(image, "night", 2).save(place)
+    quick = ("--heads", "ridge", "--backbones", "lite0", "--repeats", "1")
+    done = headstart(
+        "train", watched / "train", "--also", dusk, "-o", tmp_path / "model", *quick, "--target", night, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["sources"]) == {"train", "dusk"}
+    assert "--also names further domains to adapt from: give --target" in refused(
+        "train", watched / "train", "--also", dusk, "-o", tmp_path / "x", *quick
+    )
+
+
 def test_what_cannot_be_adapted_to_is_refused_in_a_sentence(watched: Path, night: Path, tmp_path: Path) -> None:
     model = watched / "model"
     assert "adapting needs at least 30 different images of the target; found 20" in refused(

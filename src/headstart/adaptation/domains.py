@@ -87,15 +87,21 @@ def alike(domains: Domains, *, most_axes: int = MOST_AXES) -> Space:
     return _project(standard.apply(domains.source), standard.apply(domains.target), standard, most_axes)
 
 
-def apart(domains: Domains, *, shares: Reals | None = None, most_axes: int = MOST_AXES) -> Space:
+def apart(
+    domains: Domains, *, shares: Reals | None = None, axes: Floats | None = None, most_axes: int = MOST_AXES
+) -> Space:
     """Every domain standardised by itself: the target, and each of the sources.
 
     shares: (K,) the classes' shares that the target is taken to have; the source's mean and deviation are then those of
-    a source with these shares, or else a class that is more frequent in the target would be taken for a shift.
+    a source with these shares, or else a class that is more frequent in the target would be taken for a shift. axes:
+    (d, r) of another space of these domains to turn onto: to find axes takes longer than all else here.
     """
     standard = standardise(domains.target, signed_sqrt=True)
     weights = None if shares is None else class_ratios(domains, shares)[domains.labels]
-    return _project(standardised_source(domains, weights), standard.apply(domains.target), standard, most_axes)
+    source, target = standardised_source(domains, weights), standard.apply(domains.target)
+    if axes is None:
+        return _project(source, target, standard, most_axes)
+    return Space(source @ axes, target @ axes, axes, standard)
 
 
 def class_ratios(domains: Domains, shares: Reals) -> Reals:

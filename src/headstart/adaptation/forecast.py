@@ -11,9 +11,10 @@ from __future__ import annotations
 from headstart.adaptation.choice import ADAPTED, SAME_DOMAIN, Choice
 from headstart.metrics.intervals import Estimate
 
-BAND, ADAPTED_BAND = 0.19, 0.19
+BAND, ADAPTED_BAND = 0.19, 0.23
 _SLOPE = 0.85
-_OFFSET, _GAIN = 0.17, 0.69
+_OFFSET, _GAIN = -0.38, 1.17
+"""By least squares on 38 adapted development pairs, nine of ten of which lay within the band."""
 
 
 def expected_before(choice: Choice, source_accuracy: float) -> Estimate:

@@ -17,6 +17,7 @@ import numpy as np
 from headstart.adaptation.domains import Domains, Reals, Space, Tables, apart, class_ratios
 from headstart.adaptation.propagate import propagate_labels
 from headstart.adaptation.softmax import Wanted, answers, fit_softmax, one_hot
+from headstart.records.arrays import Floats
 
 WEAK, MIDDLE, STRONG = 0.05, 0.2, 0.5
 """Penalties, per row."""
@@ -55,16 +56,19 @@ def cast_votes(domains: Domains, source_only: Tables) -> Votes:
     """The votes under all four guesses. source_only: (m, K) by the source's own head."""
     same, members, space = _vote(domains, source_only, domains.shares)
     counts = np.bincount(source_only.argmax(axis=1), minlength=domains.classes) / len(source_only)
-    predicted, _, _ = _vote(domains, source_only, _cautious((source_only.mean(axis=0) + counts) / 2))
+    predicted, _, _ = _vote(domains, source_only, _cautious((source_only.mean(axis=0) + counts) / 2), space.axes)
     tables = {SAME: same, PREDICTED: predicted}
     for name, table in ((SAME_REVISED, same), (PREDICTED_REVISED, predicted)):
-        tables[name] = _vote(domains, source_only, _cautious(table.mean(axis=0)))[0]
+        tables[name] = _vote(domains, source_only, _cautious(table.mean(axis=0)), space.axes)[0]
     return Votes(source_only, tables, members, space)
 
 
-def ask_members(domains: Domains, shares: Reals) -> tuple[dict[str, Tables], Space]:
-    """The five ways beside the source's own head, by name, under these shares; and the space they look at."""
-    space = apart(domains, shares=shares)
+def ask_members(domains: Domains, shares: Reals, axes: Floats | None = None) -> tuple[dict[str, Tables], Space]:
+    """The five ways beside the source's own head, by name, under these shares; and the space they look at.
+
+    axes: (d, r) of a space of the same domains under other shares, which are found once.
+    """
+    space = apart(domains, shares=shares, axes=axes)
     known, weights = one_hot(domains.labels, domains.classes), class_ratios(domains, shares)[domains.labels]
     wanted = Wanted(space.target, shares)
     plain = fit_softmax(space.source, known, ridge=WEAK, weights=weights)
@@ -79,8 +83,10 @@ def ask_members(domains: Domains, shares: Reals) -> tuple[dict[str, Tables], Spa
     return tables, space
 
 
-def _vote(domains: Domains, source_only: Tables, shares: Reals) -> tuple[Tables, dict[str, Tables], Space]:
-    members, space = ask_members(domains, shares)
+def _vote(
+    domains: Domains, source_only: Tables, shares: Reals, axes: Floats | None = None
+) -> tuple[Tables, dict[str, Tables], Space]:
+    members, space = ask_members(domains, shares, axes)
     return (source_only + sum(members.values())) / (len(members) + 1), members, space
 
 

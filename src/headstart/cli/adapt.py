@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,10 +82,20 @@ def command(
 
 
 def adapt_trained(
-    model: Model, target: Path, target_labels: Path | None, place: Path, run: Run, *, overwrite: bool, as_json: bool
+    model: Model,
+    target: Path,
+    target_labels: Path | None,
+    place: Path,
+    run: Run,
+    *,
+    origins: Mapping[str, str],
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
-    """Adapt a model that was just trained, save it to `place`, or the model itself where nothing is done; and say
-    so."""
+    """Adapt a model that was just trained, save it to `place`, or the model itself where nothing is done; and say so.
+
+    origins: content of a training image → the name of its domain, where there are several.
+    """
     from headstart.verbs.adapt.adapt import adapt
 
     device = run.device if isinstance(run.device, str) else run.device.kind
@@ -93,6 +104,7 @@ def adapt_trained(
         target,
         target_labels=target_labels,
         allow_missing=True,
+        origins=origins,
         max_unreadable=run.max_unreadable,
         seed=run.seed,
         device=device,
@@ -116,5 +128,5 @@ def show_adaptation(result: Adaptation, model: str, target: str, place: str) -> 
         show.lines([("done", "nothing was adapted"), *signs])
         return
     answer = adaptation_answer(result.model.manifest(), place)
-    middle = [line for line in signs if line[0] in ("shift", "classes", "signs", "better")]
+    middle = [line for line in signs if line[0] in ("shift", "sources", "classes", "signs", "better")]
     show.lines([*answer[:2], *middle, *answer[2:]])

@@ -54,10 +54,15 @@ def shift_lines(result: Shift, source: str, target: str) -> list[tuple[str, str]
             ("expect", f"{result.source} right, as on the source"),
             ("next", f"headstart predict {_model(source)} {target}"),
         ]
-    lines = [("shift", f"yes: {told_apart}"), ("expect", accuracy_words(facts))]
+    lines = [("shift", f"yes: {told_apart}"), *_sources(result), ("expect", accuracy_words(facts))]
     if changes := _changes(result):
         lines.append(("classes", f"estimated shares, source → target: {changes}"))
     return [*lines, ("signs", _signs(result)), *next_lines(result, source, target)]
+
+
+def _sources(result: Shift) -> list[tuple[str, str]]:
+    shares = ", ".join(f"{name} {100 * estimate.value:.0f} %" for name, estimate in result.sources.items())
+    return [("sources", f"each told from the target, the nearest first: {shares}")] if shares else []
 
 
 def _signs(result: Shift) -> str:
@@ -67,8 +72,15 @@ def _signs(result: Shift) -> str:
     return (
         f"the head and the vote agree on {100 * choice.agreement:.0f} % of the images, the votes among themselves on "
         f"{100 * choice.harmony:.0f} %; images that look alike get one answer in {100 * choice.before:.0f} % before, "
-        f"{100 * choice.after:.0f} % after"
+        f"{100 * choice.after:.0f} % after{_way_back(result)}"
     )
+
+
+def _way_back(result: Shift) -> str:
+    if result.choice.back is None:
+        return ""
+    head, vote = (f"{100 * share:.0f} %" for share in result.choice.back)
+    return f"; a head taught by the vote is right on {vote} of the source, one taught by the model on {head}"
 
 
 def next_lines(result: Shift, source: str, target: str) -> list[tuple[str, str]]:

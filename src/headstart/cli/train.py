@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from headstart.cli.recipe import Sections, recipe
 from headstart.errors import OptionError
 from headstart.finetune.recipe import Recipe
 from headstart.records.run import Run
+
+if TYPE_CHECKING:
+    from headstart.data.sources.dataset import Dataset
 
 
 @click.command("train", cls=Sections)
@@ -109,6 +112,12 @@ from headstart.records.run import Run
     help="Images of another domain, where the model is to work (a folder; at least 30, no labels needed): it is "
     "adapted to them where something speaks for it.",
 )
+@click.option(
+    "--also",
+    type=Place(),
+    multiple=True,
+    help="With --target: labelled images of the same classes from a further domain; may be given several times.",
+)
 @click.option("--target-labels", type=Place(), help="A few labelled images of --target's domain.")
 @click.option(
     "--task",
@@ -149,6 +158,7 @@ def command(
     recipe: Recipe,
     unlabelled: Path | None,
     target: Path | None,
+    also: tuple[Path, ...],
     target_labels: Path | None,
     task: str | None,
     void: str | None,
@@ -202,15 +212,17 @@ def command(
         unlabelled=None if unlabelled is None else str(unlabelled),
     )
     check_destination(output, overwrite=overwrite)
-    loaded = columns.load(data)
-    show.dataset(loaded, str(data))
+    loaded, origins = _load_domains(columns, data, also)
+    show.dataset(loaded, ", ".join(map(str, (data, *also))))
     if target_labels is not None and target is None:
         raise OptionError("--target-labels are of the images of --target: give these too.")
+    if also and target is None:
+        raise OptionError("--also names further domains to adapt from: give --target, the images to adapt to, too.")
     result = train(loaded, options=options)
     if target is not None:
         from headstart.cli.adapt import adapt_trained
 
-        adapt_trained(result, target, target_labels, output, run, overwrite=overwrite, as_json=as_json)
+        adapt_trained(result, target, target_labels, output, run, origins=origins, overwrite=overwrite, as_json=as_json)
         return
     result.save(output, overwrite=overwrite, command=["headstart", *sys.argv[1:]])
     show_training(result, output, as_json, data=str(data), details=details)
@@ -234,6 +246,17 @@ def _train_spatial(ctx: click.Context, values: dict[str, Any]) -> bool:
 
     spatial.train(ctx, require_form(values["data"], form), task or require_form(values["data"], form).task, values)
     return True
+
+
+def _load_domains(columns: ColumnOptions, data: Path, also: tuple[Path, ...]) -> tuple[Dataset, dict[str, str]]:
+    """The labelled images, and, of several domains, the content of each → the name of its domain."""
+    if not also:
+        return columns.load(data), {}
+    from headstart.data.sources.several import join_domains
+
+    places = (data, *also)
+    brief = len({place.resolve().name for place in places}) == len(places)
+    return join_domains({place.resolve().name if brief else str(place): columns.load(place) for place in places})
 
 
 def _check_outside(output: Path, data: Path) -> None:

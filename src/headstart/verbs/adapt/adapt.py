@@ -7,6 +7,7 @@ network stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,7 @@ def adapt(
     *,
     target_labels: Any = None,
     allow_missing: bool = False,
+    origins: Mapping[str, str] | None = None,
     max_unreadable: float = 0.05,
     seed: int = 0,
     device: str = "auto",
@@ -76,6 +78,9 @@ def adapt(
         A few labelled images of that domain, among the others or besides: what `train` takes.
     allow_missing : bool
         Whether the labels may lack classes of the model.
+    origins : mapping, optional
+        Where the training images come from several domains: fingerprint of an image (`Samples.content`) → the name of
+        its domain. Each is then standardised by itself.
     max_unreadable : float
         The share of unreadable images above which nothing is done.
     seed : int
@@ -108,13 +113,13 @@ def adapt(
     run = Run(seed=seed, device=device, cache=cache, max_unreadable=max_unreadable)
     origin = open_origin(model, run)
     images = embed_target(target, target_labels, origin, run, allow_missing=allow_missing)
-    shift, domains = compare(origin, images)
+    shift, domains = compare(origin, images, origins=origins)
     return Adaptation(shift, _model(origin, images, shift, domains) if shift.adapts else None)
 
 
 def _model(origin: Origin, target: Target, shift: Shift, domains: Domains) -> Model:
     labelled = (target.rows, target.labels) if len(target.rows) else None
-    form, _ = teach(domains, shift.choice.table, labelled=labelled)
+    form, _ = teach(domains, shift.choice.table, labelled=labelled, axes=shift.choice.axes)
     expected = shift.measured[1] if shift.measured is not None else shift.after or shift.before
     calibration = Calibration("temperature", temperature_for(form.scores(target.X), expected.value), {})
     trust = _trust(origin, target, shift, domains, calibration.temperature)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,20 +28,30 @@ from headstart.verbs.adapt.result import Shift
 if TYPE_CHECKING:
     from headstart.adaptation.domains import Tables
     from headstart.embed.features import Part
+    from headstart.records.rows import Rows
     from headstart.verbs.adapt.origin import Origin
     from headstart.verbs.adapt.target import Target
 
 _LABELS_A_CLASS = 2
 
 
-def compare(origin: Origin, target: Target, *, to_label: int | None = None) -> tuple[Shift, Domains]:
-    """The comparison. to_label: how many images to name for labelling; two a class by default."""
+def compare(
+    origin: Origin, target: Target, *, to_label: int | None = None, origins: Mapping[str, str] | None = None
+) -> tuple[Shift, Domains]:
+    """The comparison.
+
+    to_label: how many images to name for labelling; two a class by default. origins: content of a source image → the
+    name of its domain, where there are several.
+    """
     begun = time.perf_counter()
     rows = origin.rows
-    domains = Domains(rows.features, rows.labels, target.X, len(rows.classes))
+    names, numbers = _number_origins(rows, origins or {})
+    domains = Domains(rows.features, rows.labels, target.X, len(rows.classes), numbers)
     with blas_threads(1):
         source_only = origin.predictor.probabilities(target.X).astype(np.float64)
-        groups = None if rows.groups is None else (rows.groups, np.arange(len(target.X)))
+        # Of several domains the groups may be the domains: then a fold would part them, not source from target.
+        together = rows.groups if numbers is None else None
+        groups = None if together is None else (together, np.arange(len(target.X)))
         choice = choose(domains, source_only, domain_distance(domains.source, target.X, groups=groups))
         measured = None
         if len(target.rows):
@@ -49,6 +59,7 @@ def compare(origin: Origin, target: Target, *, to_label: int | None = None) -> t
         count = _LABELS_A_CLASS * domains.classes if to_label is None else to_label
         first = _label_first(domains, choice, target, count)
         layers = dict(_layers(domains, origin.predictor.parts))
+        sources = _sources(domains, names)
     accuracy = origin.race.estimate
     shift = Shift(
         choice=choice,
@@ -64,8 +75,29 @@ def compare(origin: Origin, target: Target, *, to_label: int | None = None) -> t
         failures=target.failures,
         notes=(*target.notes, *_cautions(choice)),
         seconds=time.perf_counter() - begun,
+        sources=sources,
     )
     return shift, domains
+
+
+def _number_origins(rows: Rows, origins: Mapping[str, str]) -> tuple[list[str], Ints | None]:
+    """The names of the source's domains, and the number of each row's; one domain needs no numbers."""
+    named = [origins.get(content, "other images") for content in rows.content]
+    names = list(dict.fromkeys(named))
+    if len(names) < 2:
+        return [], None
+    return names, np.array([names.index(name) for name in named], np.int64)
+
+
+def _sources(domains: Domains, names: list[str]) -> dict[str, Estimate]:
+    """Each of several source domains, and how well it is told from the target, the nearest first."""
+    if domains.origins is None:
+        return {}
+    distances = {
+        name: domain_distance(domains.source[domains.origins == number], domains.target).accuracy
+        for number, name in enumerate(names)
+    }
+    return dict(sorted(distances.items(), key=lambda entry: entry[1].value))
 
 
 def _with_labels(

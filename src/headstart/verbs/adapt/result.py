@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from headstart.adaptation.choice import ADAPTED, SAME_DOMAIN, Choice
@@ -42,6 +42,8 @@ class Shift:
         Sentences for the user.
     seconds : float
         What comparing took, after embedding.
+    sources : mapping
+        Of several source domains each one's name, and how well it is told from the target, the nearest first.
     """
 
     choice: Choice
@@ -57,6 +59,7 @@ class Shift:
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
     seconds: float
+    sources: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
     def shifted(self) -> bool:
@@ -76,6 +79,7 @@ class Shift:
             "domain_accuracy": choice.distance.accuracy.to_dict(),
             "proxy_a_distance": choice.distance.distance,
             "layers": {name: estimate.to_dict() for name, estimate in self.layers.items()},
+            "sources": {name: estimate.to_dict() for name, estimate in self.sources.items()},
             "shares": {name: {"source": old, "target": new} for name, (old, new) in self.shares.items()},
             "source_accuracy": self.source.to_dict(),
             "expected_before": self.before.to_dict(),
@@ -84,6 +88,7 @@ class Shift:
             "agreement": choice.agreement,
             "harmony": choice.harmony,
             "neighbours_agree": None if choice.before is None else [choice.before, choice.after],
+            "way_back": None if choice.back is None else list(choice.back),
             "label_first": list(self.label_first),
             "images": self.images,
             "labelled": self.labelled,
