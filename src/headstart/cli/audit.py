@@ -59,6 +59,7 @@ class _Files:
     "--show-texts", is_flag=True, help="With --html, of texts: show whole ones, not their first 80 characters."
 )
 @click.option("--shown", default=24, show_default=True, help="The most images of each kind on the page.")
+@click.option("--void", help="Of masks: comma-separated names or numbers of classes that count neither way.")
 @columns
 @group_by
 @run_options("seed", "device", "cache")
@@ -73,6 +74,7 @@ def command(
     html: Path | None,
     show_texts: bool,
     shown: int,
+    void: str | None,
     columns: ColumnOptions,
     group_by: str,
     run: Run,
@@ -90,14 +92,18 @@ def command(
     from headstart.cli import spatial_audit
     from headstart.data.sources.annotations.find import find_form
     from headstart.verbs.audit.audit import audit
+    from headstart.verbs.audit.findings import Audit
 
     form = find_form(data)
     if form is not None:
         spatial_audit.audit(ctx, form, locals())
         return
+    if void is not None:
+        raise OptionError(f"--void is about masks, and {data} holds none: leave it out.")
     files = _Files(listing, fix, html, plan_duplicates)
     _check(files, shown)
     result = audit(columns.load(data), group_by=group_by, seed=run.seed, device=run.device, cache=run.cache)
+    assert isinstance(result, Audit)
     try:
         _print(result, as_json)
     finally:  # a disk that is full costs the files, not what was found; a reader that has gone costs no file

@@ -56,6 +56,7 @@ def command(
     some of the images, a note says so.
     """
     from headstart.cli import show, spatial
+    from headstart.model.evaluation import Evaluation
     from headstart.model.load import load_with_bundle
     from headstart.model.open import find_spatial
     from headstart.model.rows import training_content
@@ -77,6 +78,7 @@ def command(
     evaluation = evaluate(
         predictor, loaded.samples, split=split, trained_on=content, device=run.device, cache=run.cache
     )
+    assert isinstance(evaluation, Evaluation)
     try:
         _print(evaluation, as_json, details)
     finally:  # a reader of the output that has gone costs no file

@@ -75,6 +75,7 @@ def command(
     from headstart.model.export.formats import SUFFIXES
     from headstart.model.open import find_spatial
     from headstart.verbs.export import export
+    from headstart.verbs.export_place import ExportResult
 
     detector = find_spatial(model)
     if detector is not None:
@@ -91,6 +92,7 @@ def command(
         web_runtime=web_runtime,
         overwrite=overwrite,
     )
+    assert isinstance(result, ExportResult)
     show.lines(
         [
             ("exported", f"{result.path} ({result.bytes / 1e6:.1f} MB): {', '.join(result.outputs)}"),

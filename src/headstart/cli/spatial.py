@@ -248,7 +248,9 @@ def _stems(names: Sequence[str]) -> list[str]:
     ]
 
 
-_EVALUATE_OPTIONS = frozenset({"model", "data", "split", "details", "as_json", "void", "output", "device", "cache"})
+_EVALUATE_OPTIONS = frozenset(
+    {"model", "data", "split", "details", "as_json", "void", "output", "device", "cache", "html"}
+)
 
 
 def evaluate(ctx: click.Context, predictor: SpatialPredictor, values: dict[str, Any]) -> None:
@@ -257,13 +259,18 @@ def evaluate(ctx: click.Context, predictor: SpatialPredictor, values: dict[str, 
     from headstart.cli.options import words
     from headstart.data.sources.annotations.load import load_annotated
     from headstart.report.numbers import percent
+    from headstart.report.spatial_page import page_html
     from headstart.report.spatial_summary import class_words
+    from headstart.storage.files import write_atomically
     from headstart.verbs.spatial.evaluate import evaluate_spatial
 
     task = predictor.task.name
     refuse_options(ctx, _EVALUATE_OPTIONS, task)
     loaded = load_annotated(values["data"], task=task, void=words(values["void"]) or ())
     result = evaluate_spatial(predictor, loaded, split=values["split"])
+    if values["html"] is not None:
+        page = page_html(result, predictor, data=str(values["data"]))
+        write_atomically(values["html"], page.encode("utf-8", "backslashreplace"))
     if values["as_json"]:
         show.as_json(result.to_dict())
         return
@@ -280,6 +287,8 @@ def evaluate(ctx: click.Context, predictor: SpatialPredictor, values: dict[str, 
             ("missed", f"{percent(result.missed)} of the objects at the model's score of {predictor.threshold:.2f}")
         )
     lines.append(("worst", ", ".join(result.samples.names[row] for row in result.worst[:3])))
+    if values["html"] is not None:
+        lines.append(("page", str(values["html"])))
     show.lines(lines)
     if values["details"]:
         click.echo("")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli.spatial import refuse_options
+from headstart.errors import OptionError
 
 if TYPE_CHECKING:
     from headstart.data.sources.annotations.find import Form
 
-_OPTIONS = frozenset({"data", "listing", "group_by", "seed", "device", "cache", "as_json"})
+_OPTIONS = frozenset({"data", "listing", "group_by", "seed", "device", "cache", "as_json", "void"})
 _EXAMPLES = 2
 
 
@@ -19,11 +20,15 @@ def audit(ctx: click.Context, form: Form, values: dict[str, Any]) -> None:
     """Print what was found, the answer first; write all of it to a CSV file where one is named."""
     from headstart.checks import quantity
     from headstart.cli import show
+    from headstart.cli.options import words
     from headstart.verbs.spatial.audit import audit_spatial
 
     refuse_options(ctx, _OPTIONS, form.task)
     run, data = values["run"], values["data"]
-    result = audit_spatial(form, form.task, group_by=values["group_by"], seed=run.seed, cache=run.cache)
+    void = words(values["void"]) or ()
+    if void and form.task == "boxes":
+        raise OptionError(f"--void is about masks, and {data} holds boxes: leave it out.")
+    result = audit_spatial(form, form.task, void=void, group_by=values["group_by"], seed=run.seed, cache=run.cache)
     if values["listing"] is not None:
         result.write_csv(values["listing"])
     if values["as_json"]:

@@ -22,6 +22,7 @@ def command(file: Path, model: Path, images: tuple[str, ...]) -> None:
 
     from headstart.cli import show, spatial_export
     from headstart.cli.export import parity_lines
+    from headstart.model.export.parity import Parity
     from headstart.model.open import find_spatial
     from headstart.verbs.export import verify
     from headstart.verbs.export_place import failure_words
@@ -31,6 +32,7 @@ def command(file: Path, model: Path, images: tuple[str, ...]) -> None:
         spatial_export.verify(detector, file, model, images)
         return
     parity = verify(file, model, images or None)
+    assert isinstance(parity, Parity)
     answer = f"{file} answers as {model} does" if parity.passed else f"{failure_words(parity.failed[0])}"
     show.lines([("same" if parity.passed else "differs", answer), *parity_lines(parity.checks)])
     if not parity.passed:

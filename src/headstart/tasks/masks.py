@@ -23,7 +23,7 @@ from headstart.tasks.spatial import Drawn, Lessons, Place, Scores, SpatialTask
 
 _STRIDE = 4
 _MOST_POINTS, _FEWEST = 60_000, 120
-_STEPS_OF_POINTS = 500_000
+_STEPS_OF_POINTS = 300_000
 BINS = 200
 """Probabilities are kept in so many bins: half a percent each."""
 
@@ -64,7 +64,7 @@ def _draw(target: Masks, row: int, place: Place, images: int, objects: int, rand
 
 def _training(points: int) -> Training:
     return Training(
-        hidden=160, epochs=int(np.clip(round(_STEPS_OF_POINTS / max(points, 1)), 6, 20)), dropout=0.2, rate=1e-3
+        hidden=160, epochs=int(np.clip(round(_STEPS_OF_POINTS / max(points, 1)), 5, 10)), dropout=0.2, rate=1e-3
     )
 
 
@@ -140,7 +140,7 @@ def _draws(target: Masks, judged: Sequence[Judged], weights: Any) -> Any:
 MASKS = SpatialTask(
     name="masks",
     target=Masks,
-    longest=480,
+    longest=640,
     stride=_STRIDE,
     training=_training,
     draw=_draw,

@@ -34,13 +34,15 @@ from headstart.records.targets import Classes
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
+    from headstart.model.spatial.predictor import SpatialPredictor
+    from headstart.verbs.spatial.evaluate import SpatialEvaluation
 
 _INSTEAD = "(headstart info has the score to expect): evaluate on images that took no part."
 _NOTHING_NEW = f"The model was trained on these very images, so the scores say nothing of new ones {_INSTEAD}"
 
 
 def evaluate(
-    model: Path | str | Predictor,
+    model: Path | str | Predictor | SpatialPredictor,
     data: Any,
     labels: Any = None,
     *,
@@ -48,7 +50,7 @@ def evaluate(
     trained_on: Collection[str] | None = None,
     device: str | Device = "auto",
     cache: bool = True,
-) -> Evaluation:
+) -> Evaluation | SpatialEvaluation:
     """Predict labelled samples and score the predictions.
 
     Parameters
@@ -70,10 +72,11 @@ def evaluate(
 
     Returns
     -------
-    Evaluation
-        Accuracy, balanced accuracy and macro-F1 with 95 % intervals, the report by class, notes, and `scored`:
-        each image with its prediction, and the decision where the model was trained with a guarantee; an image that
-        cannot be read keeps its row, without a prediction.
+    Evaluation or SpatialEvaluation
+        The second of boxes and masks, whose data are a folder or COCO file; else of classes: accuracy, balanced
+        accuracy and macro-F1 with 95 % intervals, the report by class, notes, and `scored`: each image with its
+        prediction, and the decision where the model was trained with a guarantee; an image that cannot be read keeps
+        its row, without a prediction.
 
     Raises
     ------
@@ -87,8 +90,12 @@ def evaluate(
         headstart.evaluate("model/", "new/").card.accuracy.value
     """
     from headstart.model.load import load_model
+    from headstart.verbs.spatial.python import evaluate_place, spatial_model
 
-    predictor = load_model(model) if isinstance(model, (str, os.PathLike)) else model
+    detector = spatial_model(model)
+    if detector is not None:
+        return evaluate_place(detector, data, split)
+    predictor: Any = load_model(model) if isinstance(model, (str, os.PathLike)) else model
     samples = data if isinstance(data, Samples) else load_dataset(data, labels=labels).samples
     if trained_on is None:
         trained_on = frozenset() if predictor.bundle is None else training_content(predictor.bundle, predictor)

@@ -27,8 +27,11 @@ from headstart.model.export.reading import form_of, read_exported, read_precisio
 from headstart.model.export.site import take_runtime, write_site
 from headstart.model.golden import read_golden
 from headstart.model.load import load_with_bundle
+from headstart.model.spatial.predictor import SpatialPredictor
 from headstart.verbs.export_place import ExportResult, check_place, failure_words, publish, triage_of
 from headstart.verbs.export_texts import export_texts, is_bundle_of_texts, verify_texts
+from headstart.verbs.spatial.export import SpatialExport, export_spatial, verify_spatial
+from headstart.verbs.spatial.python import SpatialParity, refuse_given, spatial_model
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
@@ -48,7 +51,7 @@ class _Pictures:
 
 
 def export(
-    model: Path | str | Predictor,
+    model: Path | str | Predictor | SpatialPredictor,
     output: Path | str,
     *,
     to: str = "onnx",
@@ -57,7 +60,7 @@ def export(
     max_error: float | None = None,
     web_runtime: Path | str | None = None,
     overwrite: bool = False,
-) -> ExportResult:
+) -> ExportResult | SpatialExport:
     """Export a saved model as one graph, from pixels of any size to calibrated probabilities.
 
     Parameters
@@ -72,8 +75,8 @@ def export(
     precision : str
         'f32'; 'f16', which stores halves and computes in single precision (in halves on Core ML); 'bf16', for OpenVINO.
     check : path or sequence of paths, optional
-        Images to compare with besides the golden images that the bundle keeps; needed where it keeps none. Of a model
-        of texts: files or texts, always needed, because no text is kept with a model.
+        Images to compare with besides the golden images that the bundle keeps; needed where it keeps none, as of boxes
+        and masks. Of a model of texts: files or texts, always needed, because no text is kept with a model.
     max_error : float, optional
         The guarantee behind the output `decision`; default: what the model was trained with.
     web_runtime : path, optional
@@ -83,8 +86,8 @@ def export(
 
     Returns
     -------
-    ExportResult
-        The file, and how far its answers are from the model's.
+    ExportResult or SpatialExport
+        The file, and how far its answers are from the model's; the second of boxes and masks.
 
     Raises
     ------
@@ -104,6 +107,12 @@ def export(
     """
     one_of("to", to, FORMATS)
     path = Path(output)
+    detector = spatial_model(model)
+    if detector is not None:
+        other = None if to == "onnx" else to
+        refuse_given(detector, to=other, max_error=max_error, web_runtime=web_runtime)
+        return export_spatial(detector, path, check=check, overwrite=overwrite)
+    assert not isinstance(model, SpatialPredictor)
     if is_bundle_of_texts(model):
         refuse_precision(precision, "texts")
         return export_texts(model, path, to=to, check=check, max_error=max_error, overwrite=overwrite)
@@ -132,7 +141,9 @@ def export(
     return ExportResult(path, to, size, exported.outputs, parity, (*exported.notes, *_notes(to, precision)))
 
 
-def verify(file: Path | str, model: Path | str | Predictor, images: Any = None) -> Parity:
+def verify(
+    file: Path | str, model: Path | str | Predictor | SpatialPredictor, images: Any = None
+) -> Parity | SpatialParity:
     """How far an exported file's answers are from its model's.
 
     Parameters
@@ -146,7 +157,7 @@ def verify(file: Path | str, model: Path | str | Predictor, images: Any = None) 
 
     Returns
     -------
-    Parity
+    Parity or SpatialParity
         Every comparison; `passed` where all stay within their limits.
 
     Raises
@@ -163,6 +174,10 @@ def verify(file: Path | str, model: Path | str | Predictor, images: Any = None) 
         headstart.verify("model.onnx", "model/").passed
     """
     path = Path(file)
+    detector = spatial_model(model)
+    if detector is not None:
+        return SpatialParity(verify_spatial(path, detector, images))
+    assert not isinstance(model, SpatialPredictor)
     if is_bundle_of_texts(model):
         return verify_texts(path, model, images)
     form = form_of(path)

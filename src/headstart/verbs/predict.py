@@ -15,10 +15,13 @@ from headstart.records.samples import Samples
 
 if TYPE_CHECKING:
     from headstart.model.predictor import Predictor
+    from headstart.model.spatial.predictor import SpatialAnswers, SpatialPredictor
 
 
-def predict(model: Path | str | Predictor, images: Any, *, device: str = "auto", cache: bool = False) -> Predictions:
-    """Class probabilities of new images.
+def predict(
+    model: Path | str | Predictor | SpatialPredictor, images: Any, *, device: str = "auto", cache: bool = False
+) -> Predictions | SpatialAnswers:
+    """Class probabilities of new images, or what a detector or segmenter sees in them.
 
     Parameters
     ----------
@@ -33,8 +36,8 @@ def predict(model: Path | str | Predictor, images: Any, *, device: str = "auto",
 
     Returns
     -------
-    Predictions
-        Labels and confidences, with the images that could not be read.
+    Predictions or SpatialAnswers
+        Labels and confidences, or objects or class maps, with the images that could not be read.
 
     Raises
     ------
@@ -48,10 +51,18 @@ def predict(model: Path | str | Predictor, images: Any, *, device: str = "auto",
         headstart.predict("model/", "new-photos/").labels
     """
     from headstart.model.load import load_model
+    from headstart.verbs.spatial.python import spatial_model
 
-    predictor = load_model(model) if isinstance(model, (str, os.PathLike)) else model
+    detector = spatial_model(model)
+    if detector is not None:
+        seen = images_of(images)
+        return detector.predict(seen.items, names=seen.names)
+    predictor: Any = load_model(model) if isinstance(model, (str, os.PathLike)) else model
     samples = items_of(predictor, images)
-    return predictor.predict(samples.items, names=samples.names, device=Run(device=device).choose_device(), cache=cache)
+    predictions: Predictions = predictor.predict(
+        samples.items, names=samples.names, device=Run(device=device).choose_device(), cache=cache
+    )
+    return predictions
 
 
 def items_of(predictor: Predictor, items: Any) -> Samples:

@@ -136,3 +136,36 @@ def test_the_runtime_prints_the_records_of_predict(
             assert seen["box"] == pytest.approx(expected["box"], abs=0.1)
     assert runtime.main([str(model[1]), "--self-test"]) == 0
     assert json.loads(capsys.readouterr().out)["engine"] == "onnxruntime"
+
+
+def test_the_page_shows_the_worst_images_and_loads_nothing(
+    model: tuple[str, Path], fields: Path, tmp_path: Path
+) -> None:
+    task, place = model
+    output = run("evaluate", place, fields, "--split", "test", "--html", tmp_path / "page.html")
+    assert "page" in output
+    page = (tmp_path / "page.html").read_text()
+    assert page.index("<h1>") < page.index("The worst images")
+    assert page.count('<ul class="images large">') == 1
+    assert page.count('class="words"') == 4
+    assert ("labelled, and not seen" in page) == (task == "boxes")
+    assert 'src="http' not in page
+    assert "<script" not in page
+
+
+def test_python_takes_detectors_as_the_command_line_does(model: tuple[str, Path], fields: Path) -> None:
+    task, place = model
+    images = [fields / "JPEGImages" / f"field_000{i}.jpg" for i in range(2)]
+    assert len(headstart.predict(place, images)) == 2
+    predictor = headstart.load(place)
+    result = headstart.evaluate(predictor, fields, split="test")
+    assert result.scores.estimates[0].metric == ("mAP50" if task == "boxes" else "mIoU")
+    with pytest.raises(OptionError, match=rf"to means nothing for a model of {task}: leave it out"):
+        headstart.export(predictor, "model.xml", to="openvino")
+    with pytest.raises(DataError, match="is evaluated on a folder or COCO file; found list"):
+        headstart.evaluate(predictor, [images[0]])
+
+
+def test_python_says_how_to_train_on_boxes(fields: Path) -> None:
+    with pytest.raises(DataError, match=r"holds boxes, and headstart\.train learns classes: say 'headstart train"):
+        headstart.train(fields)

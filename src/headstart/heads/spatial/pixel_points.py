@@ -1,4 +1,4 @@
-"""Pixels that a segmenter learns from: drawn evenly over the image and evenly over its classes; and its loss."""
+"""Pixels that a segmenter learns from, drawn anywhere in an image; and its loss, in which rare classes weigh more."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from headstart.metrics.probability import softmax
 from headstart.records.arrays import Floats, Ints
 from headstart.records.masks import ClassMap
 
-_EVEN = 0.5
-"""The share of points that are drawn anywhere; the rest go to the image's classes in equal parts."""
-
 
 def draw_pixels(
     truth: ClassMap, size: tuple[float, float], count: int, random: np.random.Generator
@@ -21,13 +18,8 @@ def draw_pixels(
     """Points on the canvas with their classes. size: what the image fills of the canvas; void pixels are left out."""
     rows, columns = truth.shape
     flat = truth.ravel()
-    anywhere = random.integers(flat.size, size=round(count * _EVEN))
-    parts = [anywhere[flat[anywhere] >= 0]]
-    present = [k for k in np.unique(flat).tolist() if k >= 0]
-    for label in present:
-        members = np.flatnonzero(flat == label)
-        parts.append(members[random.integers(len(members), size=round(count * (1 - _EVEN) / len(present)))])
-    chosen = np.concatenate(parts)
+    chosen = random.integers(flat.size, size=count)
+    chosen = chosen[flat[chosen] >= 0]
     places = np.stack([chosen % columns, chosen // columns], axis=1) + 0.5
     return (places * [size[0] / columns, size[1] / rows]).astype(np.float32), flat[chosen].astype(np.int64)
 

@@ -69,7 +69,8 @@ def crossing_note(samples: Samples, numbers: Ints) -> tuple[str, ...]:
         return ()
     images = int(np.isin(numbers, shared)[held].sum())
     example = samples.names[int(np.flatnonzero(held & np.isin(numbers, shared))[0])]
+    lie = "lies" if len(shared) == 1 else "lie"
     return (
-        f"{quantity(len(shared), 'group')} of images lie on both sides of the split: {images:,} of {int(held.sum()):,} "
-        f"images kept apart, {example} for one; what is measured on them is flattered by that.",
+        f"{quantity(len(shared), 'group')} of images {lie} on both sides of the split: {images:,} of "
+        f"{int(held.sum()):,} images kept apart, {example} for one; what is measured on them is flattered by that.",
     )

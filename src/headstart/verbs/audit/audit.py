@@ -40,6 +40,8 @@ from headstart.verbs.audit.findings import CLASSES, IMBALANCE, LOOK, UNREADABLE,
 from headstart.verbs.audit.series import SeriesSearch, look_for_series
 from headstart.verbs.audit.suspects import label_issues, quality_issues
 from headstart.verbs.audit.texts import template_findings, text_failures
+from headstart.verbs.spatial.audit import SpatialAudit, audit_spatial
+from headstart.verbs.spatial.python import spatial_form
 
 BACKBONE = "efficientnet_lite0"
 _IMBALANCE = 5
@@ -62,7 +64,7 @@ def audit(
     seed: int = 0,
     device: str | Device = "auto",
     cache: bool = True,
-) -> Audit:
+) -> Audit | SpatialAudit:
     """Look through labelled images for what would spoil a model or its measurement.
 
     Parameters
@@ -87,8 +89,9 @@ def audit(
 
     Returns
     -------
-    Audit
-        The findings, most severe kinds first; `notes` say what could not be looked at.
+    Audit or SpatialAudit
+        The findings, most severe kinds first; `notes` say what could not be looked at. The second where the place
+        holds boxes or masks.
 
     Raises
     ------
@@ -108,6 +111,9 @@ def audit(
     >>> [(count.kind, count.count) for count in result.summary()]
     [('contradictory labels', 2), ('exact duplicate', 1), ('near-black', 2), ('even', 1)]
     """
+    form = spatial_form(data, labels)
+    if form is not None:
+        return audit_spatial(form, form.task, group_by=group_by, seed=seed, cache=cache)
     run = Run(seed=seed, device=device, cache=cache)
     dataset = group_by_rule(load_dataset(data, labels=labels, groups=groups), check_rule(group_by))
     samples = dataset.samples

@@ -2,7 +2,7 @@
 
 Faults of the annotations by file and line, class names that differ by a letter, repeated images (with other labels, or
 on both sides of a split), drives on both sides, classes with few objects, very small objects, and, of boxes, objects
-that are probably not labelled: seen surely by heads that had not seen the image. Nothing is changed.
+that are perhaps not labelled: seen surely by heads that had not seen the image. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from headstart.data.splits import held_out_rows
 from headstart.embed.spatial.canvas import canvas_for
 from headstart.embed.spatial.taps import TapEngine
 from headstart.metrics.boxes.average_precision import FEWEST
-from headstart.metrics.boxes.matching import match
-from headstart.model.spatial.evidence import best_threshold
 from headstart.pipeline.spatial.collect import collect
 from headstart.pipeline.spatial.fit import NETWORK, fit_spatial
 from headstart.pipeline.spatial.groups import groups_by_rule
@@ -37,7 +35,7 @@ from headstart.records.boxes import Boxes
 from headstart.records.samples import Samples
 from headstart.storage.files import write_atomically
 from headstart.tasks.boxes import BOXES
-from headstart.trust.unlabelled_objects import unlabelled_objects
+from headstart.trust.unlabelled_objects import UnlabelledObject, most_named, unlabelled_objects
 
 BOTH_SIDES, SERIES, CONTRADICTION = "same picture in two splits", "series in two splits", "repeated with other labels"
 MISSING, NAMES, FEW, SMALL = "object perhaps not labelled", "class names alike", "few of a class", "very small objects"
@@ -211,15 +209,20 @@ def _missing(samples: Samples, backbone: str, seed: int) -> tuple[list[SpatialFi
     data = collect(samples.take(rows), BOXES, engine, seed=seed, max_unreadable=1.0)
     fit = fit_spatial(data, BOXES, heads=(NETWORK,), seed=seed)
     boxes: Any = data.samples.target
-    answers = fit.measured[0].kept
-    threshold = best_threshold(match(boxes, answers))[0]
-    return [
-        SpatialFinding(
-            data.samples.names[suspect.row],
-            MISSING,
-            f"A {boxes.names[suspect.label]} is seen at {', '.join(f'{v:.0f}' for v in suspect.corners)} (left, top, "
-            "right, bottom), where nothing is labelled: look, and label it if it is one.",
-            suspect.score,
-        )
-        for suspect in unlabelled_objects(boxes, answers, threshold)
-    ], []
+    suspects = unlabelled_objects(boxes, fit.measured[0].kept)
+    named = suspects[: most_named(len(boxes.image))]
+    note = (
+        f"Of {quantity(len(suspects), 'object')} seen as surely where nothing is labelled, the surest "
+        f"{len(named):,} are named: forgotten labels come in numbers, so look at all of such images."
+    )
+    return [_suspect(data.samples, suspect) for suspect in named], [note] if len(suspects) > len(named) else []
+
+
+def _suspect(samples: Samples, suspect: UnlabelledObject) -> SpatialFinding:
+    target: Any = samples.target
+    place = ", ".join(f"{value:.0f}" for value in suspect.corners)
+    sentence = (
+        f"{target.names[suspect.label]} seen at {place} (left, top, right, bottom), where nothing is labelled; of "
+        f"those seen so surely {100 * suspect.right:.0f} % are labelled: look, and label it if it is one."
+    )
+    return SpatialFinding(samples.names[suspect.row], MISSING, sentence, suspect.right)

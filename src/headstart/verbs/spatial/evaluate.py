@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart.checks import join_words, one_of, quantity
 from headstart.data.sources.dataset import SPLITS, Dataset
 from headstart.errors import DataError, OptionError, UnreadableImage
+from headstart.metrics.boxes.marks import mark
 from headstart.model.spatial.evidence import missed_evidence
 from headstart.model.spatial.predictor import SpatialPredictor
 from headstart.model.spatial.saved import scores_values
@@ -68,12 +70,19 @@ def evaluate_spatial(
     scored = target.take(chosen)
     scores = predictor.task.score(scored, kept, None, seed)
     losses = missed_evidence(scored, kept, apart=True)
-    worst = np.argsort(-losses.losses[:, round(predictor.threshold * 200)], kind="stable")
+    worst = np.argsort(-_wrong(predictor, scored, kept), kind="stable")
     notes = (*data.notes, *_seen_note(predictor, samples))
     taken = samples.take(chosen)
     return SpatialEvaluation(
         scores, losses.missed(predictor.threshold), taken, tuple(kept), tuple(worst.tolist()), notes, tuple(failures)
     )
+
+
+def _wrong(predictor: SpatialPredictor, target: Any, kept: Sequence[Any]) -> NDArray[np.float64]:
+    """(n,) the share wrong of what is labelled or seen in each image: of objects, or of pixels."""
+    if isinstance(target, Boxes):
+        return np.array([mark(target, row, seen.above(predictor.threshold)).wrong for row, seen in enumerate(kept)])
+    return np.array([1 - np.trace(part.table) / max(int(part.table.sum()), 1) for part in kept])
 
 
 def _chosen(samples: Samples, split: str | None) -> Samples:

@@ -34,7 +34,7 @@ from headstart.tasks.boxes import BOXES
 from headstart.tasks.masks import MASKS
 from headstart.tasks.spatial import Scores, SpatialTask
 from headstart.trust.missed import MissedEvidence
-from headstart.trust.unlabelled_objects import unlabelled_objects
+from headstart.trust.unlabelled_objects import SURE, unlabelled_objects
 
 _SIZES_LOOKED_AT = 200
 
@@ -194,7 +194,7 @@ def _model(
     winner = fit.measured[0]
     operating = best_threshold(match(target, winner.kept)) if task is BOXES else None
     evidence = _evidence(target, winner.kept, outcome)
-    forgotten = _forgotten_note(data_fit.samples, winner.kept, operating[0]) if operating else ()
+    forgotten = _forgotten_note(data_fit.samples, winner.kept) if operating else ()
     predictor = SpatialPredictor(
         task,
         target.names,
@@ -227,16 +227,19 @@ def _model(
     )
 
 
-def _forgotten_note(samples: Samples, kept: Sequence[Any], threshold: float) -> tuple[str, ...]:
-    """A sentence on objects that are seen where nothing is labelled, the surest three by image and place."""
+def _forgotten_note(samples: Samples, kept: Sequence[Any]) -> tuple[str, ...]:
+    """A sentence on objects that are seen surely where nothing is labelled, the surest three by image and place."""
     target: Any = samples.target
-    suspects = unlabelled_objects(target, kept, threshold)
+    suspects = unlabelled_objects(target, kept)
     examples = "; ".join(
         f"{samples.names[s.row]}: {target.names[s.label]} at {s.corners[0]:.0f},{s.corners[1]:.0f}"
         for s in suspects[:3]
     )
     found = quantity(len(suspects), "object")
-    note = f"Perhaps not labelled: {found} seen where no label is (a box that overlaps none), the surest: {examples}."
+    note = (
+        f"Perhaps not labelled: {found} seen as surely as those that are right {100 * SURE:.0f} times in a hundred, "
+        f"where no label is; the surest: {examples}. 'headstart audit' lists them."
+    )
     return (note,) if suspects else ()
 
 

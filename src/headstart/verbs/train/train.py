@@ -42,6 +42,7 @@ from headstart.records.rows import Rows
 from headstart.trust.calibration.choose import CalibrationChoice
 from headstart.verbs.audit.findings import Finding
 from headstart.verbs.audit.suspects import label_issues, quality_issues
+from headstart.verbs.spatial.python import refuse_training
 from headstart.verbs.train.clock import Clock
 from headstart.verbs.train.copy_claims import claim_notes, duplicate_claims
 from headstart.verbs.train.held_out import last_layers, score_held_out
@@ -175,6 +176,7 @@ def train(
     arguments = {name: value for name, value in locals().items() if name in _OPTIONS}
     options = _settled(options, arguments)
     clock, budget_left = Clock(), Budget(options.seconds)
+    refuse_training(data, labels)
     loaded, exclusions = apply_plan(load_dataset(data, labels=labels, groups=groups), options.exclude)
     loaded = group_by_rule(loaded, options.group_by)
     options = settle_options(options, loaded, budget_left)
