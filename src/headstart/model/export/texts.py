@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones.words import NAME
-from headstart.data.texts.spec import FIRST_WORDS, MOST_PIECES, SUFFIX, TextSpec
+from headstart.data.texts.spec import MOST_PIECES, SUFFIX, TextSpec
 from headstart.errors import BundleError, OptionError
 from headstart.model.export.graph import ExportGraph, add_answers, metadata_of, require_onnx, whole_model
 from headstart.model.export.network import add_network, open_network
@@ -111,7 +111,7 @@ def _stranger_facts(spec: TextSpec) -> dict[str, Any]:
         "after": list(after),
         "room": spec.room,
         "most_pieces": MOST_PIECES,
-        "first_words": FIRST_WORDS,
+        "first_words": spec.first_words,
         "prefix": spec.prefix,
         "tokenizer": spec.tokenizer,
     }
