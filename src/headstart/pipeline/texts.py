@@ -237,7 +237,9 @@ class EnsembleStrategy:
         """Its members in words."""
         encoder = self.members[0].about
         seconds = sum(member.about.seconds for member in self.members) / 10
-        return About(ENSEMBLE, f"{len(self.members)} of these", encoder.cost, encoder.backbones, _SEVERAL, seconds)
+        return About(
+            ENSEMBLE, f"the scores of {len(self.members)} models", encoder.cost, encoder.backbones, _SEVERAL, seconds
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:

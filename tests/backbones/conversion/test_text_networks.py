@@ -3,6 +3,7 @@
 Networks are tiny, with random weights; their tokenisers are trained on a few words.
 """
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -71,26 +72,27 @@ def configuration(kind: str, rows: int, positions: int) -> Any:
     return kinds[kind](**shape, pad_token_id=1, bos_token_id=0, eos_token_id=2)
 
 
+def save_network(parent: Path, kind: str, *, positions: int = 40, head: str = "AutoModel") -> Path:
+    """Writes the folder of a tiny network with random weights; its tokeniser cuts and pads, as many published do."""
+    place = parent / f"tiny-{kind}"
+    tokenizer = word_pieces() if kind in ("bert", "distilbert") else byte_pairs(ends=kind != "gpt2")
+    tokenizer.enable_truncation(6)
+    tokenizer.enable_padding(length=6)
+    torch.manual_seed(0)
+    network = getattr(transformers, head).from_config(configuration(kind, tokenizer.get_vocab_size(), positions))
+    with torch.no_grad():  # position and attention as strong as in a trained network
+        for value in network.parameters():
+            value.mul_(4.0)
+    network.save_pretrained(place)
+    tokenizer.save(str(place / "tokenizer.json"))
+    (place / "tokenizer_config.json").write_text(json.dumps({"model_max_length": int(1e30)}))
+    return place
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Fit:
     """Makes the folder of a network: folder(kind, positions=…, head=…)."""
-
-    def make(kind: str, *, positions: int = 40, head: str = "AutoModel") -> Path:
-        place = tmp_path / f"tiny-{kind}"
-        tokenizer = word_pieces() if kind in ("bert", "distilbert") else byte_pairs(ends=kind != "gpt2")
-        tokenizer.enable_truncation(6)
-        tokenizer.enable_padding(length=6)
-        torch.manual_seed(0)
-        network = getattr(transformers, head).from_config(configuration(kind, tokenizer.get_vocab_size(), positions))
-        with torch.no_grad():  # position and attention as strong as in a trained network
-            for value in network.parameters():
-                value.mul_(4.0)
-        network.save_pretrained(place)
-        tokenizer.save(str(place / "tokenizer.json"))
-        (place / "tokenizer_config.json").write_text(json.dumps({"model_max_length": int(1e30)}))
-        return place
-
-    return make
+    return functools.partial(save_network, tmp_path)
 
 
 def rows(backbone: Backbone, texts: list[str]) -> dict[str, NDArray[np.float32]]:
