@@ -11,9 +11,11 @@ from tests.conftest import headstart as run
 from tests.verbs.test_texts import coded, texts
 
 import headstart
+from headstart.device import EXACT, Device
 from headstart.errors import BundleError, DataError, OptionError
 from headstart.model.model import Model
 
+FULLY = Device("cpu", EXACT, "as exports are compared")
 STRANGER = Path(__file__).parents[2] / "docs" / "deploy" / "stranger_text.py"
 LONG = "Please cancel the train to Bergen, and tell me how much this journey is. " * 40
 NEW = ["where is my card?", "how much is a new mortgage now", "the hotel room", LONG, "ok"]
@@ -59,13 +61,13 @@ def test_graph_tokeniser_and_description_lie_side_by_side(exported: Path, saved:
 def test_a_stranger_without_headstart_gets_the_models_answers(exported: Path, saved: Path) -> None:
     command = [sys.executable, "-W", "ignore", str(STRANGER), str(exported / "model.onnx"), *NEW]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    predictions = headstart.load(saved).predict(NEW)
+    predictions = headstart.load(saved).predict(NEW, device=FULLY)
     for line, label, confidence in zip(
         done.stdout.splitlines(), predictions.labels, predictions.confidences, strict=True
     ):
         _, name, number = line.split("\t")
         assert name == label
-        assert abs(float(number) - confidence) < 3e-2
+        assert abs(float(number) - confidence) < 1e-5
     assert len([line for line in STRANGER.read_text().splitlines() if line.strip()][1:]) <= 20
 
 
@@ -84,10 +86,10 @@ def test_many_texts_in_one_call_are_told_apart_and_novelty_is_the_models(exporte
     inputs = graph_inputs(spoken.predictor.parts[0].backbone.spec, NEW)
     wanted = {value.name: inputs[value.name] for value in session.get_inputs()}
     probabilities, novelty = session.run(["probabilities", "novelty"], wanted)
-    predictions = spoken.predictor.predict(NEW)
-    assert np.abs(probabilities - predictions.probabilities).max() < 3e-2
+    predictions = spoken.predictor.predict(NEW, device=FULLY)
+    assert np.abs(probabilities - predictions.probabilities).max() < 1e-5
     assert predictions.novelty is not None
-    np.testing.assert_allclose(novelty, predictions.novelty, rtol=0.05)
+    np.testing.assert_allclose(novelty, predictions.novelty, rtol=1e-3)
 
 
 def test_openvino_reads_its_own_format_and_answers_alike(saved: Path, check: Path, tmp_path: Path) -> None:

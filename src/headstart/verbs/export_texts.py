@@ -22,6 +22,7 @@ from headstart.model.export.texts import (
     check_tokenizer,
     encoder_of,
     is_text_model,
+    rounding_note,
     write_beside,
 )
 from headstart.model.load import load_with_bundle
@@ -67,7 +68,8 @@ def export_texts(
         files += write_beside(exported, spec, Path(partial), path.stem)
         size = sum(file.stat().st_size for file in files)
         publish(files, Path(partial), path, to)
-    return ExportResult(path, to, size, exported.outputs, parity, exported.notes)
+    notes = (*exported.notes, *rounding_note(predictor, texts))
+    return ExportResult(path, to, size, exported.outputs, parity, notes)
 
 
 def verify_texts(file: Path, model: Path | str | Predictor, check: Any) -> Parity:
