@@ -68,7 +68,7 @@ def test_a_stranger_without_headstart_gets_the_models_answers(exported: Path, sa
         _, name, number = line.split("\t")
         assert name == label
         assert abs(float(number) - confidence) < 1e-5
-    assert len([line for line in STRANGER.read_text().splitlines() if line.strip()][1:]) <= 20
+    assert len([line for line in STRANGER.read_text().splitlines() if line.strip()][1:]) <= 41
 
 
 def test_an_export_is_verified_on_texts_that_are_named(exported: Path, saved: Path, check: Path) -> None:
@@ -115,9 +115,34 @@ def test_pages_and_torch_programs_are_for_images(saved: Path, tmp_path: Path) ->
         headstart.export(saved, tmp_path / "page", to="web")
 
 
-def test_weighed_words_are_named_as_what_cannot_be_exported(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def weighed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model that looks at weighed words, by itself or in an ensemble."""
     items, labels = zip(*coded(), strict=True)
     trained = headstart.train(list(items), list(labels), options=headstart.Options(folds=3, repeats=1))
-    trained.save(tmp_path / "model")
-    with pytest.raises(OptionError, match=r"the model's part 'words' \(TF-IDF\) cannot be exported"):
-        headstart.export(tmp_path / "model", tmp_path / "m.onnx", check=NEW)
+    assert any(part.backbone.name == "words" for part in trained.predictor.parts)
+    place = tmp_path_factory.mktemp("weighed") / "model"
+    trained.save(place)
+    return place
+
+
+WEIGHED = ["silver third river " * 8, "candle fourth table", "Straße 4 É", "?!", LONG]
+
+
+def test_weighed_words_are_exported_with_their_vocabulary_beside(weighed: Path, tmp_path: Path) -> None:
+    result = headstart.export(weighed, tmp_path / "m.onnx", check=WEIGHED)
+    assert max(check.largest for check in result.parity.checks) < 1e-4
+    assert len(json.loads((tmp_path / "m.terms.json").read_text())["terms"]) > 100
+    command = [sys.executable, "-W", "ignore", str(STRANGER), str(tmp_path / "m.onnx"), *WEIGHED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    predictions = headstart.load(weighed).predict(WEIGHED, device=FULLY)
+    assert len(predictions.labels) == len(done.stdout.splitlines()) == 5
+    for line, label, confidence in zip(
+        done.stdout.splitlines(), predictions.labels, predictions.confidences, strict=True
+    ):
+        assert line.split("\t")[1] == label
+        assert abs(float(line.split("\t")[2]) - confidence) < 1e-4
+    assert headstart.verify(tmp_path / "m.onnx", weighed, WEIGHED).passed
+    (tmp_path / "m.terms.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"the vocabulary beside .* is missing or another"):
+        headstart.verify(tmp_path / "m.onnx", weighed, WEIGHED)
