@@ -21,11 +21,14 @@ _PROBE_BYTES = 32 << 20
 _WORTHWHILE = 1.5
 FULL = "f32"
 """The precision of every prediction, so that a model predicts the same whatever it runs on."""
+EXACT = "exact"
+"""Full precision of activations beside int8 weights too, which OpenVINO else rounds to eight bits; at about half the
+speed (docs/evidence/text.md). What an export is compared with."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where a pass runs: `kind` is `cpu`, `cuda` or `mps`; `precision` is `f32`, `bf16` or `f16`."""
+    """Where a pass runs: `kind` is `cpu`, `cuda` or `mps`; `precision` is `f32`, `bf16`, `f16` or `exact`."""
 
     kind: str
     precision: str

@@ -39,7 +39,7 @@ def test_a_weight_is_the_fall_of_the_log_odds_without_the_word(spoken: Model) ->
     whole, without = spoken.predictor.predict(["where is my mortgage", "where is my"]).probabilities[:, 1]
     odds = [float(np.log(p / (1 - p))) for p in (whole, without)]
     assert explanation.words[-1].weight == pytest.approx(odds[0] - odds[1], rel=0.02)
-    assert explanation.words[-1].without == pytest.approx(without, abs=0.01)
+    assert explanation.words[-1].without == pytest.approx(without, abs=1e-5)
 
 
 def test_words_of_tf_idf_are_explained_too() -> None:

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 @click.argument("data", type=Place())
 @click.option("-o", "--output", type=Place(), default=Path("model"), show_default=True, help="Folder for the model.")
 @overwrite
-@click.option("--backbones", help="Comma-separated; default: the packaged ones (see 'headstart backbones').")
+@click.option(
+    "--backbones",
+    "--backbone",
+    "backbones",
+    help="Comma-separated; default: the packaged ones (see 'headstart backbones'). Of texts: a folder of a BERT-, "
+    "RoBERTa-, DistilBERT-, MPNet-, GPT-2-like or sentence-transformers network, or hf:owner/name.",
+)
 @click.option("--weights", help="A checkpoint (.safetensors, .pth) for the one backbone named with --backbones.")
 @click.option(
     "--strategy",

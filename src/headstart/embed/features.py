@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.errors import BackboneError
 from headstart.records.arrays import Floats
 from headstart.records.embeddings import Embeddings
 from headstart.records.samples import Failure, ImageSource, Samples
@@ -20,6 +21,8 @@ from headstart.records.samples import Failure, ImageSource, Samples
 if TYPE_CHECKING:
     from headstart.backbones.graph import Backbone
     from headstart.records.run import Run
+
+_IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,21 @@ class EmbeddedParts:
     cached: int
 
 
+def check_modality(backbone: Backbone, name: str) -> None:
+    """Raise `BackboneError` where the backbone takes another kind of data than `name`."""
+    if backbone.spec.modality != name:
+        raise BackboneError(
+            f"the backbone {backbone.name} takes {backbone.spec.modality}s, and {name}s are to be read: name one of "
+            f"{name}s, or leave it out."
+        )
+
+
 def with_fit(backbone: Backbone, fit: str) -> Backbone:
-    """The backbone that makes squares of images in this way: 'crop', 'squeeze' or 'pad'."""
+    """The backbone that makes squares of images in this way: 'crop', 'squeeze' or 'pad'.
+
+    Raises `BackboneError` for one of texts.
+    """
+    check_modality(backbone, _IMAGE)
     return replace(backbone, spec=replace(backbone.spec, fit=fit))
 
 

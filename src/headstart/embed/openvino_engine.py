@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from headstart import fingerprint
 from headstart.backbones.deltas import fit_tensors
-from headstart.device import threads
+from headstart.device import EXACT, FULL, threads
 from headstart.embed.engine import Engine
 from headstart.embed.network import Network, last_line
 from headstart.errors import BackboneError
@@ -133,11 +133,13 @@ def compiled_network(model: Callable[[], Any], *made_from: object, batch: int, p
 
     made_from: JSON-like values that name all that the model depends on besides its batch size.
     """
-    options = {
+    options: dict[str, Any] = {
         "PERFORMANCE_HINT": "THROUGHPUT",
-        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_PRECISION_HINT": FULL if precision == EXACT else precision,
         "INFERENCE_NUM_THREADS": threads(),
     }
+    if precision == EXACT:  # else activations beside int8 weights are rounded to eight bits, whatever the hint says
+        options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
     name = _name(*made_from, batch, options)
     cache = compiled_networks()
     if blob := cache.get(name):

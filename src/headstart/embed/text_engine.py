@@ -53,11 +53,14 @@ class TextEngine(Engine):
     def __init__(self, backbone: Backbone, *, precision: str) -> None:
         self.batch = _TEXTS
         self._before, self._after = backbone.spec.ends()
-        self._room = backbone.spec.room
+        self._room, self._window = backbone.spec.room, backbone.spec.window
         self._first = [tap.kind == "first" for tap in backbone.taps]
         self._widths = [tap.width for tap in backbone.taps]
         self._network = open_network(backbone, [tap.pooled for tap in backbone.taps], shape=None, precision=precision)
         self.requests = self._network.requests
+        one = backbone.spec.buffer(1)
+        one[0] = np.array([1, 0], np.int32)
+        self.run(one, 1)  # two threads whose first batches meet may wait for ever: see `CompiledNetwork.wake`
 
     def run(self, inputs: NDArray[Any], count: int) -> Floats:
         """As the contract says: one row a text, the taps side by side, each of length one."""
@@ -81,7 +84,7 @@ class TextEngine(Engine):
 
     def _add(self, batch: Sequence[_Window], total: Floats) -> None:
         """Pass windows through the graph, and add what it gives to the rows of their texts, weighed by their pieces."""
-        width = padded_length(max(len(window.ids) for window in batch))
+        width = min(padded_length(max(len(window.ids) for window in batch)), self._window)
         ids, mask, first = (np.zeros((len(batch), width), np.int64) for _ in range(3))  # what is masked may be anything
         for row, window in enumerate(batch):
             ids[row, : len(window.ids)], mask[row, : len(window.ids)] = window.ids, 1

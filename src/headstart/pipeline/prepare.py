@@ -77,10 +77,12 @@ def prepare(
     `DataError` where nothing is left to train on, and when the share of unreadable images is above the run's.
     """
     from headstart.backbones.opening import open_backbone
-    from headstart.embed.features import embed_backbone
+    from headstart.embed.features import check_modality, embed_backbone
 
     names = networks_for(dataset.samples, backbones)
     networks = tuple(open_backbone(name, weights=None if weights is None else Path(weights)) for name in names)
+    for backbone in networks:
+        check_modality(backbone, modality_of(dataset.samples).name)
     run.choose_device()  # an unknown device is refused before any work
     _check_train(dataset.samples)
     thumbnails = _make_thumbnails(dataset.samples, run)

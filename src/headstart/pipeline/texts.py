@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from headstart.pipeline.prepare import Prepared
 
 TFIDF, ENSEMBLE = "tf-idf", "ensemble"
+_TOKEN = "token"
+"""The tap of a text's last piece (`conversion.text_tracing`)."""
 _MIDDLE = 4
 """The last so many layers stand side by side in most strategies."""
 _SLOW = 1.0
@@ -61,7 +63,7 @@ def plan_texts(
     members: list[_Scored] = []
     left_out: list[LeftOut] = []
     spent = 0.0
-    for words, head in _pairs(options.heads, classes):
+    for words, head in _pairs(tuple(views), options.heads, classes):
         taps, X = views[words]
         seconds = HEADS[head].seconds(len(X), X.shape[1], classes, fits)
         if options.heads is None and spent + seconds > 3 * ALLOWANCE:
@@ -89,20 +91,26 @@ def _title(encoder: Backbone, words: str) -> str:
 
 
 def _views(encoder: Backbone) -> dict[str, tuple[str, ...]]:
-    """What heads look at: words → taps."""
+    """What heads look at: words → taps; the last layers, the last, all, and the last with the first words.
+
+    Of a network that reads from left to right the last layer has its last piece beside its mean.
+    """
     means = [tap.name for tap in encoder.taps if tap.kind != "first"]
     first = tuple(tap.name for tap in encoder.taps if tap.kind == "first")
     middle = tuple(means[-_MIDDLE:])
-    views = {f"last {len(middle)} layers": middle, "last layer": (means[-1],), f"all {len(means)} layers": tuple(means)}
-    return views if not first else {**views, f"last {len(middle)} layers and first words": (*first, *middle)}
+    several = f"last {len(middle)} layers"
+    views = {several: middle, "last layer": (means[-1],), f"all {len(means)} layers": tuple(means)}
+    views[f"{several} and first words"] = (*first, *middle)
+    return views if _TOKEN not in means else {**views, "last piece": (_TOKEN,)}
 
 
-def _pairs(heads: Sequence[str] | None, classes: int) -> list[tuple[str, str]]:
+def _pairs(views: Sequence[str], heads: Sequence[str] | None, classes: int) -> list[tuple[str, str]]:
     """View and head of each strategy, the strongest for its cost first."""
-    middle, last, every, first = "last 4 layers", "last layer", "all 7 layers", "last 4 layers and first words"
+    middle, last, every, first, *others = views
     if heads is not None:
         return [(view, head) for head in heads for view in (middle, last)]
     usual = [(middle, "lda"), (last, "probe"), (first, "lda"), (every, "ridge")]
+    usual += [(view, "probe") for view in others]
     return usual if classes > _MANY_CLASSES else [*usual[:1], (middle, "probe"), *usual[1:], (first, "probe")]
 
 
@@ -110,7 +118,7 @@ def _prior(words: str, classes: int) -> float:
     """The gain expected of what a head looks at."""
     if "first words" in words:
         return _FIRST_WORDS
-    return _ONE if words == "last layer" and classes <= _MANY_CLASSES else _SEVERAL
+    return _ONE if words in ("last layer", "last piece") and classes <= _MANY_CLASSES else _SEVERAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +237,9 @@ class EnsembleStrategy:
         """Its members in words."""
         encoder = self.members[0].about
         seconds = sum(member.about.seconds for member in self.members) / 10
-        return About(ENSEMBLE, f"{len(self.members)} of these", encoder.cost, encoder.backbones, _SEVERAL, seconds)
+        return About(
+            ENSEMBLE, f"the scores of {len(self.members)} models", encoder.cost, encoder.backbones, _SEVERAL, seconds
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:

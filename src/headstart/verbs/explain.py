@@ -18,9 +18,9 @@ import numpy as np
 
 from headstart.data.texts.items import plain_text
 from headstart.data.texts.spec import TextSpec
+from headstart.device import FULL, choose_device
 from headstart.errors import OptionError, UnreadableImage
 from headstart.records.arrays import Floats
-from headstart.records.run import Run
 
 if TYPE_CHECKING:
     from headstart.device import Device
@@ -122,7 +122,7 @@ def explain(
         raise OptionError("words are explained of models of texts, and this one is of images: leave --explain out.")
     samples = spec.find(texts)
     listed = list(samples.names if names is None else names)
-    chosen = Run(device=device).choose_device() if isinstance(device, str) else device
+    chosen = choose_device(device, precision=FULL) if isinstance(device, str) else device  # as `predict` answers
     variants, spans = _variants(samples.items)
     probabilities = predictor.predict(variants, device=chosen).probabilities
     explanations, low = [], 0

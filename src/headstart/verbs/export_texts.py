@@ -18,10 +18,10 @@ from headstart.model.export.parity import Parity
 from headstart.model.export.reading import form_of, read_exported
 from headstart.model.export.texts import (
     build_text_graph,
+    check_beside,
     check_text_parity,
-    check_tokenizer,
-    encoder_of,
     is_text_model,
+    rounding_note,
     write_beside,
 )
 from headstart.model.load import load_with_bundle
@@ -55,7 +55,6 @@ def export_texts(
     require_onnx()
     runtimes.require_runtimes(to)
     predictor, _ = load_with_bundle(model)
-    spec = encoder_of(predictor).spec
     texts, names = _texts(predictor, check)
     exported = build_text_graph(predictor, triage_of(predictor, max_error))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,10 +63,11 @@ def export_texts(
         parity = check_text_parity(predictor, files[0], runtimes.RUNTIMES[to], texts, names)
         if not parity.passed:
             raise DataError(f"nothing was exported: {failure_words(parity.failed[0])}.")
-        files += write_beside(exported, spec, Path(partial), path.stem)
+        files += write_beside(exported, predictor, Path(partial), path.stem)
         size = sum(file.stat().st_size for file in files)
         publish(files, Path(partial), path, to)
-    return ExportResult(path, to, size, exported.outputs, parity, exported.notes)
+    notes = (*exported.notes, *rounding_note(predictor, texts))
+    return ExportResult(path, to, size, exported.outputs, parity, notes)
 
 
 def verify_texts(file: Path, model: Path | str | Predictor, check: Any) -> Parity:
@@ -77,7 +77,7 @@ def verify_texts(file: Path, model: Path | str | Predictor, check: Any) -> Parit
     runtimes.require_runtimes(form, "verifying an exported model")
     predictor, _ = load_with_bundle(model)
     read_exported(path, predictor)
-    check_tokenizer(path, encoder_of(predictor).spec)
+    check_beside(path, predictor)
     return check_text_parity(predictor, path, runtimes.RUNTIMES[form], *_texts(predictor, check))
 
 

@@ -60,10 +60,11 @@ def test_what_lies_behind_the_last_piece_that_is_read_is_told(spec: TextSpec) ->
     assert notes[-1] == "Of 1 text the first 8,192 tokens were read, and nothing behind them."
 
 
-def test_an_encoder_whose_language_is_not_known_is_not_called_english() -> None:
+def test_of_an_encoder_whose_language_is_not_known_unknown_pieces_alone_are_told() -> None:
     counts = PieceCounts(np.array([10]), np.array([31]), np.array([0]))
-    (note,) = remarks(counts, window=256, most=8192)
-    assert note.startswith("These texts take 3.1 pieces a word: the encoder's own language takes 1.3")
+    assert remarks(counts, window=256, most=8192) == ()
+    (note,) = remarks(PieceCounts(counts.words, counts.pieces, np.array([9])), window=256, most=8192)
+    assert note.startswith("29 % of the pieces of these texts are unknown to the encoder")
 
 
 def test_of_very_many_texts_some_are_counted() -> None:

@@ -56,6 +56,8 @@ def some_texts(items: Sequence[str]) -> Sequence[str]:
 def remarks(counts: PieceCounts, *, window: int, most: int, language: str = "") -> tuple[str, ...]:
     """The sentences, the most important first; none of texts that fit the network.
 
+    Pieces a word are judged where the network's language is known: other vocabularies cut otherwise.
+
     window: the most pieces at a time, the two at the ends counted. most: what lies behind so many is not read.
     language: what the network was trained on, '' where that is not known.
 
@@ -70,16 +72,14 @@ language, code or rare terms. What it says of them is worth less.',)
 
 
 def _language(counts: PieceCounts, language: str) -> Iterator[str]:
-    trained = (
-        f"the encoder was trained on {language} (about 1.3)" if language else "the encoder's own language takes 1.3"
-    )
+    trained = f"the encoder was trained on {language} (about 1.3)"
     looks = "look like another language, code or rare terms. What it says of them is worth less."
     if counts.unknown_share > MOST_UNKNOWN:
         share = f"{100 * counts.unknown_share:.0f} % of the pieces of these texts are unknown to the encoder"
         yield f"{share}, and they take {counts.per_word:.1f} pieces a word: they {looks}"
-    elif counts.per_word > MOST_PIECES_A_WORD:
+    elif language and counts.per_word > MOST_PIECES_A_WORD:
         yield f"These texts take {counts.per_word:.1f} pieces a word: {trained}, and these {looks}"
-    elif counts.foreign >= _SHARE:
+    elif language and counts.foreign >= _SHARE:
         share = f"{100 * counts.foreign:.0f} % of the texts take 2 pieces a word or more"
         yield f"{share}: {trained}, and these {looks}"
 

@@ -20,7 +20,7 @@ from headstart import fingerprint
 from headstart.data.texts.items import plain_text, text_list, text_name
 from headstart.data.texts.load import find_texts
 from headstart.data.texts.remarks import PieceCounts, remarks, some_texts
-from headstart.errors import BundleError, MissingExtra
+from headstart.errors import BundleError, MissingExtra, UnreadableImage
 from headstart.records.samples import Samples
 
 KIND = "text"
@@ -90,8 +90,16 @@ class TextSpec(Texts):
         text = plain_text(item)[:_MOST_CHARACTERS]
         encoding = _tokenizer(self.file).encode(self.prefix + text, add_special_tokens=False)
         pieces, words = encoding.ids[:MOST_PIECES], encoding.word_ids[:MOST_PIECES]
-        first = sum(1 for word in words if word is not None and word < FIRST_WORDS)
+        if not pieces:
+            raise UnreadableImage("nothing is left of it for the network")
+        first = sum(1 for word in words if word is not None and word < self.first_words)
         return np.array([first, *pieces], np.int32)
+
+    @property
+    def first_words(self) -> int:
+        """How many words stand first: the prefix's, and three of the text."""
+        words = _tokenizer(self.file).encode(self.prefix, add_special_tokens=False).word_ids if self.prefix else []
+        return FIRST_WORDS + len({word for word in words if word is not None})
 
     def notes(self, items: Any) -> tuple[str, ...]:
         """Which texts are read in windows, and whether the words are those of another language."""
