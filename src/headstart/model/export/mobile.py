@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.errors import OptionError
+from headstart.errors import HeadstartError, OptionError
 from headstart.model.export.graph import METADATA, ExportGraph, core_graph
 from headstart.model.export.torch_program import graph_module
 
@@ -52,7 +52,7 @@ def predicts_coreml() -> bool:
 
 def write_litert(exported: ExportGraph, path: Path) -> None:
     """Convert and write a .tflite; the metadata follow it as a zip's entry, as LiteRT's own metadata do."""
-    with _quiet():
+    with _converting("litert"):
         import litert_torch
 
         module, examples = _module(exported)
@@ -64,10 +64,11 @@ def write_litert(exported: ExportGraph, path: Path) -> None:
 
 def open_litert(path: Path) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]:
     """A file of `write_litert`: squares by input name, (1, side, side, 3) uint8, to outputs by name."""
-    from ai_edge_litert.interpreter import Interpreter
+    with _quiet():
+        from ai_edge_litert.interpreter import Interpreter
 
-    runner = Interpreter(model_path=str(path), num_threads=1).get_signature_runner()
-    names = list(runner.get_input_details())
+        runner = Interpreter(model_path=str(path), num_threads=1).get_signature_runner()
+        names = list(runner.get_input_details())
 
     def run(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """All outputs, by name."""
@@ -78,7 +79,7 @@ def open_litert(path: Path) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, 
 
 def write_coreml(exported: ExportGraph, path: Path) -> None:
     """Convert and write a .mlpackage, an ML program for macOS 13, iOS 16 and later."""
-    with _quiet():
+    with _converting("coreml"):
         import coremltools
         import torch
 
@@ -156,14 +157,50 @@ def _metadata(exported: ExportGraph) -> str:
 
 
 @contextmanager
+def _converting(form: str) -> Iterator[None]:
+    """Raises `OptionError` where the converter fails, which it does with errors of every kind."""
+    name, _, package = _CONVERTERS[form]
+    try:
+        with _quiet():
+            yield
+    except HeadstartError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise OptionError(
+            f"{package} cannot convert this model to {name} ({lines[-1][:160]}): export to onnx, or train with "
+            "--backbones lite0."
+        ) from error
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the converters' remarks on their own machinery."""
+    """Without the converters' remarks on their own machinery, those of their C++ on the process's stderr included."""
     before = logging.root.manager.disable
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            _without_stderr(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Without what is written to the process's stderr by file number."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -7,7 +7,7 @@ and images, heights and widths stay dynamic. What depends on nothing is computed
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from headstart.errors import MissingExtra, OptionError
 from headstart.model.export.graph import IMAGE, METADATA, ExportGraph
+from headstart.model.export.torch_sizes import is_list
 
 _SIDES = (300, 280)  # of the example that is traced; any two different numbers
 
@@ -101,8 +102,7 @@ def graph_module(exported: ExportGraph) -> Any:
             values |= {name: getattr(self, buffer) for name, buffer in self.buffer_names.items()}
             for node in nodes:
                 attributes = _attributes(node)
-                arguments = [_argument(node, i, name, values, constants) for i, name in enumerate(node.input)]
-                results = known[node.op_type](arguments, attributes)
+                results = known[node.op_type](_arguments(node, values, constants), attributes)
                 for name, value in zip(node.output, results if isinstance(results, tuple) else (results,), strict=True):
                     values[name] = value
             return {name: values[name] for name in exported.outputs}
@@ -110,14 +110,32 @@ def graph_module(exported: ExportGraph) -> Any:
     return GraphModule().eval()
 
 
-_PLAIN = {"ReduceSum": (1,), "Unsqueeze": (1,), "Reshape": (1,), "Slice": (1, 2, 3, 4), "Pad": (1,), "TopK": (1,)}
+_PLAIN = {
+    "ReduceSum": (1,),
+    "Unsqueeze": (1,),
+    "Squeeze": (1,),
+    "Reshape": (1,),
+    "Expand": (1,),
+    "ConstantOfShape": (0,),
+    "Split": (1,),
+    "Slice": (1, 2, 3, 4),
+    "Pad": (1,),
+    "TopK": (1,),
+}
 """Operator → inputs that torch takes as numbers rather than as tensors."""
+_OF_SIZES = ("Add", "Sub", "Mul", "Div", "Equal", "Where", "Concat", "Gather", "Squeeze")
+"""Operators that compute with lists of sizes."""
 
 
-def _argument(node: Any, position: int, name: str, values: Mapping[str, Any], constants: Mapping[str, Any]) -> Any:
-    if position in _PLAIN.get(node.op_type, ()) and name in constants:
-        return constants[name].tolist()
-    return values[name] if name else None
+def _arguments(node: Any, values: Mapping[str, Any], constants: Mapping[str, Any]) -> list[Any]:
+    """A node's inputs; constants beside lists of sizes are lists of numbers too."""
+    plain: Collection[int] = _PLAIN.get(node.op_type, ())
+    if node.op_type in _OF_SIZES and any(is_list(values.get(name)) for name in node.input):
+        plain = range(len(node.input))
+    return [
+        (constants[name].tolist() if i in plain and name in constants else values[name]) if name else None
+        for i, name in enumerate(node.input)
+    ]
 
 
 def _attributes(node: Any) -> dict[str, Any]:
