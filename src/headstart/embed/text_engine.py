@@ -58,9 +58,6 @@ class TextEngine(Engine):
         self._widths = [tap.width for tap in backbone.taps]
         self._network = open_network(backbone, [tap.pooled for tap in backbone.taps], shape=None, precision=precision)
         self.requests = self._network.requests
-        one = backbone.spec.buffer(1)
-        one[0] = np.array([1, 0], np.int32)
-        self.run(one, 1)  # two threads whose first batches meet may wait for ever: see `CompiledNetwork.wake`
 
     def run(self, inputs: NDArray[Any], count: int) -> Floats:
         """As the contract says: one row a text, the taps side by side, each of length one."""
