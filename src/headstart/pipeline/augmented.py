@@ -7,6 +7,7 @@ images are few (docs/evidence/choosing.md), so it takes no part where they are m
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from headstart.choose.strategy import About, Fitted
 from headstart.data.modality import modality_of
 from headstart.embed.features import embed_view
 from headstart.heads.base import PathScores
+from headstart.heads.tuning import refined_losses
 from headstart.model.refit import AUGMENTED
 from headstart.pipeline.candidates import HeadStrategy
 from headstart.records.arrays import Floats, Ints
@@ -48,7 +50,7 @@ _GAIN = 0.01
 
 @dataclass(frozen=True, eq=False)
 class AugmentedStrategy:
-    """Ridge on frozen features, trained on images alone or on views of them too: as the proper loss decides.
+    """Ridge on frozen features, trained on images alone or on views of them too: as their log-loss decides.
 
     plain: the head without views. X: (n (1 + v), d) the images' features, then each view's.
     """
@@ -75,11 +77,18 @@ class AugmentedStrategy:
     def path(self, rows: Rows) -> PathScores:
         """Out-of-fold scores of the images; strength, and views or none, are chosen by the other folds' images."""
         copies = len(self.X) // len(rows)
-        alone = self._path_scores(self.plain.X, rows.target.values, rows.folds)
+        alone = self.plain.choose(self._path_scores(self.plain.X, rows.target.values, rows.folds), rows)
         both = self._path_scores(self.X, np.tile(rows.target.values, copies), np.tile(rows.folds, copies))
-        configurations = [{**configuration, VIEWED: copies - 1} for configuration in both.configurations]
-        scores = np.concatenate([alone.scores, both.scores[:, :, : len(rows)]])
-        return self.plain.choose(PathScores((*alone.configurations, *configurations), scores), rows)
+        viewed = self.plain.choose(replace(both, scores=both.scores[:, :, : len(rows)]), rows)
+        configurations = (alone.configurations[0], {**viewed.configurations[0], VIEWED: copies - 1})
+        scores = np.concatenate([alone.scores, viewed.scores])
+        losses = np.stack([refined_losses(one, rows.labels) for one in scores])
+        crossed, held_out = scores[0].copy(), rows.folds >= 0
+        for repeat, fold in itertools.product(range(len(rows.folds)), range(rows.fold_count)):
+            test = rows.folds[repeat] == fold
+            choice = int(_views_help(losses[:, repeat, held_out[repeat] & ~test]))
+            crossed[repeat, test] = scores[choice, repeat, test]
+        return PathScores((configurations[int(_views_help(losses[:, held_out]))],), crossed[None])
 
     def _path_scores(self, X: Floats, labels: Any, folds: Ints) -> PathScores:
         head, cache = self.plain.make({}), self.plain.cache
@@ -95,6 +104,18 @@ class AugmentedStrategy:
         head = self.plain.make(own).fit(self.X, np.tile(rows.target.values, 1 + views))
         note = f"The head was trained on every image and {quantity(views, 'closer view')} of it."
         return Fitted(self.plain.parts, head.form_, self.plain.X, (note,), head=AUGMENTED)
+
+
+def _views_help(losses: Floats) -> bool:
+    """Whether to train on views: they help on most data, so unless these say otherwise beyond one standard error.
+
+    losses: (2, rows) log-loss of each row without views and with them.
+
+    >>> _views_help(np.array([[0.5, 0.4, 0.6], [0.5, 0.5, 0.5]])), _views_help(np.array([[0.1, 0.2], [0.5, 0.7]]))
+    (True, False)
+    """
+    worse = losses[1] - losses[0]
+    return bool(worse.mean() <= worse.std() / math.sqrt(max(len(worse), 1))) if len(worse) else True
 
 
 def plan_augmented(
