@@ -85,9 +85,10 @@ def test_it_takes_part_only_where_all_is_tried_and_there_is_time(data: tuple[Pre
     assert plan_augmented(prepared, division, options, heads, 0.1) == []
 
 
-def test_many_images_have_fewer_views_or_none() -> None:
-    views = [augmented._affordable(images, 1.3, math.inf) for images in (100, 400, 500, 800, 801)]
-    assert views == [3, 3, 2, 1, 0]
+def test_many_images_have_no_views_and_little_time_fewer() -> None:
+    views = [augmented._affordable(images, 1.3, math.inf) for images in (100, 250, 251, 5000)]
+    assert views == [3, 3, 0, 0]
+    assert [augmented._affordable(100, 1.3, left) for left in (300.0, 60.0, 20.0)] == [3, 2, 0]
 
 
 def test_views_that_mislead_are_not_trained_on_and_those_that_help_are() -> None:
