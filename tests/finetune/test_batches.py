@@ -129,7 +129,7 @@ def test_a_network_of_tokens_has_rows_of_tokens(samples: Samples, tmp_path: Path
 
 def test_torch_runs_the_frozen_stages_where_openvino_is_absent(opened, monkeypatch: pytest.MonkeyPatch) -> None:
     (wanted,) = opened(cache=False).batches(SOME[:1])
-    monkeypatch.setattr("headstart.embed.engines.find_spec", lambda name: None)
+    monkeypatch.setattr("headstart.embed.engines.cpu_engine", lambda: None)
     streamed, kept = opened(cache=False), opened()
     assert isinstance(kept, CachedBatches)
     for found in (next(iter(streamed.batches(SOME[:1]))), next(iter(kept.batches(SOME[:1])))):

@@ -23,7 +23,7 @@ BASE = {"heading": "a < b", "headline": "Found", "verdict": "good", "facts": [("
 def test_the_templates_lie_in_the_package() -> None:
     files = importlib.resources.files("headstart.report") / "templates"
     assert {file.name for file in files.iterdir()} == {
-        *("base.html", "macros.html", "audit.html", "drift.html", "evaluation.html", "style.css")
+        *("base.html", "macros.html", "audit.html", "drift.html", "evaluation.html", "spatial.html", "style.css")
     }
     assert {file.name for file in page.TEMPLATES.iterdir()} == {file.name for file in files.iterdir()}
 

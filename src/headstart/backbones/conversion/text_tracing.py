@@ -5,8 +5,8 @@ belongs to the first words. For every layer k, 0 being the embedding, it has `la
 `layer<k>.first`, float32 (N, width): the means over what each marks. A network whose pieces see only what stands before
 them has `token.pooled` too, the last real piece; one whose makers pool in another way has `sentence.pooled`. What the
 mask leaves out is the padding piece, positions count from a text's first piece, and token types are 0: so rows are
-those of transformers. `pooler_output` is never read: in many files its weights are missing, and drawn at random.
-Everything stays in single precision.
+those of transformers. Their own pooled output is never read: in many files its weights are missing, and drawn at
+random. Everything stays in single precision.
 """
 
 from __future__ import annotations
