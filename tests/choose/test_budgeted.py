@@ -16,6 +16,7 @@ from headstart.data.splits import assign_folds
 from headstart.errors import OptionError
 from headstart.heads.base import PathScores
 from headstart.heads.catalog import make_head
+from headstart.heads.side_by_side import check_time
 
 NAMES = ("leaf", "stem", "root")
 
@@ -136,6 +137,25 @@ def test_the_time_for_fitting_what_is_ahead_is_not_spent_on_another_candidate() 
     ahead, other = folded(BETTER, clock, 100.0, gain=0.5), folded(X, clock, 20.0, gain=0.01, depth=3.0)
     race([head(clock=clock), ahead, other], ROWS, budget=Budget(450.0, clock))
     assert clock.now <= 450.0 - 125.0
+
+
+def test_a_fold_that_outlives_the_budget_is_ended_and_the_best_head_stands() -> None:
+    clock = Clock()
+    tuned = folded(BETTER, clock, 1.0)
+
+    class Endless:
+        """A fine-tune that looks at the clock after every step, and has no end."""
+
+        def path_scores(self, X: Any, y: Any, folds: Any) -> PathScores:
+            while True:
+                clock.now += 10.0
+                check_time()
+
+    result = race([head(clock=clock), replace(tuned, head=Endless())], ROWS, budget=Budget(60.0, clock))
+    assert result.best.name == "class-mean"
+    assert 60.0 < clock.now <= 80.0
+    assert result.not_begun == {1: "the time was used up in the middle of a fold"}
+    assert result.stopped == "tuned was not through when the time was used up in the middle of a fold"
 
 
 def test_a_candidate_that_would_not_end_in_time_is_not_begun() -> None:

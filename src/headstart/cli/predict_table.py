@@ -42,6 +42,7 @@ def _print_words(explanations: Sequence[Explanation]) -> None:
 
 
 def print_table(table: PredictionTable, form: str | None) -> None:
+    """Print the answers in the form that was asked for: a table, 'csv' or 'json'."""
     import numpy as np
 
     from headstart.cli import show
